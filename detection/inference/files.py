@@ -1,0 +1,19 @@
+"""Files that other processes may read while they are written."""
+
+import os
+import tempfile
+from pathlib import Path
+
+_READABLE_BY_ALL = 0o644
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Let `path` have this content: readers see the old file or the new one, never a part. Raises OSError."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).chmod(_READABLE_BY_ALL)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
