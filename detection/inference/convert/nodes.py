@@ -1,0 +1,106 @@
+"""Converts the operators of a network, one after the other, each with its converter from the registry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from detection.inference.convert.graph import GraphBuilder, Value
+from detection.inference.convert.registry import Converter, registered_converters
+from detection.inference.decoding import MultiBoxDecoding
+from detection.inference.errors import CheckpointError, UnsupportedOperatorError
+from detection.inference.mxnet.attributes import read_attributes
+from detection.inference.mxnet.params import Params
+from detection.inference.mxnet.symbol import DETECTION_OPERATORS, Node, Symbol
+
+_DETECTION_INPUTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operator of a network with its parsed attributes; a detection operator has no converter."""
+
+    node: Node
+    converter: Converter | None
+    attributes: Any
+
+
+def plan_nodes(symbol: Symbol) -> dict[int, Step]:
+    """What there is to convert, by the node's number.
+
+    Raises UnsupportedOperatorError with all operators, attributes and numbers of inputs that no converter knows.
+    """
+    plan: dict[int, Step] = {}
+    problems: list[str] = []
+    for index in symbol.live_nodes():
+        node = symbol.nodes[index]
+        if node.is_variable:
+            continue
+        try:
+            plan[index] = _plan_node(node)
+        except ValueError as error:
+            problems.append(f"{node.name} ({node.operator}): {error}")
+    if problems:
+        raise UnsupportedOperatorError(
+            f"{len(problems)} node(s) of this network are not supported: {'; '.join(problems)}. "
+            "Use a checkpoint without them, or add converters for them (CONTRIBUTING.md says how)."
+        )
+    return plan
+
+
+def convert_nodes(
+    graph: GraphBuilder, symbol: Symbol, plan: Mapping[int, Step], params: Params, inputs: Mapping[str, Value]
+) -> dict[int, Value]:
+    """Convert all planned nodes but detection operators; returns the values by the node's number.
+
+    params: the weights; inputs: the values of the variables that are no weights. Weights that do not fit are noted in
+    `graph.problems`. Raises CheckpointError when shapes do not fit an operator.
+    """
+    values: dict[int, Value] = {}
+    for index in symbol.live_nodes():
+        name = symbol.nodes[index].name
+        if index not in plan:
+            values[index] = inputs[name] if name in inputs else _weights(graph, name, params)
+        elif (converter := plan[index].converter) is not None:
+            values[index] = _convert_node(graph, plan[index], converter, values)
+    return values
+
+
+def _plan_node(node: Node) -> Step:
+    if any(source.output for source in node.predictive_inputs):
+        raise ValueError("it uses another output of a node than the first")
+    if node.operator in DETECTION_OPERATORS:
+        _check_input_count(node, _DETECTION_INPUTS, _DETECTION_INPUTS)
+        return Step(node, None, read_attributes(MultiBoxDecoding, node.attributes))
+    converter = registered_converters().get(node.operator)
+    if converter is None:
+        raise ValueError("no converter knows this operator")
+    _check_input_count(node, *converter.inputs)
+    return Step(node, converter, read_attributes(converter.attributes, node.attributes, converter.ignored))
+
+
+def _check_input_count(node: Node, least: int, greatest: int) -> None:
+    if not least <= len(node.predictive_inputs) <= greatest:
+        raise ValueError(f"it has {len(node.predictive_inputs)} inputs")
+
+
+def _weights(graph: GraphBuilder, name: str, params: Params) -> Value:
+    array = params[name]
+    if array.dtype.kind != "f":
+        graph.problems.append(f"{name} is of type {array.dtype} and not of floating point")
+    graph.scope = ""
+    with np.errstate(over="ignore"):
+        return graph.constant(array.astype(np.float32), name)
+
+
+def _convert_node(graph: GraphBuilder, step: Step, converter: Converter, values: Mapping[int, Value]) -> Value:
+    graph.scope = step.node.name
+    inputs = [values[source.node] for source in step.node.predictive_inputs]
+    try:
+        return converter.convert(graph, inputs, step.attributes)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{step.node.name} ({step.node.operator}) cannot be converted: {error}. "
+            "Set MODEL_EDGE to the size that the network was trained for, and check that its files belong together."
+        ) from None
