@@ -1,0 +1,117 @@
+"""From a single-shot network's outputs to boxes, by MXNet's rules (src/operator/contrib/multibox_detection.cc)."""
+
+import numpy as np
+
+from detection.inference.decoding import MultiBoxDecoding
+from detection.inference.types import Detections, FloatArray, FoundObject, IntArray, PixelBox
+
+
+def decode_boxes(
+    cls_prob: FloatArray,
+    loc_pred: FloatArray,
+    anchors_xyxy_unit: FloatArray,
+    decoding: MultiBoxDecoding,
+    *,
+    min_probability: float = 0.0,
+) -> Detections:
+    """Turn one photo's outputs into its objects, most probable first.
+
+    cls_prob: (C, A) float32, row 0 is the background; loc_pred: (4A,) float32; anchors_xyxy_unit: (A, 4) float32.
+    min_probability: objects below it are left out *before* suppression. That is exact for all others, because an object
+    is only ever suppressed by a more probable one, and it saves most of the work.
+    """
+    foreground = cls_prob[1:]
+    scores = foreground.max(axis=0)
+    kept = np.flatnonzero(scores >= np.float32(max(decoding.threshold, min_probability)))
+    # `stable`: among equal scores the earlier anchor comes first, as in the C++ source.
+    order = kept[np.argsort(-scores[kept], kind="stable")]
+    # MXNet leaves the cut out together with the suppression.
+    suppressing = 0.0 < decoding.nms_threshold <= 1.0
+    if suppressing and decoding.nms_topk > 0:
+        order = order[: decoding.nms_topk]
+    class_ids = foreground[:, order].argmax(axis=0)
+    boxes = _regress(loc_pred.reshape(-1, 4)[order], anchors_xyxy_unit[order], decoding)
+    found = Detections(boxes, scores[order], class_ids.astype(np.int64))
+    if not suppressing:
+        return found
+    alive = non_maximum_suppression(
+        boxes, found.class_ids, iou_threshold=decoding.nms_threshold, across_classes=decoding.force_suppress
+    )
+    return Detections(boxes[alive], found.scores[alive], found.class_ids[alive])
+
+
+def _regress(regression: FloatArray, anchors: FloatArray, decoding: MultiBoxDecoding) -> FloatArray:
+    """Move and scale anchors by what the network predicted: (K, 4) and (K, 4) to (K, 4) xyxy, float32 throughout."""
+    half = np.float32(0.5)
+    size_wh = anchors[:, 2:] - anchors[:, :2]
+    centre_xy = (anchors[:, :2] + anchors[:, 2:]) * half
+    variances = np.asarray(decoding.variances, dtype=np.float32)
+    moved_xy = regression[:, :2] * variances[:2] * size_wh + centre_xy
+    # A network gone wild may overflow here; its box then covers the photo (or is clipped), which is what MXNet answers.
+    with np.errstate(over="ignore", invalid="ignore"):
+        half_wh = np.exp(regression[:, 2:] * variances[2:]) * size_wh * half
+        boxes = np.concatenate([moved_xy - half_wh, moved_xy + half_wh], axis=1)
+    return np.clip(boxes, np.float32(0), np.float32(1)) if decoding.clip else boxes
+
+
+def iou_matrix(boxes_xyxy: FloatArray) -> FloatArray:
+    """Intersection over union of each box with each other: (K, 4) to (K, K) float32; 0 where the union is empty."""
+    low = np.maximum(boxes_xyxy[:, None, :2], boxes_xyxy[None, :, :2])
+    high = np.minimum(boxes_xyxy[:, None, 2:], boxes_xyxy[None, :, 2:])
+    overlap_wh = np.maximum(high - low, np.float32(0))
+    intersection = overlap_wh[..., 0] * overlap_wh[..., 1]
+    areas = (boxes_xyxy[:, 2] - boxes_xyxy[:, 0]) * (boxes_xyxy[:, 3] - boxes_xyxy[:, 1])
+    union = areas[:, None] + areas[None, :] - intersection
+    positive = union > 0
+    return np.where(positive, intersection / np.where(positive, union, np.float32(1)), np.float32(0))
+
+
+def non_maximum_suppression(
+    boxes_xyxy: FloatArray, class_ids: IntArray, *, iou_threshold: float, across_classes: bool
+) -> IntArray:
+    """Greedy suppression of boxes that are already sorted by score: the indices that stay, in order.
+
+    boxes_xyxy: (K, 4) float32; class_ids: (K,) int64. A box goes when a kept box before it overlaps it by at least
+    `iou_threshold`, and has its class unless `across_classes`.
+    """
+    suppresses = iou_matrix(boxes_xyxy) >= np.float32(iou_threshold)
+    if not across_classes:
+        suppresses &= class_ids[:, None] == class_ids[None, :]
+    alive = np.ones(len(boxes_xyxy), dtype=bool)
+    for index in range(len(boxes_xyxy)):
+        if alive[index]:
+            alive[index + 1 :] &= ~suppresses[index, index + 1 :]
+    return np.flatnonzero(alive)
+
+
+def to_objects(detections: Detections, size_wh: tuple[int, int], classes: tuple[str, ...]) -> tuple[FoundObject, ...]:
+    """Name the objects and give their boxes in pixels of a photo of `size_wh`."""
+    return tuple(
+        FoundObject(
+            class_id=int(class_id),
+            class_name=classes[class_id],
+            probability=shortest_float(score),
+            box=pixel_box(box, size_wh),
+            box_xyxy_unit=(float(box[0]), float(box[1]), float(box[2]), float(box[3])),
+        )
+        for box, score, class_id in zip(
+            detections.boxes_xyxy_unit, detections.scores, detections.class_ids, strict=True
+        )
+    )
+
+
+def shortest_float(value: np.float32) -> float:
+    """The float with the fewest digits that still reads back to this float32: 0.9959417, not 0.99594169855."""
+    return float(str(np.float32(value)))
+
+
+def pixel_box(box_xyxy_unit: FloatArray, size_wh: tuple[int, int]) -> PixelBox:
+    """A box in fractions as whole pixels: corners are cut off (`int(W * xmin)`), width is the difference of corners.
+
+    The products are float32, as in the service that this replaces; corners outside of the photo are clamped to it.
+    """
+    width, height = size_wh
+    edges = np.array([width, height, width, height], dtype=np.float32)
+    scaled = np.clip(np.nan_to_num(box_xyxy_unit), 0.0, 1.0).astype(np.float32) * edges
+    left, top, right, bottom = (int(value) for value in scaled)
+    return PixelBox(left, top, max(right - left, 0), max(bottom - top, 0))

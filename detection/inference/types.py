@@ -1,0 +1,93 @@
+"""The values that travel between the steps of a detection: frozen, validated, free of any framework."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+ImageArray = NDArray[np.uint8]
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """The objects of one photo, most probable first.
+
+    boxes_xyxy_unit: (K, 4) float32, xmin, ymin, xmax, ymax in fractions of the photo.
+    scores: (K,) float32 in [0, 1], not increasing.
+    class_ids: (K,) int64, 0 is the first line of the model's class list.
+    Raises ValueError when the shapes disagree.
+    """
+
+    boxes_xyxy_unit: FloatArray
+    scores: FloatArray
+    class_ids: IntArray
+
+    def __post_init__(self) -> None:
+        count = len(self.scores)
+        if self.boxes_xyxy_unit.shape != (count, 4) or self.class_ids.shape != (count,) or self.scores.ndim != 1:
+            raise ValueError(
+                f"boxes {self.boxes_xyxy_unit.shape}, scores {self.scores.shape} and class ids {self.class_ids.shape} "
+                "do not describe the same objects"
+            )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def first(self, count: int) -> "Detections":
+        """The `count` most probable objects."""
+        return Detections(self.boxes_xyxy_unit[:count], self.scores[:count], self.class_ids[:count])
+
+
+@dataclass(frozen=True, slots=True)
+class PixelBox:
+    """A rectangle in whole pixels of the upright photo."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class NamedBox(Protocol):
+    """What drawing and JSON need of an object: one that was just found, or one that was read back from the database."""
+
+    @property
+    def class_name(self) -> str: ...
+
+    @property
+    def probability(self) -> float: ...
+
+    @property
+    def box(self) -> PixelBox: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FoundObject:
+    """One object as it is stored, drawn and answered.
+
+    probability is the network's float32, written with the fewest digits that read back to it.
+    box_xyxy_unit is xmin, ymin, xmax, ymax in fractions of the photo; box is the same in pixels.
+    """
+
+    class_id: int
+    class_name: str
+    probability: float
+    box: PixelBox
+    box_xyxy_unit: tuple[float, float, float, float]
+
+
+@dataclass(slots=True)
+class StageTimings:
+    """How long each step took, in milliseconds, in the order in which the steps ran."""
+
+    stages_ms: dict[str, float] = field(default_factory=dict)
+
+    def add(self, stage: str, seconds: float) -> None:
+        self.stages_ms[stage] = self.stages_ms.get(stage, 0.0) + seconds * 1000.0
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        return iter(self.stages_ms.items())
