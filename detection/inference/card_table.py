@@ -1,0 +1,107 @@
+"""A table of a TOML file, read key by key; what is wrong is told with file and key."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from detection.inference.errors import CheckpointError
+
+_CHANNELS = 3
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+class Table:
+    """One table. Each reader raises CheckpointError when its key is missing (without a default) or wrong."""
+
+    def __init__(self, path: Path, name: str, values: Mapping[str, Any]) -> None:
+        self._path = path
+        self._name = name
+        self._values = values
+        self._read: set[str] = set()
+
+    def wrong(self, key: str, what: str) -> CheckpointError:
+        """The error for a key."""
+        return CheckpointError(f"{self._path}: `{self._name}{key}` {what}.")
+
+    def keys(self) -> Collection[str]:
+        """All keys of the table."""
+        return self._values.keys()
+
+    def everything(self) -> dict[str, Any]:
+        """All keys with their values, none of which is checked."""
+        self._read.update(self._values)
+        return dict(self._values)
+
+    def end(self) -> None:
+        """Raises CheckpointError when there are keys that nobody has read."""
+        unknown = sorted(set(self._values) - self._read)
+        if unknown:
+            raise self.wrong(unknown[0], "is not known: remove it, or correct its spelling")
+
+    def table(self, key: str, default: Mapping[str, Any] | None = None) -> "Table":
+        value = self._value(key, default, "a table")
+        if not isinstance(value, Mapping):
+            raise self.wrong(key, "has to be a table")
+        return Table(self._path, f"{self._name}{key}.", value)
+
+    def text(self, key: str) -> str:
+        """A string with something in it."""
+        value = self._value(key, None, "a text")
+        if not isinstance(value, str) or not value.strip():
+            raise self.wrong(key, "has to be a text in quotes")
+        return value
+
+    def name(self, key: str) -> str:
+        """A string that can stand in an address: letters, digits, dots, hyphens, underscores."""
+        value = self.text(key)
+        if set(value) - _NAME_CHARACTERS:
+            raise self.wrong(key, "has to be of letters, digits, dots, hyphens and underscores")
+        return value
+
+    def text_or_list(self, key: str) -> str | tuple[str, ...]:
+        """A string, or a list of different strings."""
+        value = self._value(key, None, "a file or a list")
+        if not isinstance(value, list):
+            return self.text(key)
+        if not value or not all(isinstance(each, str) and each.strip() for each in value):
+            raise self.wrong(key, "has to be a list of names in quotes")
+        if len(set(value)) != len(value):
+            raise self.wrong(key, "names something twice")
+        return tuple(value)
+
+    def choice(self, key: str, choices: Collection[str], default: str | None = None) -> str:
+        value = self._value(key, default, f"one of {', '.join(choices)}")
+        if value not in choices:
+            raise self.wrong(key, f"has to be one of {', '.join(choices)}")
+        return str(value)
+
+    def integer(self, key: str, default: int | None, low: int, high: int) -> int:
+        value = self._value(key, default, f"a whole number from {low} to {high}")
+        if key in self._values and (type(value) is not int or not low <= value <= high):
+            raise self.wrong(key, f"has to be a whole number from {low} to {high}")
+        return int(value)
+
+    def number(self, key: str, default: float | None, low: float, high: float) -> float:
+        value = self._value(key, default, f"a number from {low:g} to {high:g}")
+        if not _is_number(value) or not low <= value <= high:
+            raise self.wrong(key, f"has to be a number from {low:g} to {high:g}")
+        return float(value)
+
+    def three_numbers(self, key: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
+        """One number for each channel."""
+        value = self._value(key, default, "a list of three numbers")
+        if not isinstance(value, (list, tuple)) or len(value) != _CHANNELS or not all(map(_is_number, value)):
+            raise self.wrong(key, "has to be a list of three numbers")
+        first, second, third = value
+        return float(first), float(second), float(third)
+
+    def _value(self, key: str, default: Any, expected: str) -> Any:
+        self._read.add(key)
+        value = self._values.get(key, default)
+        if value is None:
+            raise self.wrong(key, f"is missing: {expected}")
+        return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")

@@ -1,0 +1,184 @@
+"""Model cards: `model.toml` in a model's folder says everything about it that its files do not."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detection.inference.card_table import Table
+from detection.inference.errors import CheckpointError
+from detection.inference.families.registry import FAMILIES
+from detection.inference.mxnet.checkpoint import read_classes
+from detection.inference.network import FITS, STRETCH
+
+CARD_NAME = "model.toml"
+_MAX_EDGE_PX = 4096
+_SHA256_DIGITS = 64
+_BYTE = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSpec:
+    """What the network's own input takes; all of it happens in the graph (`onnx_input.py`) but `size_wh`, `fit`, `pad`.
+
+    colour: "rgb" or "bgr"; pixel = (byte - mean) / std, by channel in that order; dtype: "float32", "float16", "uint8";
+    layout: "nchw" or "nhwc".
+    """
+
+    size_wh: tuple[int, int]
+    fit: str = STRETCH
+    pad: int = 0
+    colour: str = "rgb"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    dtype: str = "float32"
+    layout: str = "nchw"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """A card that was read and found right. The files are not looked at but for the list of classes.
+
+    files: SHA-256 by name, all in `folder`; decoding: the family's own value, None where the checkpoint carries it.
+    accuracy: what was measured, for people. sha256: one hash of all that decides what the model answers.
+    """
+
+    folder: Path
+    name: str
+    title: str
+    version: str
+    family: str
+    licence: str
+    source: str
+    files: Mapping[str, str]
+    input: InputSpec
+    classes: tuple[str, ...]
+    decoding: Any
+    threshold: float
+    accuracy: Mapping[str, Any]
+    sha256: str
+
+    def only_file(self, suffix: str) -> Path:
+        """The file whose name ends so. Raises CheckpointError when the card lists none, or several."""
+        found = [name for name in self.files if name.endswith(suffix)]
+        if len(found) != 1:
+            raise CheckpointError(
+                f"{self.folder / CARD_NAME}: [files] lists {len(found)} files *{suffix} where the family {self.family} "
+                "needs one."
+            )
+        return self.folder / found[0]
+
+    def verify_files(self) -> None:
+        """Raises CheckpointError when a file is missing or is not the one that the card was written for."""
+        for name, sha256 in self.files.items():
+            path = self.folder / name
+            try:
+                with path.open("rb") as file:
+                    actual = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise CheckpointError(f"{path} cannot be read ({error.strerror}). Complete the folder.") from error
+            if actual != sha256:
+                raise CheckpointError(
+                    f"{path} has the SHA-256 {actual}, not the {sha256} of [files] in {CARD_NAME}: it is damaged or "
+                    "another file. Get it anew, or correct the card."
+                )
+
+
+def has_card(folder: Path) -> bool:
+    """Whether a path is a folder with a model card."""
+    return (folder / CARD_NAME).is_file()
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read and validate the card of a folder. Raises CheckpointError with a sentence that names file and key."""
+    path = folder / CARD_NAME
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}): put the model's card there.") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} is no TOML file in UTF-8: {error}.") from error
+    table = Table(path, "", raw)
+    family = table.choice("family", tuple(FAMILIES))
+    files = _files(table.table("files"))
+    card = ModelCard(
+        folder=folder,
+        name=table.name("name"),
+        title=table.text("title"),
+        version=table.name("version"),
+        family=family,
+        licence=table.text("licence"),
+        source=table.text("source"),
+        files=files,
+        input=_input(table.table("input")),
+        classes=_classes(table, folder, files),
+        decoding=_decoding(table, family),
+        threshold=table.number("threshold", 0.5, low=0.0, high=1.0),
+        accuracy=table.table("accuracy", {}).everything(),
+        sha256=_sha256(raw),
+    )
+    table.end()
+    return card
+
+
+def _sha256(raw: Mapping[str, Any]) -> str:
+    """Of the keys that decide what is answered, so that a better description does not make another model."""
+    deciding = {key: raw.get(key) for key in ("family", "files", "input", "classes", "decoding")}
+    return hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _files(table: Table) -> dict[str, str]:
+    files = {name: table.text(name) for name in table.keys()}  # noqa: SIM118 a table is no dictionary
+    for name, sha256 in files.items():
+        if Path(name).name != name or name in {"", ".", ".."}:
+            raise table.wrong(name, "has to be the name of a file in the same folder")
+        if len(sha256) != _SHA256_DIGITS or set(sha256) - set("0123456789abcdef"):
+            raise table.wrong(name, "has to be the file's SHA-256: 64 hexadecimal digits in lower case")
+    return files
+
+
+def _input(table: Table) -> InputSpec:
+    edge = table.integer("edge", 0, low=1, high=_MAX_EDGE_PX)
+    size_wh = (edge, edge) if edge else tuple(table.integer(key, None, 1, _MAX_EDGE_PX) for key in ("width", "height"))
+    spec = InputSpec(
+        size_wh=(size_wh[0], size_wh[1]),
+        fit=table.choice("fit", FITS, STRETCH),
+        pad=table.integer("pad", 0, low=0, high=_BYTE),
+        colour=table.choice("colour", ("rgb", "bgr"), "rgb"),
+        mean=table.three_numbers("mean", (0.0, 0.0, 0.0)),
+        std=table.three_numbers("std", (1.0, 1.0, 1.0)),
+        dtype=table.choice("dtype", ("float32", "float16", "uint8"), "float32"),
+        layout=table.choice("layout", ("nchw", "nhwc"), "nchw"),
+    )
+    if not all(spec.std):
+        raise table.wrong("std", "has to be three numbers other than 0")
+    table.end()
+    return spec
+
+
+def _classes(table: Table, folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
+    given = table.text_or_list("classes")
+    if isinstance(given, tuple):
+        return given
+    if given not in files:
+        raise table.wrong("classes", f"is the file {given}, which [files] does not list")
+    return read_classes(folder / given)
+
+
+def _decoding(table: Table, family: str) -> Any:
+    decoding = table.table("decoding", {})
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in decoding.everything().items()}
+    make = FAMILIES[family].decoding
+    if make is None:
+        if values:
+            raise table.wrong("decoding", f"has to be left out: a checkpoint of {family} carries its own")
+        return None
+    try:
+        return make(**values)
+    except TypeError as error:
+        raise table.wrong("decoding", f"has keys that the family {family} does not know: {error}") from error
+    except ValueError as error:
+        raise table.wrong("decoding", f"cannot be used: {error}") from error

@@ -1,0 +1,83 @@
+"""A model on disk, with a card or as a bare MXNet checkpoint, as a network that an engine can run."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from detection.inference.cards import CARD_NAME, InputSpec, ModelCard, has_card, read_card
+from detection.inference.convert.cache import prepare_network
+from detection.inference.errors import CheckpointError
+from detection.inference.mxnet.checkpoint import checkpoint_files, read_classes
+from detection.inference.network import Network
+from detection.inference.onnx_input import wrapped_onnx
+
+DEFAULT_EDGE = 300
+_SYMBOL, _PARAMS = "-symbol.json", ".params"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where a model is.
+
+    location: a folder with a model card, or folder/name of an MXNet checkpoint; epoch: of the latter.
+    edge: of the square input in pixels; 0 for what the card says, and `DEFAULT_EDGE` without one.
+    """
+
+    location: Path
+    epoch: int = 0
+    edge: int = 0
+
+
+def open_model(source: ModelSource, cache_dir: Path) -> Network:
+    """Verify, read and convert a model (or take it from the cache). Raises CheckpointError with a sentence."""
+    if not has_card(source.location):
+        return prepare_network(source.location, source.epoch, source.edge or DEFAULT_EDGE, cache_dir)
+    card = read_card(source.location)
+    card.verify_files()
+    network = _checkpoint(card, source, cache_dir) if card.family == "mxnet_ssd" else _export(card, source, cache_dir)
+    return replace(network, name=card.name, version=card.version, fit=card.input.fit, pad=card.input.pad)
+
+
+def classes_of(source: ModelSource) -> tuple[str, ...]:
+    """What the model tells apart, without loading it. Raises CheckpointError."""
+    if has_card(source.location):
+        return read_card(source.location).classes
+    return read_classes(checkpoint_files(source.location, source.epoch).classes)
+
+
+def _checkpoint(card: ModelCard, source: ModelSource, cache_dir: Path) -> Network:
+    edge = card.input.size_wh[0]
+    if card.input != InputSpec(size_wh=(edge, edge)):
+        raise CheckpointError(
+            f"{card.folder / CARD_NAME}: `input` may hold nothing but `edge` for the family {card.family}: its "
+            "networks take stretched RGB photos and normalise them themselves."
+        )
+    symbol, params = card.only_file(_SYMBOL), card.only_file(_PARAMS)
+    prefix = symbol.with_name(symbol.name.removesuffix(_SYMBOL))
+    epoch = params.name.removeprefix(f"{prefix.name}-").removesuffix(_PARAMS)
+    if not epoch.isdecimal():
+        raise CheckpointError(f"{params} has to be named {prefix.name}-0000.params, with the number of its epoch.")
+    network = prepare_network(prefix, int(epoch), source.edge or edge, cache_dir)
+    if network.classes != card.classes:
+        raise CheckpointError(
+            f"{card.folder}: `classes` has to be the file synset.txt, which the checkpoint comes with."
+        )
+    return network
+
+
+def _export(card: ModelCard, source: ModelSource, cache_dir: Path) -> Network:
+    if source.edge and (source.edge, source.edge) != card.input.size_wh:
+        width, height = card.input.size_wh
+        raise CheckpointError(
+            f"MODEL_EDGE={source.edge} does not fit {card.name}, whose input is {width} x {height} pixels: unset it."
+        )
+    path = card.only_file(".onnx")
+    return Network(
+        name=card.name,
+        family=card.family,
+        onnx_path=wrapped_onnx(card, cache_dir),
+        decoding=card.decoding,
+        classes=card.classes,
+        size_wh=card.input.size_wh,
+        sha256=card.sha256,
+        prefix=path.with_suffix(""),
+    )

@@ -1,0 +1,45 @@
+"""A network that an engine can run, and what is needed to understand its outputs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STRETCH, LETTERBOX, LETTERBOX_TOP_LEFT = "stretch", "letterbox", "letterbox_top_left"
+FITS = (STRETCH, LETTERBOX, LETTERBOX_TOP_LEFT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Network:
+    """A model of any family, ready for an engine.
+
+    onnx_path: the graph; input `image_rgb` (N, height, width, 3) uint8; its outputs are the family's business.
+    family: a name in `families/registry.py`; decoding: that family's own value.
+    classes: the names of what is found, without a background. size_wh: of the input, in pixels.
+    fit: how a photo fills the input (`FITS`); pad: the grey, 0 to 255, around a photo that does not fill it.
+    sha256: of the model's files, or of the quantized file that was made of them, in hexadecimal.
+    prefix and epoch: where the checkpoint is; quantized: whether `onnx_path` is its int8 model (`quantized.py`).
+    """
+
+    name: str
+    version: str = ""
+    family: str = "mxnet_ssd"
+    onnx_path: Path
+    decoding: Any
+    classes: tuple[str, ...]
+    size_wh: tuple[int, int]
+    fit: str = STRETCH
+    pad: int = 0
+    sha256: str
+    prefix: Path
+    epoch: int = 0
+    quantized: bool = False
+
+    @property
+    def full_name(self) -> str:
+        """name@version; the name alone where no card gives a version."""
+        return f"{self.name}@{self.version}" if self.version else self.name
+
+    @property
+    def edge(self) -> int:
+        """The longer side of the input, in pixels."""
+        return max(self.size_wh)

@@ -1,0 +1,92 @@
+"""Folders with a model card and a network of a few nodes, which answers the same whatever the photo is."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+EDGE = 32
+
+
+def constant_network(outputs: Mapping[str, NDArray[np.float32]]) -> bytes:
+    """An ONNX model with the input `images` whose outputs, each with a batch of 1, are these numbers.
+
+    The input is really used: its mean times zero is added.
+    """
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["mean"], axes=[0, 1, 2, 3], keepdims=0),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+    ]
+    weights = [numpy_helper.from_array(np.zeros((), np.float32), "zero")]
+    infos = []
+    for name, array in outputs.items():
+        weights.append(numpy_helper.from_array(array[None], f"{name}_is"))
+        nodes.append(helper.make_node("Add", [f"{name}_is", "nothing"], [name]))
+        infos.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, *array.shape)))
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, (1, 3, EDGE, EDGE))
+    graph = helper.make_graph(nodes, "constant", [images], infos, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def echo_network(shape: tuple[int, ...], dtype: int = TensorProto.FLOAT, extra: str = "") -> onnx.ModelProto:
+    """A network that answers what it is given, to see what is put in front; `extra` is another input, answered too."""
+    inputs = [helper.make_tensor_value_info("images", dtype, shape)]
+    nodes = [helper.make_node("Cast", ["images"], ["seen"], to=TensorProto.FLOAT)]
+    outputs = [helper.make_tensor_value_info("seen", TensorProto.FLOAT, shape)]
+    if extra:
+        inputs.append(helper.make_tensor_value_info(extra, TensorProto.INT64, (1, 2)))
+        nodes.append(helper.make_node("Identity", [extra], ["told"]))
+        outputs.append(helper.make_tensor_value_info("told", TensorProto.INT64, (1, 2)))
+    graph = helper.make_graph(nodes, "echo", inputs, outputs)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def nanodet_outputs(object_class: int, classes: int = 2, bins: int = 4) -> dict[str, NDArray[np.float32]]:
+    """One object of a class over the middle of the photo; strides (8,), 16 cells."""
+    rows = np.full((16, classes + 4 * bins), -8, dtype=np.float32)
+    rows[5, object_class] = 3.0
+    return {"output": rows}
+
+
+def write_model(folder: Path, network: bytes, card: Mapping[str, Any] | None = None) -> Path:
+    """A folder with the network, and a card of `nanodet_plus` with two classes; `card` replaces its keys."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "net.onnx").write_bytes(network)
+    keys: dict[str, Any] = {
+        "name": folder.name,
+        "title": "A network of a few nodes",
+        "version": "1.0",
+        "family": "nanodet_plus",
+        "licence": "MIT",
+        "source": "the tests",
+        "classes": ["dark", "light"],
+        "files": {"net.onnx": hashlib.sha256(network).hexdigest()},
+        "input": {"edge": EDGE},
+        "decoding": {"strides": [8], "bins": 4},
+    }
+    keys |= card or {}
+    given = {key: value for key, value in keys.items() if value is not None}
+    plain = [f"{key} = {_toml(value)}\n" for key, value in given.items() if not isinstance(value, dict)]
+    tables = [
+        f"[{key}]\n" + "".join(f'"{name}" = {_toml(each)}\n' for name, each in value.items())
+        for key, value in given.items()
+        if isinstance(value, dict)
+    ]
+    (folder / "model.toml").write_text("".join(plain + tables), encoding="utf-8")
+    return folder
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_toml, value))}]"
+    return str(value)
