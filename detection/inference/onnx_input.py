@@ -1,0 +1,139 @@
+"""Gives the graph of an ONNX export the one input that engines know: photos as bytes.
+
+In front of the export's own input: the order of channels, the type, the normalisation, the layout. What else it wants
+to be told (`orig_target_sizes` of RT-DETR exports) becomes a constant.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from detection.inference.cards import InputSpec, ModelCard
+from detection.inference.convert.graph import IMAGE_INPUT
+from detection.inference.errors import CheckpointError
+from detection.inference.files import replace_file
+
+WRAPPER_VERSION = 1
+"""Goes up with every change of what is put in front; part of the file's name in the cache."""
+_TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
+_RANK = 4
+_HASH_DIGITS = 24
+_SIZE_INPUTS = ("orig_target_sizes", "orig_size", "target_sizes")
+
+
+def wrapped_onnx(card: ModelCard, cache_dir: Path) -> Path:
+    """The graph of a card's .onnx file behind an input of bytes, in `cache_dir`.
+
+    It is made anew at each start, which takes a moment, so that a damaged file in the cache is mended. Raises
+    CheckpointError when the export cannot be used or the cache cannot be written.
+    """
+    path = card.only_file(".onnx")
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # protobuf's errors have no common base that onnx tells of
+        raise CheckpointError(f"{path} is no ONNX model: {error}") from error
+    try:
+        content = wrap(model, card.input).SerializeToString()
+    except (ValueError, onnx.checker.ValidationError) as error:
+        raise CheckpointError(f"{path} does not fit its model card: {error}") from error
+    target = cache_dir / f"{card.sha256[:_HASH_DIGITS]}-input-v{WRAPPER_VERSION}.onnx"
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        if not target.is_file() or target.read_bytes() != content:
+            replace_file(target, content)
+    except OSError as error:
+        raise CheckpointError(
+            f"{cache_dir} cannot keep models ({error.strerror}): make it a folder that this user may write to, or set "
+            "DATA_DIR to another one."
+        ) from error
+    return target
+
+
+def wrap(model: onnx.ModelProto, spec: InputSpec) -> onnx.ModelProto:
+    """A copy of `model` whose input is `image_rgb` (N, height, width, 3) uint8. Raises ValueError with the reason."""
+    wrapped = onnx.ModelProto()
+    wrapped.CopyFrom(model)
+    graph = wrapped.graph
+    weights = {each.name for each in graph.initializer}
+    free = [each for each in graph.input if each.name not in weights]
+    photo = _photo_input(free, spec)
+    nodes, constants = _front(photo.name, spec)
+    for extra in free:
+        if extra.name != photo.name:
+            constants.append(numpy_helper.from_array(_size_constant(extra, spec), extra.name))
+    batch = photo.type.tensor_type.shape.dim[0]
+    width, height = spec.size_wh
+    shape = [batch.dim_value if batch.HasField("dim_value") else "N", height, width, 3]
+    del graph.input[:]
+    graph.input.append(helper.make_tensor_value_info(IMAGE_INPUT, TensorProto.UINT8, shape))
+    graph.initializer.extend(constants)
+    for place, node in enumerate(nodes):
+        graph.node.insert(place, node)
+    onnx.checker.check_model(wrapped)
+    return wrapped
+
+
+def _photo_input(free: Sequence[onnx.ValueInfoProto], spec: InputSpec) -> onnx.ValueInfoProto:
+    photos = [each for each in free if len(each.type.tensor_type.shape.dim) == _RANK]
+    if len(photos) != 1:
+        raise ValueError(f"it has {len(photos)} inputs of four axes, and a photo needs exactly one")
+    (photo,) = photos
+    if photo.type.tensor_type.elem_type != _TYPES[spec.dtype]:
+        actual = TensorProto.DataType.Name(photo.type.tensor_type.elem_type)
+        raise ValueError(f"its input {photo.name} is of type {actual}, not `input.dtype` = {spec.dtype}")
+    width, height = spec.size_wh
+    expected = (3, height, width) if spec.layout == "nchw" else (height, width, 3)
+    actual_shape = [axis.dim_value for axis in photo.type.tensor_type.shape.dim][1:]
+    if any(actual and actual != wanted for actual, wanted in zip(actual_shape, expected, strict=True)):
+        raise ValueError(
+            f"its input {photo.name} is {tuple(actual_shape)} for one photo, not the {expected} of `input` "
+            f"({spec.layout})"
+        )
+    return photo
+
+
+def _front(name: str, spec: InputSpec) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """The nodes from the bytes to the export's input, and their constants. The turn costs least while bytes."""
+    steps: list[tuple[str, list[str], dict[str, Any]]] = []
+    constants: list[onnx.TensorProto] = []
+
+    def constant(label: str, array: NDArray[Any]) -> str:
+        constants.append(numpy_helper.from_array(array, f"{IMAGE_INPUT}/{label}"))
+        return f"{IMAGE_INPUT}/{label}"
+
+    channels_first = spec.layout == "nchw"
+    if spec.colour == "bgr":
+        steps.append(("Gather", [constant("order", np.array([2, 1, 0], np.int64))], {"axis": 3}))
+    if channels_first:
+        steps.append(("Transpose", [], {"perm": (0, 3, 1, 2)}))
+    if spec.dtype != "uint8":
+        steps.append(("Cast", [], {"to": TensorProto.FLOAT}))
+        shape = (1, 3, 1, 1) if channels_first else (1, 1, 1, 3)
+        if any(spec.mean):
+            steps.append(("Sub", [constant("mean", np.array(spec.mean, np.float32).reshape(shape))], {}))
+        if any(scale != 1 for scale in spec.std):
+            steps.append(("Div", [constant("std", np.array(spec.std, np.float32).reshape(shape))], {}))
+    if spec.dtype == "float16":
+        steps.append(("Cast", [], {"to": TensorProto.FLOAT16}))
+    steps.append(("Identity", [], {}))
+    nodes, value = [], IMAGE_INPUT
+    for number, (operator, more, attributes) in enumerate(steps, start=1):
+        output = name if number == len(steps) else f"{IMAGE_INPUT}/{number}"
+        nodes.append(
+            helper.make_node(operator, [value, *more], [output], f"{IMAGE_INPUT}/{operator}_{number}", **attributes)
+        )
+        value = output
+    return nodes, constants
+
+
+def _size_constant(extra: onnx.ValueInfoProto, spec: InputSpec) -> NDArray[Any]:
+    """Width and height of the network's input, for exports that scale their boxes by what they are told."""
+    if extra.name not in _SIZE_INPUTS:
+        raise ValueError(f"it has an input {extra.name} that nobody can fill; export it without")
+    dtype = helper.tensor_dtype_to_np_dtype(extra.type.tensor_type.elem_type)
+    return np.array([spec.size_wh], dtype=dtype)
