@@ -1,0 +1,116 @@
+"""What every family of networks offers, and what they share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from detection.inference.boxes import non_maximum_suppression
+from detection.inference.engines.base import Outputs
+from detection.inference.errors import CheckpointError
+from detection.inference.network import Network
+from detection.inference.types import Detections, FloatArray, IntArray
+
+# So many boxes enter the suppression, the most probable first: it compares each with each.
+MAX_CANDIDATES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A way to decode.
+
+    decode: one photo's outputs (without the batch), the network and the least probability to objects in fractions of
+    the network's input. check: raises CheckpointError when the outputs are not those of this family and network.
+    decoding: the frozen dataclass of a card's `[decoding]`, whose wrong values raise ValueError; None where the
+    checkpoint itself carries all that is needed.
+    """
+
+    decode: Callable[[Outputs, Network, float], Detections]
+    check: Callable[[Outputs, Network], None]
+    decoding: Callable[..., Any] | None = None
+
+
+def sigmoid(logits: FloatArray) -> FloatArray:
+    """1 / (1 + exp(-x)) in float32, without an overflow for any x."""
+    small: FloatArray = np.exp(-np.abs(logits))
+    probabilities: FloatArray = np.where(logits >= 0, np.float32(1), small) / (np.float32(1) + small)
+    return probabilities
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """exp(x) over its sum along the last axis, in float32."""
+    powers: FloatArray = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares: FloatArray = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def centres_to_corners(boxes_cxcywh: FloatArray) -> FloatArray:
+    """(K, 4) centre x, centre y, width, height to (K, 4) xmin, ymin, xmax, ymax."""
+    half_wh = boxes_cxcywh[:, 2:] / np.float32(2)
+    return np.concatenate([boxes_cxcywh[:, :2] - half_wh, boxes_cxcywh[:, :2] + half_wh], axis=1)
+
+
+def unit_boxes(boxes_xyxy_px: FloatArray, size_wh: tuple[int, int]) -> FloatArray:
+    """Boxes in pixels of the network's input as fractions of it, cut off at its edges."""
+    return np.clip(boxes_xyxy_px / np.array(size_wh * 2, dtype=np.float32), np.float32(0), np.float32(1))
+
+
+def most_probable(scores: FloatArray, min_probability: float, limit: int) -> tuple[IntArray, IntArray]:
+    """Rows and classes of the `limit` highest of (K, C) scores from `min_probability` up, the highest first.
+
+    One row may come with several classes. Among equal scores the earlier row comes first.
+    """
+    rows, class_ids = np.nonzero(scores >= np.float32(min_probability))
+    order = np.argsort(-scores[rows, class_ids], kind="stable")[:limit]
+    return rows[order], class_ids[order]
+
+
+def suppressed(found: Detections, iou_above: float) -> Detections:
+    """Without the boxes that a more probable one of their class overlaps by more than `iou_above`."""
+    alive = non_maximum_suppression(
+        found.boxes_xyxy_unit,
+        found.class_ids,
+        # The least float32 that is more.
+        iou_threshold=float(np.nextafter(np.float32(iou_above), np.float32(2))),
+        across_classes=False,
+    )
+    return Detections(found.boxes_xyxy_unit[alive], found.scores[alive], found.class_ids[alive])
+
+
+def require_outputs(outputs: Outputs, network: Network, expected: dict[str, tuple[int, ...]]) -> None:
+    """Raises CheckpointError unless the outputs (without the batch) have these names and shapes."""
+    actual = {name: array.shape for name, array in outputs.items()}
+    if any(actual.get(name) != shape for name, shape in expected.items()):
+        raise CheckpointError(
+            f"{network.name} has the outputs {describe(actual)}; the family {network.family} with "
+            f"{len(network.classes)} classes and an input of {network.size_wh[0]} x {network.size_wh[1]} pixels has "
+            f"{describe(expected)}. Correct family, classes, input or decoding in its model card."
+        )
+
+
+def only_output(outputs: Outputs, network: Network) -> FloatArray:
+    """The output of a network that has one. Raises CheckpointError when there are more."""
+    if len(outputs) != 1:
+        raise CheckpointError(
+            f"{network.name} has the outputs {', '.join(outputs)}; the family {network.family} has one. "
+            "Correct the family in its model card."
+        )
+    return next(iter(outputs.values()))
+
+
+def describe(shapes: dict[str, tuple[int, ...]]) -> str:
+    """Names and shapes as people write them: logits (300, 80), boxes (300, 4)."""
+    return ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items())
+
+
+def require_strides(strides: tuple[int, ...]) -> None:
+    """Raises ValueError unless there are strides, whole and positive."""
+    if not strides or not all(isinstance(stride, int) and stride > 0 for stride in strides):
+        raise ValueError("strides has to be a list of positive whole numbers")
+
+
+def require_share(name: str, value: object) -> None:
+    """Raises ValueError unless a value is a number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError(f"{name} has to be a number from 0 to 1")

@@ -1,0 +1,11 @@
+"""How the outputs of each family of networks become boxes."""
+
+from detection.inference.families import detr, mxnet_ssd, nanodet_plus, yolox
+from detection.inference.families.base import Family
+
+FAMILIES: dict[str, Family] = {
+    "mxnet_ssd": mxnet_ssd.FAMILY,
+    "nanodet_plus": nanodet_plus.FAMILY,
+    "yolox": yolox.FAMILY,
+    "detr": detr.FAMILY,
+}
