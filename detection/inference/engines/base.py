@@ -1,0 +1,58 @@
+"""What every engine offers, and what it is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from detection.inference.types import FloatArray, ImageArray
+
+Outputs = Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What an operator chose.
+
+    engine: "auto" or a registered name; precision: "f32", "bf16", "f16", "int8" (with a quantized network), or "auto"
+    (`precision.py` settles it; an engine by itself takes f32); threads: 0 for all cores that the process may use;
+    cache_dir: for compiled models.
+    """
+
+    engine: str = "auto"
+    precision: str = "f32"
+    gpu: bool = False
+    threads: int = 0
+    cache_dir: Path | None = None
+
+
+class Engine(Protocol):
+    """Runs a network. Safe to call from several threads at once.
+
+    name: the registered name; device: "CPU", or the name of the GPU; precision: what the arithmetic runs in;
+    max_batch: the most photos that are worth running in one call (1: run callers side by side instead).
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def precision(self) -> str: ...
+
+    @property
+    def max_batch(self) -> int: ...
+
+    def infer(self, batch_rgb: ImageArray, *, photos_in_flight: int = 1) -> Outputs:
+        """Run photos: (N, S, S, 3) uint8 RGB in, the network's outputs by name with N first.
+
+        photos_in_flight: how many photos the process works on now, so that an engine can give all cores to one photo,
+        or one core to each. Raises EngineError.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the engine holds; it is not used afterwards."""
+        ...

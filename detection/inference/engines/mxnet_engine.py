@@ -1,0 +1,95 @@
+"""MXNet itself, retired in 2023: for those who still have it installed, and as the reference of the other engines."""
+
+import json
+import threading
+from typing import Any
+
+import mxnet as mx
+import numpy as np
+
+from detection.inference.engines.base import EngineOptions, Outputs
+from detection.inference.errors import EngineError
+from detection.inference.network import Network
+from detection.inference.types import ImageArray
+
+_DETECTION_OPERATORS = {"_contrib_MultiBoxDetection", "MultiBoxDetection"}
+_MAX_BATCH_ON_GPU = 32
+
+
+class MxNetEngine:
+    """The checkpoint in MXNet, cut before its MultiBoxDetection; one call at a time, as MXNet's executors need it."""
+
+    name = "mxnet"
+    precision = "f32"
+
+    def __init__(self, network: Network, *, gpu: bool) -> None:
+        self._context = mx.gpu(0) if gpu else mx.cpu()
+        self.device = "CUDA GPU 0" if gpu else "CPU"
+        self.max_batch = _MAX_BATCH_ON_GPU if gpu else 1
+        symbol, self._arguments, self._auxiliary = mx.model.load_checkpoint(str(network.prefix), network.epoch)
+        self._symbol = _cut(symbol)
+        self._input_name = _input_name(self._symbol, self._arguments)
+        self._executors: dict[tuple[int, ...], Any] = {}
+        self._lock = threading.Lock()
+
+    def infer(self, batch_rgb: ImageArray, *, photos_in_flight: int = 1) -> Outputs:
+        """See `Engine.infer`."""
+        batch_nchw = np.ascontiguousarray(batch_rgb.transpose(0, 3, 1, 2), dtype=np.float32)
+        try:
+            with self._lock:
+                outputs = self._executor(batch_nchw.shape).forward(
+                    is_train=False, **{self._input_name: mx.nd.array(batch_nchw, ctx=self._context)}
+                )
+                cls_prob, loc_pred = (output.asnumpy() for output in outputs)
+        except mx.base.MXNetError as error:
+            raise EngineError(f"MXNet failed on a photo: {error}") from error
+        return {"cls_prob": cls_prob, "loc_pred": loc_pred.reshape(len(batch_rgb), -1)}
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        self._executors.clear()
+
+    def _executor(self, shape: tuple[int, ...]) -> Any:
+        """The executor for one input shape; MXNet plans its memory per shape."""
+        if shape not in self._executors:
+            executor = self._symbol.simple_bind(ctx=self._context, grad_req="null", **{self._input_name: shape})
+            executor.copy_params_from(self._arguments, self._auxiliary, allow_extra_params=True)
+            self._executors[shape] = executor
+        return self._executors[shape]
+
+
+def _cut(symbol: Any) -> Any:
+    """The outputs that feed MultiBoxDetection: class probabilities and box regression."""
+    nodes = json.loads(symbol.tojson())["nodes"]
+    heads = [node for node in nodes if node["op"] in _DETECTION_OPERATORS]
+    if len(heads) != 1:
+        raise EngineError(f"The checkpoint has {len(heads)} MultiBoxDetection layers; MODEL_ENGINE=mxnet needs one.")
+    internals = symbol.get_internals()
+    names = [nodes[index]["name"] + "_output" for index, *_ in heads[0]["inputs"][:2]]
+    return mx.sym.Group([internals[name] for name in names])
+
+
+def _input_name(symbol: Any, arguments: dict[str, Any]) -> str:
+    free = [name for name in symbol.list_arguments() if name not in arguments]
+    if len(free) != 1:
+        raise EngineError(f"The checkpoint has the inputs {', '.join(free) or 'none'}; one, the photo, is needed.")
+    return str(free[0])
+
+
+def offered_precisions(_options: EngineOptions) -> tuple[str, ...]:
+    """See `registry.offered_precisions`."""
+    return ("f32",)
+
+
+def create(network: Network, options: EngineOptions) -> MxNetEngine:
+    """Load the checkpoint into MXNet. Raises EngineError."""
+    if options.precision not in {"auto", "f32"}:
+        raise EngineError(f"MODEL_PRECISION={options.precision} is not offered by MXNet. Use f32.")
+    if options.gpu and mx.context.num_gpus() == 0:
+        raise EngineError(
+            "MODEL_CONTEXT_GPU=true, but MXNet sees no GPU. Set MODEL_CONTEXT_GPU=false, or mend the driver."
+        )
+    try:
+        return MxNetEngine(network, gpu=options.gpu)
+    except mx.base.MXNetError as error:
+        raise EngineError(f"MXNet cannot load the checkpoint {network.prefix}: {error}") from error
