@@ -1,0 +1,156 @@
+"""Which arithmetic the network runs in: what was asked for, or the fastest that a measurement allows.
+
+`precision.json` beside a checkpoint is the table of such measurements, written by `manage.py evaluate --write-table`.
+MODEL_PRECISION=auto trusts it, and only it: a precision that was not measured with this checkpoint on this engine is
+never chosen.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from detection.inference.engines.base import EngineOptions
+from detection.inference.engines.registry import choose_engine, offered_precisions
+from detection.inference.errors import CheckpointError
+from detection.inference.files import replace_file
+from detection.inference.network import Network
+from detection.inference.quantized import quantized_network
+
+TABLE_NAME = "precision.json"
+BASELINE = "f32"
+INT8 = "int8"
+# 0.5 points of COCO's AP@[.5:.95]. The sums of doubles that make an AP are not exact to the last digit.
+MAX_LOSS_AP = 0.005 + 1e-9
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """How accurate one precision was: COCO AP@[.5:.95] and AP at IoU 0.5, in [0, 1], of the model with this hash."""
+
+    model_sha256: str
+    coco_ap: float
+    coco_ap50: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineMeasurements:
+    """The precisions that one engine was measured in, on the same photos."""
+
+    dataset: str
+    photos: int
+    objects: int
+    precisions: Mapping[str, Measurement]
+
+
+def table_path(network: Network) -> Path:
+    """Where the table of a checkpoint is."""
+    return network.prefix.with_name(TABLE_NAME)
+
+
+def read_table(network: Network) -> dict[str, EngineMeasurements]:
+    """What was measured with this checkpoint (not quantized) at this edge, by engine; empty without a table.
+
+    Raises CheckpointError when the file cannot be understood.
+    """
+    path = table_path(network)
+    try:
+        table = json.loads(path.read_bytes())
+        if (table["checkpoint_sha256"], table["edge"]) != (network.sha256, network.edge):
+            return {}
+        return {engine: _engine_measurements(values) for engine, values in table["engines"].items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path} cannot be understood. Delete it, or write it anew: "
+            "`manage.py evaluate DATASET --compare f32,bf16,int8 --write-table`."
+        ) from error
+
+
+def write_table(network: Network, engine: str, measured: EngineMeasurements) -> Path:
+    """Add what was measured on an engine to the table of a checkpoint.
+
+    Returns the table's path. Raises CheckpointError when it cannot be kept.
+    """
+    table = read_table(network) | {engine: measured}
+    path = table_path(network)
+    document = {
+        "checkpoint_sha256": network.sha256,
+        "edge": network.edge,
+        "engines": {name: asdict(values) for name, values in sorted(table.items())},
+    }
+    try:
+        replace_file(path, (json.dumps(document, indent=2) + "\n").encode())
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be written ({error.strerror}). Make the folder writable.") from error
+    return path
+
+
+def settle_precision(network: Network, options: EngineOptions) -> tuple[Network, EngineOptions]:
+    """The network that is to run, and the options with the precision that it runs in.
+
+    network: as `prepare_network` made it. Logs why `auto` chose a precision. Raises CheckpointError when int8 is asked
+    for and its model cannot be used, EngineError when no engine is installed.
+    """
+    if options.precision == "auto":
+        network, precision = _fastest_allowed(network, options)
+        return network, replace(options, precision=precision)
+    return quantized_network(network) if options.precision == INT8 else network, options
+
+
+def _fastest_allowed(network: Network, options: EngineOptions) -> tuple[Network, str]:
+    engine, _ = choose_engine(options)
+    measured = read_table(network).get(engine)
+    if measured is None or BASELINE not in measured.precisions:
+        logger.info("Precision f32: no comparison of precisions with this model on %s is at hand.", engine)
+        return network, BASELINE
+    for precision in offered_precisions(replace(options, engine=engine)):
+        candidate = _model_for(precision, network)
+        objection = _objection(precision, candidate, measured)
+        if candidate is not None and objection is None:
+            logger.info("Precision %s: the fastest within %.1f points of f32's AP.", precision, MAX_LOSS_AP * 100)
+            return candidate, precision
+        logger.info("Precision %s is not used: %s.", precision, objection)
+    return network, BASELINE
+
+
+def _model_for(precision: str, network: Network) -> Network | None:
+    if precision != INT8:
+        return network
+    try:
+        return quantized_network(network)
+    except CheckpointError as error:
+        logger.info("%s", error)
+        return None
+
+
+def _objection(precision: str, candidate: Network | None, measured: EngineMeasurements) -> str | None:
+    """Why `auto` may not take a precision; None when it may."""
+    found = measured.precisions.get(precision)
+    if candidate is None:
+        return "there is no such model"
+    if found is None or found.model_sha256 != candidate.sha256:
+        return "this model was not measured in it"
+    loss = measured.precisions[BASELINE].coco_ap - found.coco_ap
+    # Written so that a loss that is no number is too much.
+    return None if loss <= MAX_LOSS_AP else f"it loses {loss * 100:.2f} points of AP"
+
+
+def _engine_measurements(values: Mapping[str, Any]) -> EngineMeasurements:
+    precisions = {
+        name: Measurement(
+            model_sha256=str(row["model_sha256"]), coco_ap=float(row["coco_ap"]), coco_ap50=float(row["coco_ap50"])
+        )
+        for name, row in values["precisions"].items()
+    }
+    return EngineMeasurements(
+        dataset=str(values["dataset"]),
+        photos=int(values["photos"]),
+        objects=int(values["objects"]),
+        precisions=precisions,
+    )
