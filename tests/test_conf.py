@@ -1,0 +1,226 @@
+"""The configuration: every variable, its default, and what is said when it cannot be used."""
+
+import os
+import stat
+import threading
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from detection.conf import (
+    DEFAULT_MODEL_PREFIX,
+    Config,
+    Rate,
+    load_config,
+    make_data_dir,
+    secret_key,
+)
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def test_nothing_set_is_the_2019_service_on_this_machine_only() -> None:
+    config = load_config({})
+    assert (config.rest_host, config.rest_port, config.rest_entry_point) == ("127.0.0.1", 8080, "/predict")
+    assert (config.probability_more, config.model_epoch, config.model_context_gpu) == (0.5, 0, False)
+    assert (config.max_body_bytes, config.model_edge, config.problems) == (20_000_000, 0, ())
+    assert config.model_prefix == DEFAULT_MODEL_PREFIX
+    assert config == Config(data_dir=config.data_dir)
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "field", "value"),
+    [
+        pytest.param("REST_HOST", "0.0.0.0", "rest_host", "0.0.0.0", id="all addresses"),  # noqa: S104 a value to read
+        pytest.param("REST_PORT", "0", "rest_port", 0, id="any free port"),
+        pytest.param("REST_ENTRY_POINT", "detect/", "rest_entry_point", "/detect", id="path without its slash"),
+        pytest.param("REST_ENTRY_POINT", "/v1/predict", "rest_entry_point", "/v1/predict", id="path of two steps"),
+        pytest.param("PROBABILITY_MORE", "0.25", "probability_more", 0.25, id="threshold"),
+        pytest.param("PROBABILITY_MORE", "1", "probability_more", 1.0, id="highest threshold"),
+        pytest.param("MODEL_PREFIX", "/models/ssd", "model_prefix", Path("/models/ssd"), id="prefix"),
+        pytest.param("MODEL_EPOCH", "240", "model_epoch", 240, id="epoch"),
+        pytest.param("MODEL_EDGE", "512", "model_edge", 512, id="edge"),
+        pytest.param("MODEL_CONTEXT_GPU", "True", "model_context_gpu", True, id="Python's true"),
+        pytest.param("MODEL_CONTEXT_GPU", "no", "model_context_gpu", False, id="no"),
+        pytest.param("MODEL_ENGINE", "onnxruntime", "model_engine", "onnxruntime", id="engine"),
+        pytest.param("MODEL_PRECISION", "bf16", "model_precision", "bf16", id="precision"),
+        pytest.param("INFERENCE_THREADS", "4", "inference_threads", 4, id="threads"),
+        pytest.param("QUEUE_SIZE", "1", "queue_size", 1, id="queue"),
+        pytest.param("MAX_BODY_BYTES", "1000", "max_body_bytes", 1000, id="body"),
+        pytest.param("MAX_PIXELS", "10000", "max_pixels", 10_000, id="pixels"),
+        pytest.param("REQUEST_TIMEOUT", "2.5", "request_timeout_s", 2.5, id="timeout"),
+        pytest.param("UPLOAD_TIMEOUT", "1.5", "upload_timeout_s", 1.5, id="upload timeout"),
+        pytest.param("MAX_CONNECTIONS", "10", "max_connections", 10, id="connections"),
+        pytest.param("ACCESS", "login", "access", "login", id="access"),
+        pytest.param("THROTTLE_USER", "600/min", "throttle_user", Rate(600, 60.0), id="throttle of users"),
+        pytest.param("THROTTLE_ANON", "10/s", "throttle_anon", Rate(10, 1.0), id="throttle of addresses"),
+        pytest.param("HTTPS", "true", "https", True, id="HTTPS"),
+        pytest.param("HSTS_SECONDS", "31536000", "hsts_seconds", 31_536_000, id="HSTS"),
+        pytest.param("METRICS_TOKEN", "abc", "metrics_token", "abc", id="metrics token"),
+        pytest.param("DATABASE_URL", "postgres://u@h/n", "database_url", "postgres://u@h/n", id="database"),
+        pytest.param("REDIS_URL", "redis://h", "redis_url", "redis://h", id="Redis"),
+        pytest.param("DEBUG", "1", "debug", True, id="debug"),
+        pytest.param("ALLOWED_HOSTS", "a.example, b.example,", "allowed_hosts", ("a.example", "b.example"), id="hosts"),
+        pytest.param(
+            "CSRF_TRUSTED_ORIGINS", "https://a.example", "csrf_trusted_origins", ("https://a.example",), id="origins"
+        ),
+        pytest.param("LOG_FORMAT", "json", "log_format", "json", id="log format"),
+        pytest.param("LOG_LEVEL", "WARNING", "log_level", "WARNING", id="log level"),
+        pytest.param("REST_PORT", "", "rest_port", 8080, id="empty counts as unset"),
+    ],
+)
+def test_variable_is_read(name: str, raw: str, field: str, value: Any) -> None:
+    config = load_config({name: raw})
+    assert getattr(config, field) == value
+    assert config.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "field"),
+    [
+        pytest.param("REST_PORT", "http", "rest_port", id="port as a word"),
+        pytest.param("REST_PORT", "65536", "rest_port", id="port too high"),
+        pytest.param("REST_ENTRY_POINT", "/", "rest_entry_point", id="entry point over the first page"),
+        pytest.param("REST_ENTRY_POINT", "/a b", "rest_entry_point", id="entry point with a space"),
+        pytest.param("REST_ENTRY_POINT", "/<int:x>", "rest_entry_point", id="entry point with a converter"),
+        pytest.param("PROBABILITY_MORE", "1.5", "probability_more", id="threshold above 1"),
+        pytest.param("PROBABILITY_MORE", "nan", "probability_more", id="threshold that is no number"),
+        pytest.param("PROBABILITY_MORE", "50%", "probability_more", id="threshold in percent"),
+        pytest.param("MODEL_PREFIX", "/", "model_prefix", id="prefix without a name"),
+        pytest.param("MODEL_PREFIX", ".", "model_prefix", id="prefix of the current folder"),
+        pytest.param("MODEL_EPOCH", "-1", "model_epoch", id="negative epoch"),
+        pytest.param("MODEL_EDGE", "0", "model_edge", id="edge of nothing"),
+        pytest.param("MODEL_CONTEXT_GPU", "gpu", "model_context_gpu", id="GPU neither true nor false"),
+        pytest.param("MODEL_ENGINE", "tensorrt", "model_engine", id="unknown engine"),
+        pytest.param("MODEL_PRECISION", "f64", "model_precision", id="unknown precision"),
+        pytest.param("INFERENCE_THREADS", "many", "inference_threads", id="threads as a word"),
+        pytest.param("QUEUE_SIZE", "0", "queue_size", id="no queue"),
+        pytest.param("MAX_BODY_BYTES", "20MB", "max_body_bytes", id="body with a unit"),
+        pytest.param("MAX_PIXELS", "1e9", "max_pixels", id="pixels in floating point"),
+        pytest.param("REQUEST_TIMEOUT", "0", "request_timeout_s", id="no time"),
+        pytest.param("REQUEST_TIMEOUT", "inf", "request_timeout_s", id="endless time"),
+        pytest.param("UPLOAD_TIMEOUT", "0", "upload_timeout_s", id="no time to upload"),
+        pytest.param("MAX_CONNECTIONS", "0", "max_connections", id="no connections"),
+        pytest.param("ACCESS", "closed", "access", id="unknown access"),
+        pytest.param("THROTTLE_USER", "600", "throttle_user", id="throttle without a time"),
+        pytest.param("THROTTLE_ANON", "0/min", "throttle_anon", id="throttle that takes nothing"),
+        pytest.param("THROTTLE_ANON", "5/fortnight", "throttle_anon", id="throttle with an unknown time"),
+        pytest.param("HTTPS", "1.3", "https", id="HTTPS as a version"),
+        pytest.param("HSTS_SECONDS", "-1", "hsts_seconds", id="negative HSTS"),
+        pytest.param("DATABASE_URL", "detector.sqlite3", "database_url", id="database as a file"),
+        pytest.param("DATABASE_URL", "mysql://u@h/n", "database_url", id="database of another kind"),
+        pytest.param("DATABASE_URL", "postgres://u@h:port/n", "database_url", id="database with a bad port"),
+        pytest.param("DEBUG", "maybe", "debug", id="debug neither true nor false"),
+        pytest.param("LOG_FORMAT", "xml", "log_format", id="unknown log format"),
+        pytest.param("LOG_LEVEL", "loud", "log_level", id="unknown log level"),
+    ],
+)
+def test_variable_that_does_not_parse_is_named_with_what_to_do(name: str, raw: str, field: str) -> None:
+    config = load_config({name: raw})
+    (problem,) = config.problems
+    assert problem.check_id == "detection.E001"
+    assert problem.message.startswith(f"{name} is ")
+    assert problem.hint.startswith(f"Set {name} to ")
+    assert getattr(config, field) == getattr(load_config({}), field)
+
+
+def test_all_variables_that_do_not_parse_are_named_at_once() -> None:
+    problems = load_config({"REST_PORT": "x", "MODEL_EDGE": "y", "DEBUG": "z"}).problems
+    assert [problem.message for problem in problems] == [
+        "REST_PORT is 'x', which cannot be used.",
+        "MODEL_EDGE is 'y', which cannot be used.",
+        "DEBUG is 'z', which cannot be used.",
+    ]
+
+
+def test_password_of_the_database_is_not_repeated() -> None:
+    (problem,) = load_config({"DATABASE_URL": "postgers://user:hunter2@host/name"}).problems
+    assert "hunter2" not in problem.message + problem.hint
+
+
+def test_folders_lie_in_the_data_folder(data_dir: Path) -> None:
+    config = load_config({"DATA_DIR": str(data_dir)})
+    assert (config.cache_dir, config.photo_dir, config.models_dir) == (
+        data_dir / "cache",
+        data_dir / "photos",
+        data_dir / "models",
+    )
+
+
+@pytest.mark.parametrize(("parts", "edge"), [(("-symbol.json", "-0000.params"), 512), (("-symbol.json",), 0)])
+def test_fetched_checkpoint_becomes_the_default_once_it_is_complete(
+    data_dir: Path, parts: tuple[str, ...], edge: int
+) -> None:
+    folder = data_dir / "models" / "resnet50_ssd"
+    folder.mkdir(parents=True)
+    for part in parts:
+        (folder / f"resnet50_ssd_model{part}").touch()
+    config = load_config({"DATA_DIR": str(data_dir)})
+    assert config.model_edge == edge
+    assert (config.model_prefix.parent == folder) is (edge == 512)
+    assert load_config({"DATA_DIR": str(data_dir), "MODEL_PREFIX": "/m/own"}).model_prefix == Path("/m/own")
+
+
+def test_given_secret_key_is_used_and_nothing_is_written(data_dir: Path) -> None:
+    assert secret_key(Config(data_dir=data_dir), {"SECRET_KEY": "given"}) == "given"
+    assert not data_dir.exists()
+
+
+def test_secret_key_is_made_once_and_only_its_owner_can_read_it(data_dir: Path) -> None:
+    config = Config(data_dir=data_dir)
+    make_data_dir(config)
+    key = secret_key(config, {})
+    assert len(key) >= 50
+    assert secret_key(config, {}) == key
+    assert [path.name for path in data_dir.iterdir()] == ["secret_key"]
+    assert stat.S_IMODE((data_dir / "secret_key").stat().st_mode) == 0o600
+
+
+def test_empty_secret_key_file_of_a_full_disk_is_replaced(data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "secret_key").touch()
+    key = secret_key(Config(data_dir=data_dir), {})
+    assert len(key) >= 50
+    assert (data_dir / "secret_key").read_text(encoding="ascii") == key
+
+
+def test_secret_key_is_kept_on_a_file_system_without_links(data_dir: Path) -> None:
+    data_dir.mkdir()
+    with mock.patch.object(Path, "hardlink_to", side_effect=PermissionError):
+        key = secret_key(Config(data_dir=data_dir), {})
+    assert secret_key(Config(data_dir=data_dir), {}) == key
+
+
+def test_processes_that_start_at_once_agree_on_the_secret_key(data_dir: Path) -> None:
+    data_dir.mkdir()
+    together, keys = threading.Barrier(8), []
+    real_open = os.open
+
+    def open_together(*args: Any, **kwargs: Any) -> int:
+        together.wait(30)
+        return real_open(*args, **kwargs)
+
+    def start() -> None:
+        keys.append(secret_key(Config(data_dir=data_dir), {}))
+
+    with mock.patch("detection.conf.os.open", open_together):
+        threads = [threading.Thread(target=start) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(keys) == 8
+    assert len(set(keys)) == 1
+
+
+def test_without_a_data_folder_the_secret_key_lives_as_long_as_the_process(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    config = Config(data_dir=tmp_path / "file" / "data")
+    make_data_dir(config)
+    assert len(secret_key(config, {})) >= 50
+    assert secret_key(config, {}) != secret_key(config, {})
