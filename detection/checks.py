@@ -1,0 +1,100 @@
+"""System checks: what would go wrong later is said at the start, with an id and a hint."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+
+from detection.conf import Config
+from detection.inference.cards import has_card, read_card
+from detection.inference.errors import CheckpointError
+
+
+@checks.register()
+def check_environment(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
+    """detection.E001: an environment variable does not parse."""
+    config: Config = settings.DETECTOR
+    return [checks.Error(problem.message, hint=problem.hint, id=problem.check_id) for problem in config.problems]
+
+
+@checks.register()
+def check_checkpoint(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
+    """detection.E002: files of the configured model are missing, or its card cannot be used."""
+    config: Config = settings.DETECTOR
+    prefix = config.model_prefix
+    if has_card(prefix):
+        return _card_problems(prefix)
+    needed = (
+        prefix.with_name(f"{prefix.name}-symbol.json"),
+        prefix.with_name(f"{prefix.name}-{config.model_epoch:04d}.params"),
+        prefix.with_name("synset.txt"),
+    )
+    missing = [path.name for path in needed if not path.is_file()]
+    if not missing:
+        return []
+    return [
+        checks.Error(
+            f"The checkpoint has no {', '.join(missing)} in {prefix.parent}.",
+            hint="Set MODEL_PREFIX to FOLDER/NAME and MODEL_EPOCH to the number in NAME-0000.params, or "
+            "MODEL_PREFIX to a folder with a model card, or unset both for the embedded model.",
+            id="detection.E002",
+        )
+    ]
+
+
+def _card_problems(folder: Path) -> list[checks.CheckMessage]:
+    """The files themselves are verified when the model is loaded: hashing them would slow every command down."""
+    try:
+        card = read_card(folder)
+    except CheckpointError as error:
+        message = str(error)
+    else:
+        missing = [name for name in card.files if not (folder / name).is_file()]
+        if not missing:
+            return []
+        message = f"The model has no {', '.join(missing)} in {folder}."
+    hint = "Mend the folder, set MODEL_PREFIX to another one, or unset it for the embedded model."
+    return [checks.Error(message, hint=hint, id="detection.E002")]
+
+
+@checks.register()
+def check_data_dir(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
+    """detection.W001: the data folder cannot be written, so photos and sessions would not outlive the process."""
+    config: Config = settings.DETECTOR
+    if _can_be_written(config.data_dir):
+        return []
+    return [
+        checks.Warning(
+            f"DATA_DIR {config.data_dir} cannot be written: nothing will be kept, and logins end with the process.",
+            hint="Set DATA_DIR to a folder that the server's user may write, or change its owner.",
+            id="detection.W001",
+        )
+    ]
+
+
+@checks.register()
+def check_access(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
+    """detection.W002: whoever reaches the server may use it, and can see and delete the photos of all."""
+    config: Config = settings.DETECTOR
+    if config.needs_login or config.is_on_loopback:
+        return []
+    return [
+        checks.Warning(
+            f"ACCESS IS OPEN on {config.rest_host}:{config.rest_port}. Whoever reaches it sees and deletes all photos.",
+            hint="Set ACCESS=login and make accounts (manage.py createsuperuser), or REST_HOST=127.0.0.1; "
+            "leave it where only friends can reach the port.",
+            id="detection.W002",
+        )
+    ]
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Whether the folder is there and writable, or can be made; a name that the file system refuses cannot."""
+    try:
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+    except OSError:
+        return False
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)

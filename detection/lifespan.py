@@ -1,0 +1,35 @@
+"""ASGI's lifespan: the model is there before the first request, and what is queued is finished before the end."""
+
+import logging
+
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+
+from detection import metrics, services
+from detection.inference.errors import InferenceError
+from detection.model_follower import following_the_active_model
+from detection.upkeep import upkeep
+
+logger = logging.getLogger(__name__)
+
+
+class Lifespan:
+    """Loads and warms the model at start-up, stops the detector at shutdown.
+
+    The loop's own thread waits meanwhile: it has nothing else to do then. In between the server follows the active
+    version of the model.
+    """
+
+    async def __call__(self, _scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        await receive()
+        try:
+            services.start()
+        except InferenceError as error:
+            logger.error("%s", error)
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        with upkeep(services.config()), following_the_active_model():
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        services.stop()
+        metrics.forget_process()
+        await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,55 @@
+"""The addresses of the app: pages, API, health."""
+
+from django.conf import settings
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from detection import health, views, views_batches
+from detection.accounts import LoginView
+from detection.api import ModelsView, ModelView, PredictView
+from detection.api_batches import BatchesView, BatchPhotoView, BatchView
+from detection.api_detections import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView
+from detection.api_export import ExportView
+from detection.metrics_view import metrics_page
+
+pages = [
+    path("login/", LoginView.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("", views.home, name="home"),
+    path("live/", views.live, name="live"),
+    path("history/", views.history, name="history"),
+    path("batches/", views_batches.batch_list, name="batch-list"),
+    path("batches/<uuid:uuid>/", views_batches.batch_page, name="batch-page"),
+    path("detections/<uuid:uuid>/", views.detection_page, name="detection-page"),
+    path("detections/<uuid:uuid>/delete/", views.delete_detection, name="detection-delete"),
+]
+
+api = [
+    path("api/predict", PredictView.as_view(), name="predict"),
+    path("api/models", ModelsView.as_view(), name="models"),
+    path("api/model", ModelView.as_view(), name="model"),
+    path("api/detections/", DetectionListView.as_view(), name="detections"),
+    path("api/detections/<uuid:detection_id>/", DetectionView.as_view(), name="detection"),
+    path("api/detections/<uuid:detection_id>/photo", PhotoView.as_view(), name="detection-photo"),
+    path("api/detections/<uuid:detection_id>/annotated", AnnotatedView.as_view(), name="detection-annotated"),
+    path("api/detections/<uuid:detection_id>/thumbnail", ThumbnailView.as_view(), name="detection-thumbnail"),
+    path("api/batches/", BatchesView.as_view(), name="batches"),
+    path("api/batches/<uuid:batch_id>/", BatchView.as_view(), name="batch"),
+    path("api/batches/<uuid:batch_id>/photos/<int:position>", BatchPhotoView.as_view(), name="batch-photo"),
+    path("api/export", ExportView.as_view(), name="export"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(template_name="detection/api_docs.html"), name="docs"),
+]
+
+# The address of the 2019 service. Left out of the API's description when it is the same as the API's own.
+entry_point = settings.DETECTOR.rest_entry_point.removeprefix("/")
+
+urlpatterns = [
+    *pages,
+    *api,
+    path(entry_point, PredictView.as_view(schema=None), name="entry-point"),
+    path("healthz", health.healthz, name="healthz"),
+    path("metrics", metrics_page, name="metrics"),
+    path("readyz", health.readyz, name="readyz"),
+]

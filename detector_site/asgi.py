@@ -1,0 +1,40 @@
+"""HTTP, WebSocket and lifespan, for any ASGI server; `manage.py serve` is the one that is tested."""
+
+import os
+from typing import cast
+
+import django
+from asgiref.typing import ASGI3Application
+from channels.routing import ProtocolTypeRouter
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "detector_site.settings")
+# Before the modules below: they import tables and settings.
+django.setup(set_prefix=False)
+
+from detection.batch_socket import BATCH_SOCKETS, BatchConsumer  # noqa: E402
+from detection.consumers import PredictConsumer  # noqa: E402
+from detection.entrance import BodyLimit, KnownLength  # noqa: E402
+from detection.lifespan import Lifespan  # noqa: E402
+from detection.live import LiveConsumer  # noqa: E402
+from detection.predict_door import PredictDoor  # noqa: E402
+from detection.watch import Watch  # noqa: E402
+from detection.websocket_door import WebSocketDoor  # noqa: E402
+
+
+def _build() -> ASGI3Application:
+    config = settings.DETECTOR
+    pages = cast("ASGI3Application", get_asgi_application())
+    http = PredictDoor(KnownLength(pages), {config.rest_entry_point, "/api/predict"}, settings.ALLOWED_HOSTS)
+    consumers = {
+        "/ws/predict": PredictConsumer.as_asgi(),
+        "/ws/live": LiveConsumer.as_asgi(),
+        BATCH_SOCKETS: BatchConsumer.as_asgi(),
+    }
+    sockets = WebSocketDoor(consumers, settings.ALLOWED_HOSTS)
+    router = ProtocolTypeRouter({"http": http, "websocket": sockets, "lifespan": Lifespan()})
+    return Watch(BodyLimit(router, config.max_body_bytes, config.upload_timeout_s))
+
+
+application = _build()
