@@ -1,0 +1,164 @@
+"""Photos without what they tell about their owners: EXIF (place, camera), comments, embedded second pictures.
+
+The compressed pixels are copied as they are, so nothing is lost. Where that is not possible the caller re-encodes.
+"""
+
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+
+_SOI, _EOI, _SOS, _APP0, _APP2, _APP14, _COM = 0xD8, 0xD9, 0xDA, 0xE0, 0xE2, 0xEE, 0xFE
+_APP_MARKERS = range(0xE0, 0xF0)
+_FILL, _RST_FIRST, _RST_LAST = 0xFF, 0xD0, 0xD7
+# A JFIF segment (ITU-T T.871, section 10.1) of 16 bytes: version and density are copied, its thumbnail is not.
+_JFIF_START = b"\xff\xe0\x00\x10JFIF\0"
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# What the pixels need to look right (PNG specification, section 11); text, time and EXIF are left out.
+_PNG_KEPT = frozenset(
+    {
+        b"IHDR",
+        b"PLTE",
+        b"IDAT",
+        b"IEND",
+        b"tRNS",
+        b"gAMA",
+        b"cHRM",
+        b"sRGB",
+        b"iCCP",
+        b"sBIT",
+        b"pHYs",
+        b"bKGD",
+        b"cICP",
+    }
+)
+_WEBP_KEPT = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ICCP"})
+_WEBP_EXIF_XMP_FLAGS = 0x08 | 0x04
+_WEBP_ANIMATION_FLAG = 0x02
+_WEBP_VP8X_BYTES = 10
+
+
+class NotStrippableError(ValueError):
+    """The file's structure is not understood well enough to copy it; decode and encode it instead."""
+
+
+def strip_metadata(data: bytes, photo_format: str, orientation: int) -> bytes:
+    """The file without metadata; the orientation (EXIF's 1..8) stays where the format carries it reliably (JPEG).
+
+    Raises NotStrippableError where the picture must be re-encoded.
+    """
+    if photo_format == "JPEG":
+        return _strip_jpeg(data, orientation)
+    if orientation != 1:
+        raise NotStrippableError("browsers do not agree on EXIF orientation outside of JPEG")
+    return _strip_png(data) if photo_format == "PNG" else _strip_webp(data)
+
+
+def _strip_jpeg(data: bytes, orientation: int) -> bytes:
+    if data[:2] != b"\xff\xd8":
+        raise NotStrippableError("no JPEG start")
+    kept = [b"\xff\xd8"]
+    if orientation != 1:
+        kept.append(_orientation_segment(orientation))
+    for marker, segment in _jpeg_segments(data):
+        if marker == _APP0 and segment[4:9] == b"JFIF\0":
+            kept.append(_JFIF_START + segment[9:16].ljust(7, b"\0") + b"\0\0")
+        elif _keeps_jpeg_segment(marker, segment):
+            kept.append(segment)
+    return b"".join(kept)
+
+
+def _keeps_jpeg_segment(marker: int, segment: bytes) -> bool:
+    if marker == _COM:
+        return False
+    if marker not in _APP_MARKERS:
+        return True
+    # Adobe's colour transform and the colour profile decide how the pixels look.
+    return (marker == _APP14 and segment[4:9] == b"Adobe") or (marker == _APP2 and segment[4:16] == b"ICC_PROFILE\0")
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and bytes of each segment after SOI; a scan's compressed data belongs to its SOS. Ends with EOI."""
+    position = 2
+    while True:
+        if data[position : position + 1] != b"\xff":
+            raise NotStrippableError("a JPEG segment is not where it should be")
+        while data[position + 1 : position + 2] == b"\xff":
+            position += 1
+        if position + 4 > len(data):
+            if data[position : position + 2] == b"\xff\xd9":
+                yield _EOI, b"\xff\xd9"
+                return
+            raise NotStrippableError("the JPEG ends within a segment")
+        marker = data[position + 1]
+        if marker == _EOI:
+            yield _EOI, b"\xff\xd9"
+            return
+        end = position + 2 + struct.unpack_from(">H", data, position + 2)[0]
+        if marker == _SOS:
+            end = _scan_end(data, end)
+        yield marker, data[position:end]
+        position = end
+
+
+def _scan_end(data: bytes, start: int) -> int:
+    """Where the compressed data that begins at `start` ends.
+
+    In it 0xFF is followed by 0x00 (a stuffed byte), a restart marker or another 0xFF (a fill byte); anything else is
+    the next segment (ITU-T T.81, B.1.1.5). In NumPy, because this reads nearly every byte of nearly every photo.
+    """
+    scan = np.frombuffer(data, dtype=np.uint8)[start:]
+    marks = np.flatnonzero(scan[:-1] == _FILL)
+    after = scan[marks + 1]
+    ends = np.flatnonzero((after != 0) & (after != _FILL) & ((after < _RST_FIRST) | (after > _RST_LAST)))
+    if len(ends) == 0:
+        raise NotStrippableError("the JPEG ends within its compressed data")
+    return start + int(marks[ends[0]])
+
+
+def _orientation_segment(orientation: int) -> bytes:
+    """An EXIF segment that holds the orientation and nothing else (TIFF 6.0: header, one entry, no next directory)."""
+    entry = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
+    body = b"Exif\0\0" + b"MM\0*" + struct.pack(">IH", 8, 1) + entry + struct.pack(">I", 0)
+    return b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
+
+
+def _strip_png(data: bytes) -> bytes:
+    kept = [_PNG_SIGNATURE]
+    position = len(_PNG_SIGNATURE)
+    while position + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        if end > len(data):
+            break
+        if kind in _PNG_KEPT:
+            kept.append(data[position:end])
+        if kind == b"IEND":
+            return b"".join(kept)
+        position = end
+    raise NotStrippableError("the PNG has no end")
+
+
+def _strip_webp(data: bytes) -> bytes:
+    kept = []
+    position = 12
+    while position + 8 <= len(data):
+        kind, length = struct.unpack_from("<4sI", data, position)
+        end = position + 8 + length + (length & 1)
+        if position + 8 + length > len(data):
+            raise NotStrippableError("the WebP ends within a chunk")
+        chunk = data[position:end]
+        if kind == b"VP8X":
+            if length < _WEBP_VP8X_BYTES:
+                raise NotStrippableError("the WebP's header is too short")
+            flags = chunk[8]
+            if flags & _WEBP_ANIMATION_FLAG:
+                raise NotStrippableError("of an animation only the first frame is kept")
+            chunk = chunk[:8] + bytes([flags & ~_WEBP_EXIF_XMP_FLAGS]) + chunk[9:]
+        if kind in _WEBP_KEPT:
+            kept.append(chunk)
+        position = end
+    if not kept:
+        raise NotStrippableError("the WebP has no picture")
+    body = b"".join(kept)
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
