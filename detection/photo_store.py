@@ -1,0 +1,136 @@
+"""The files of photos: one per content, without metadata, in Django's default storage."""
+
+import hashlib
+import io
+import logging
+from dataclasses import dataclass
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from PIL import Image
+
+from detection.inference.errors import ImageDecodeError
+from detection.inference.images import DecodedPhoto, PhotoInfo, decode_photo, read_info
+from detection.metadata import NotStrippableError, strip_metadata
+from detection.models import Photo
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+# Stored photos were accepted under the limit of their day; a lower limit of today must not hide them.
+_STORED_MAX_PIXELS = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPhoto:
+    """What a row needs to know of a stored file; is_new: whether it was not there before."""
+
+    sha256: str
+    file: str
+    format: str
+    is_new: bool
+
+
+def save(data: bytes, info: PhotoInfo) -> StoredPhoto:
+    """Store a photo without its metadata, once per content. Raises OSError when the store cannot be written."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    photo_format = _stored_format(info)
+    name = f"{sha256[:2]}/{sha256}.{SUFFIXES[photo_format]}"
+    is_new = not default_storage.exists(name)
+    if is_new:
+        _write(name, _presentable(data, info))
+    return StoredPhoto(sha256, name, photo_format, is_new)
+
+
+def ensure(stored: StoredPhoto, data: bytes, info: PhotoInfo) -> None:
+    """Write the file again if a deletion of its twin took it away between `save` and the commit of its row."""
+    if not default_storage.exists(stored.file):
+        _write(stored.file, _presentable(data, info))
+
+
+def read(photo: Photo) -> bytes:
+    """The bytes of a stored photo. Raises FileNotFoundError."""
+    with default_storage.open(photo.file) as file:
+        return bytes(file.read())
+
+
+def read_upright(photo: Photo) -> bytes:
+    """The bytes of a stored photo whose pixels lie as people see it, for programs that do not look at EXIF.
+
+    Only cameras' sideways JPEGs have to be encoded anew for that. Raises FileNotFoundError, also for damaged files.
+    """
+    data = read(photo)
+    try:
+        is_upright = read_info(data, max_pixels=_STORED_MAX_PIXELS).orientation == 1
+        return data if is_upright else _encode(data, photo.format)
+    except ImageDecodeError as error:
+        logger.exception("The stored file %s is damaged.", photo.file)
+        raise FileNotFoundError(photo.file) from error
+
+
+def decode(photo: Photo, *, min_edge_px: int | None = None) -> DecodedPhoto:
+    """The pixels of a stored photo, upright. Raises FileNotFoundError, also for what is left of a damaged file."""
+    try:
+        return decode_photo(read(photo), max_pixels=_STORED_MAX_PIXELS, min_edge_px=min_edge_px)
+    except ImageDecodeError as error:
+        logger.exception("The stored file %s is damaged.", photo.file)
+        raise FileNotFoundError(photo.file) from error
+
+
+def discard_unused(file: str) -> None:
+    """Remove a file that no row names any more; call it after the deletion of a row was committed.
+
+    An upload of the same content may commit its row while the file goes: the rows are looked at again afterwards, and
+    the file is put back. (The uploader looks too, `ensure`; one of the two is always last.)
+    """
+    if Photo.objects.filter(file=file).exists():
+        return
+    try:
+        with default_storage.open(file) as opened:
+            data = bytes(opened.read())
+        default_storage.delete(file)
+    except FileNotFoundError:
+        return
+    except OSError:
+        logger.exception("The file %s of a deleted photo could not be removed.", file)
+        return
+    if Photo.objects.filter(file=file).exists() and not default_storage.exists(file):
+        _write(file, data)
+
+
+def discard(file: str) -> None:
+    """Remove a file; that this failed goes to the log."""
+    try:
+        default_storage.delete(file)
+    except OSError:
+        logger.exception("The file %s could not be removed.", file)
+
+
+def _stored_format(info: PhotoInfo) -> str:
+    return "PNG" if _is_reencoded(info) else info.format
+
+
+def _is_reencoded(info: PhotoInfo) -> bool:
+    """Only first frames, and pictures whose orientation browsers would not honour, are encoded anew: without loss."""
+    return info.format != "JPEG" and (info.orientation != 1 or (info.format == "WEBP" and info.frames > 1))
+
+
+def _presentable(data: bytes, info: PhotoInfo) -> bytes:
+    if _is_reencoded(info):
+        return _encode(data, "PNG")
+    try:
+        return strip_metadata(data, info.format, info.orientation)
+    except NotStrippableError:
+        return _encode(data, info.format)
+
+
+def _encode(data: bytes, photo_format: str) -> bytes:
+    image: Image.Image = decode_photo(data, max_pixels=_STORED_MAX_PIXELS).image_rgb
+    buffer = io.BytesIO()
+    image.save(buffer, photo_format, **({"lossless": True} if photo_format == "WEBP" else {"quality": 95}))
+    return buffer.getvalue()
+
+
+def _write(name: str, content: bytes) -> None:
+    default_storage.save(name, ContentFile(content))

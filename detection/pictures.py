@@ -1,0 +1,69 @@
+"""Pictures of stored detections: the photo with red boxes, and a small one for lists. Made when asked for."""
+
+import io
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from detection import metrics, photo_store
+from detection.inference.draw import draw_objects
+from detection.inference.hardware import usable_cores
+from detection.inference.images import decode_photo
+from detection.inference.types import NamedBox, StageTimings
+from detection.models import Detection
+
+THUMBNAIL_EDGE_PX = 320
+_QUALITY = 90
+# Each drawing holds a whole photo in memory: as many at a time as there are cores, the others wait.
+_turns = threading.BoundedSemaphore(usable_cores())
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded JPEG and what it took to make it."""
+
+    jpeg: bytes
+    timings: StageTimings
+
+
+def annotated(detection: Detection, threshold: float | None = None) -> Picture:
+    """The photo with the objects above `threshold` (None: the detection's own). Raises FileNotFoundError."""
+    above = detection.threshold if threshold is None else threshold
+    objects = [found for found in detection.objects_found.all() if found.probability > above]
+    timings = StageTimings()
+    with _turns:
+        started = time.perf_counter()
+        photo = photo_store.decode(detection.photo)
+        decoded = time.perf_counter()
+        jpeg = _encode(draw_objects(photo.image_rgb, objects))
+    timings.add("decode", decoded - started)
+    timings.add("draw", time.perf_counter() - decoded)
+    metrics.observe_stage("draw", timings.stages_ms["draw"])
+    return Picture(jpeg, timings)
+
+
+def draw(data: bytes, objects: Sequence[NamedBox], *, max_pixels: int) -> bytes:
+    """A JPEG of a photo that is not stored, with its objects. Raises ImageDecodeError and ImageTooLargeError."""
+    with _turns:
+        return _encode(draw_objects(decode_photo(data, max_pixels=max_pixels).image_rgb, objects))
+
+
+def thumbnail(detection: Detection) -> Picture:
+    """The photo, at most THUMBNAIL_EDGE_PX wide and high. Raises FileNotFoundError."""
+    timings = StageTimings()
+    started = time.perf_counter()
+    with _turns:
+        image = photo_store.decode(detection.photo, min_edge_px=THUMBNAIL_EDGE_PX).image_rgb
+        image.thumbnail((THUMBNAIL_EDGE_PX, THUMBNAIL_EDGE_PX), Image.Resampling.LANCZOS)
+        jpeg = _encode(image)
+    timings.add("thumbnail", time.perf_counter() - started)
+    return Picture(jpeg, timings)
+
+
+def _encode(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY)
+    return buffer.getvalue()

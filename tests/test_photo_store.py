@@ -1,0 +1,171 @@
+"""Files of photos: one per content, whole or not there, gone with their last row."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from PIL import Image
+
+from detection import photo_store
+from detection.inference.images import read_info
+from detection.models import Photo
+from detection.photo_store import StoredPhoto
+from tests import photos
+
+JPEG = photos.encode(photos.two_colours())
+
+
+def save(data: bytes) -> StoredPhoto:
+    return photo_store.save(data, read_info(data, max_pixels=10**9))
+
+
+def row_of(stored: StoredPhoto) -> Photo:
+    return Photo.objects.create(
+        sha256=stored.sha256, format=stored.format, width=64, height=32, size_bytes=1, file=stored.file
+    )
+
+
+def opened(stored: StoredPhoto) -> Image.Image:
+    return Image.open(io.BytesIO(Path(default_storage.path(stored.file)).read_bytes()))
+
+
+def test_file_is_named_after_the_content_of_the_upload(stored_files: Any) -> None:
+    sha256 = hashlib.sha256(JPEG).hexdigest()
+    assert save(JPEG) == StoredPhoto(sha256, f"{sha256[:2]}/{sha256}.jpg", "JPEG", is_new=True)
+    assert stored_files() == [f"{sha256[:2]}/{sha256}.jpg"]
+
+
+def test_same_content_is_stored_once(stored_files: Any) -> None:
+    save(JPEG)
+    assert save(JPEG).is_new is False
+    assert len(stored_files()) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "stored_format"),
+    [
+        pytest.param(photos.encode(photos.two_colours(), "PNG"), "PNG", id="PNG"),
+        pytest.param(photos.encode(photos.two_colours(), "WEBP", lossless=True), "WEBP", id="WebP"),
+        pytest.param(photos.with_orientation(photos.two_colours(), 6, "PNG"), "PNG", id="turned PNG"),
+        pytest.param(photos.with_orientation(photos.two_colours(), 6, "WEBP", lossless=True), "PNG", id="turned WebP"),
+        pytest.param(photos.animated_webp(photos.two_colours(), photos.noise((64, 32))), "PNG", id="animated WebP"),
+    ],
+)
+def test_what_is_stored_looks_like_the_upright_first_frame(data: bytes, stored_format: str) -> None:
+    stored = save(data)
+    assert stored.format == stored_format
+    with opened(stored) as image:
+        assert image.format == stored_format
+        assert getattr(image, "n_frames", 1) == 1
+        assert image.convert("RGB").tobytes() == photos.two_colours().tobytes()
+
+
+def test_photo_that_cannot_be_stripped_is_encoded_anew() -> None:
+    without_end = photos.encode(photos.noise((64, 64)))[:-2] + bytes(2000)
+    with opened(save(without_end)) as image:
+        assert (image.format, image.size) == ("JPEG", (64, 64))
+
+
+def test_stored_photo_is_read_back_without_metadata() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "secret place"
+    data = photos.encode(photos.two_colours(), exif=exif)
+    photo = Photo(file=save(data).file)
+    assert b"secret place" in data
+    assert b"secret place" not in photo_store.read(photo)
+    assert photo_store.decode(photo).image_rgb.size == (64, 32)
+
+
+def test_large_photo_of_the_past_is_shown_under_a_lower_limit_of_today(limits: Any) -> None:
+    photo = Photo(file=save(photos.encode(photos.noise((200, 100)))).file)
+    limits(max_pixels=10_000)
+    assert photo_store.decode(photo).image_rgb.size == (200, 100)
+
+
+def test_damaged_file_counts_as_gone() -> None:
+    stored = save(JPEG)
+    Path(default_storage.path(stored.file)).write_bytes(JPEG[:100])
+    with pytest.raises(FileNotFoundError, match=r"\.jpg"):
+        photo_store.decode(Photo(file=stored.file))
+
+
+def test_failed_write_leaves_no_part_of_a_file(stored_files: Any) -> None:
+    failing = mock.patch.object(Path, "replace", side_effect=OSError("disk full"))
+    with failing, pytest.raises(OSError, match="disk full"):
+        default_storage.save("ab/photo.jpg", ContentFile(JPEG))
+    assert stored_files() == []
+
+
+def test_file_has_the_configured_mode(config: Any, settings: Any) -> None:
+    options = {"location": config.photo_dir, "file_permissions_mode": 0o640}
+    settings.STORAGES = {**settings.STORAGES, "default": {**settings.STORAGES["default"], "OPTIONS": options}}
+    assert Path(default_storage.path(save(JPEG).file)).stat().st_mode & 0o777 == 0o640
+
+
+def test_saving_a_name_again_replaces_the_file_under_that_name(stored_files: Any) -> None:
+    assert [default_storage.save("a.jpg", ContentFile(text)) for text in (b"one", b"two")] == ["a.jpg", "a.jpg"]
+    assert stored_files() == ["a.jpg"]
+    assert Path(default_storage.path("a.jpg")).read_bytes() == b"two"
+
+
+@pytest.mark.django_db
+def test_file_without_a_row_is_discarded(stored_files: Any) -> None:
+    photo_store.discard_unused(save(JPEG).file)
+    assert stored_files() == []
+
+
+@pytest.mark.django_db
+def test_file_with_a_row_stays(stored_files: Any) -> None:
+    stored = save(JPEG)
+    row_of(stored)
+    photo_store.discard_unused(stored.file)
+    assert stored_files() == [stored.file]
+
+
+@pytest.mark.django_db
+def test_discarding_a_file_that_is_gone_is_no_error(stored_files: Any) -> None:
+    photo_store.discard_unused("ab/gone.jpg")
+    photo_store.discard("ab/gone.jpg")
+    assert stored_files() == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("discard", [photo_store.discard_unused, photo_store.discard], ids=["unused", "any"])
+def test_file_that_cannot_be_removed_is_told_to_the_log(discard: Any, caplog: pytest.LogCaptureFixture) -> None:
+    stored = save(JPEG)
+    with mock.patch.object(Path, "unlink", side_effect=OSError), mock.patch("os.remove", side_effect=OSError("busy")):
+        discard(stored.file)
+    assert stored.file in caplog.text
+    assert "could not be removed" in caplog.text
+
+
+@pytest.mark.django_db
+def test_upload_whose_row_appears_while_its_file_goes_gets_the_file_back(stored_files: Any) -> None:
+    """The deletion is last: it has looked for rows, and removes the file after an upload has committed one."""
+    stored = save(JPEG)
+    delete = default_storage.delete
+
+    def delete_after_commit(name: str) -> None:
+        row_of(stored)
+        delete(name)
+
+    with mock.patch.object(default_storage._wrapped, "delete", delete_after_commit):  # type: ignore[attr-defined]
+        photo_store.discard_unused(stored.file)
+    assert stored_files() == [stored.file]
+    assert photo_store.decode(Photo.objects.get()).image_rgb.size == (64, 32)
+
+
+@pytest.mark.django_db
+def test_upload_whose_file_went_before_its_commit_writes_it_again(stored_files: Any) -> None:
+    """The upload is last: its file was there when it looked, and gone when its row was committed."""
+    save(JPEG)
+    stored = save(JPEG)
+    photo_store.discard_unused(stored.file)
+    row_of(stored)
+    photo_store.ensure(stored, JPEG, read_info(JPEG, max_pixels=10**9))
+    assert stored_files() == [stored.file]
