@@ -1,0 +1,290 @@
+"""Writes photos to the store and detections to the database, on threads of its own.
+
+Files are written side by side; rows by one thread, since SQLite takes one writer at a time. Under load it commits
+whatever has gathered since the last commit in one transaction, which costs hardly more than committing one detection;
+alone, a detection is committed at once.
+"""
+
+import logging
+import queue
+import threading
+import uuid
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, field
+
+from django.db import (
+    DatabaseError,
+    Error,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
+from django.utils import timezone
+
+from detection import metrics, photo_store, request_id
+from detection.errors import StorageUnavailableError
+from detection.inference.hardware import usable_cores
+from detection.inference.images import PhotoInfo
+from detection.inference.types import FoundObject
+from detection.models import BatchItem, DetectedObject, Detection, Photo
+from detection.photo_store import StoredPhoto
+
+logger = logging.getLogger(__name__)
+
+MAX_GROUP = 64
+_UNAVAILABLE = "The detection could not be kept: the {} cannot be written now. Nothing was stored; try again later."
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One detection to be kept: the upload as it came, what was found, and by whom.
+
+    batch_item: primary key of the item of a batch that is done with this detection; None for a photo on its own.
+    detection_uuid: of the detection that it becomes. owner_id: primary key of the user whose it is.
+    """
+
+    data: bytes
+    info: PhotoInfo
+    original_name: str
+    objects: tuple[FoundObject, ...]
+    threshold: float
+    timings_ms: dict[str, float]
+    source: str
+    model_name: str
+    model_sha256: str
+    engine: str
+    device: str
+    precision: str
+    model_version: str = ""
+    batch_item: int | None = None
+    owner_id: int | None = None
+    request_id: str = field(default_factory=request_id.current)
+    detection_uuid: uuid.UUID = field(default_factory=uuid.uuid4)
+
+
+_Stored = tuple[Record, StoredPhoto, "Future[uuid.UUID]"]
+
+
+class Recorder:
+    """Threads that write files, a queue of those that are written, and the thread that writes their rows."""
+
+    def __init__(self) -> None:
+        self._files = ThreadPoolExecutor(usable_cores(), thread_name_prefix="photo-files")
+        self._queue: queue.SimpleQueue[_Stored | None] = queue.SimpleQueue()
+        self._closed = False
+        # Nothing is queued behind the end: its caller would wait for ever.
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    def submit(self, record: Record) -> "Future[uuid.UUID]":
+        """Queue a record. The future gives the detection's uuid, or StorageUnavailableError when nothing was kept.
+
+        Raises StorageUnavailableError after `close`.
+        """
+        future: Future[uuid.UUID] = Future()
+        with self._lock:
+            if self._closed:
+                raise StorageUnavailableError("The server is stopping. Nothing was stored; try again later.")
+            self._files.submit(copy_context().run, self._store, record, future)
+        return future
+
+    def close(self) -> None:
+        """Write what waits, then stop."""
+        with self._lock:
+            self._closed = True
+        self._files.shutdown(wait=True)
+        self._queue.put(None)
+        self._thread.join()
+
+    def _store(self, record: Record, future: "Future[uuid.UUID]") -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        stored = _store(record, future)
+        if stored is not None:
+            self._queue.put(stored)
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group, last = self._gather(first)
+            try:
+                _write(group)
+            except Exception as error:  # the thread must live on; the callers get the error
+                logger.exception("Detections could not be recorded.")
+                for _, _, future in group:
+                    if not future.done():
+                        future.set_exception(error)
+            if last:
+                break
+        connection.close()
+
+    def _gather(self, first: _Stored) -> tuple[list[_Stored], bool]:
+        """What waits now, up to MAX_GROUP, and whether the end of the queue was among it."""
+        group = [first]
+        while len(group) < MAX_GROUP:
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if waiting is None:
+                return group, True
+            group.append(waiting)
+        return group, False
+
+
+def _write(stored: list[_Stored]) -> None:
+    try:
+        _commit_on_living_connection(stored)
+    except (OperationalError, InterfaceError) as error:
+        # It is the database, not a record: trying each one would make all wait for the same answer many times.
+        for one in stored:
+            _give_up(one, error)
+    except DatabaseError as error:
+        if len(stored) == 1:
+            _give_up(stored[0], error)
+        else:
+            for one in stored:
+                _commit_alone(one)
+
+
+def _commit_on_living_connection(stored: list[_Stored]) -> None:
+    """The thread keeps its connection: opening one costs more than a commit. A server that was restarted meanwhile has
+    cut it, which shows here, and is answered with a new one.
+    """
+    try:
+        _commit(stored)
+    except (OperationalError, InterfaceError):
+        if connection.connection is None or connection.is_usable():
+            raise
+        connection.close()
+        _commit(stored)
+
+
+def _store(record: Record, future: "Future[uuid.UUID]") -> _Stored | None:
+    """Write the photo's file; None when that failed and the caller was told."""
+    try:
+        return record, photo_store.save(record.data, record.info), future
+    except OSError as error:
+        logger.error("A photo could not be stored.", exc_info=error)
+        future.set_exception(_unavailable("photo store", error))
+    except Exception as error:  # whatever is wrong with one photo must not reach the others of its group
+        logger.exception("A photo could not be prepared for the photo store.")
+        future.set_exception(error)
+    return None
+
+
+def _commit(stored: list[_Stored]) -> None:
+    """Insert all rows in one short transaction, then tell the callers."""
+    with transaction.atomic():
+        detections = _insert([(record, photo) for record, photo, _ in stored])
+    metrics.STORED_PHOTOS.inc(len(stored))
+    metrics.STORED_BYTES.inc(sum(len(record.data) for record, _, _ in stored))
+    for (record, photo, future), detection in zip(stored, detections, strict=True):
+        try:
+            photo_store.ensure(photo, record.data, record.info)
+        except OSError:
+            logger.exception("The file %s was deleted meanwhile and could not be written again.", photo.file)
+        future.set_result(detection.uuid)
+
+
+def _commit_alone(stored: _Stored) -> None:
+    try:
+        _commit([stored])
+    except Error as error:
+        _give_up(stored, error)
+
+
+def _give_up(stored: _Stored, error: Error) -> None:
+    """Take the photo's file back and tell the caller."""
+    record, photo, future = stored
+    with request_id.bound(record.request_id):
+        logger.error("A detection could not be recorded.", exc_info=error)
+    try:
+        photo_store.discard_unused(photo.file)
+    except Error:
+        # Which files have rows is not known now. One that was there before may have; one that we made has none.
+        if photo.is_new:
+            photo_store.discard(photo.file)
+    future.set_exception(_unavailable("database", error))
+
+
+def _unavailable(what: str, error: Exception) -> StorageUnavailableError:
+    unavailable = StorageUnavailableError(_UNAVAILABLE.format(what))
+    unavailable.__cause__ = error
+    return unavailable
+
+
+def _insert(stored: list[tuple[Record, StoredPhoto]]) -> list[Detection]:
+    """Three bulk inserts, whatever the number of records, and an update for each item of a batch."""
+    now = timezone.now()
+    photos = Photo.objects.bulk_create(
+        Photo(
+            sha256=photo.sha256,
+            original_name=record.original_name,
+            format=photo.format,
+            width=record.info.size_wh[0],
+            height=record.info.size_wh[1],
+            size_bytes=len(record.data),
+            file=photo.file,
+            created_at=now,
+        )
+        for record, photo in stored
+    )
+    detections = Detection.objects.bulk_create(
+        _detection(record, photo) for (record, _), photo in zip(stored, photos, strict=True)
+    )
+    DetectedObject.objects.bulk_create(
+        _object(detection, rank, found)
+        for (record, _), detection in zip(stored, detections, strict=True)
+        for rank, found in enumerate(record.objects)
+    )
+    for (record, photo), detection in zip(stored, detections, strict=True):
+        if record.batch_item is not None:
+            _finish_item(record.batch_item, photo, detection)
+    return detections
+
+
+def _finish_item(batch_item: int, photo: StoredPhoto, detection: Detection) -> None:
+    """The item is done, in the transaction of its detection. Of two who sent its file at once, the first counts."""
+    BatchItem.objects.filter(pk=batch_item).exclude(state=BatchItem.State.DONE).update(
+        state=BatchItem.State.DONE, error="", sha256=photo.sha256, detection=detection
+    )
+
+
+def _detection(record: Record, photo: Photo) -> Detection:
+    return Detection(
+        uuid=record.detection_uuid,
+        photo=photo,
+        model_name=record.model_name,
+        model_version=record.model_version,
+        model_sha256=record.model_sha256,
+        engine=record.engine,
+        device=record.device,
+        precision=record.precision,
+        threshold=record.threshold,
+        reported_count=sum(found.probability > record.threshold for found in record.objects),
+        timings_ms=record.timings_ms,
+        source=record.source,
+        owner_id=record.owner_id,
+    )
+
+
+def _object(detection: Detection, rank: int, found: FoundObject) -> DetectedObject:
+    xmin, ymin, xmax, ymax = found.box_xyxy_unit
+    return DetectedObject(
+        detection=detection,
+        rank=rank,
+        class_id=found.class_id,
+        class_name=found.class_name,
+        probability=found.probability,
+        x=found.box.x,
+        y=found.box.y,
+        width=found.box.width,
+        height=found.box.height,
+        xmin=xmin,
+        ymin=ymin,
+        xmax=xmax,
+        ymax=ymax,
+    )
