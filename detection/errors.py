@@ -1,0 +1,219 @@
+"""The one table from what went wrong to what the caller is told: HTTP status, WebSocket close code, sentence."""
+
+import logging
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from detection.conf import Rate
+from detection.inference.errors import (
+    CheckpointError,
+    DetectorClosedError,
+    EngineError,
+    ImageDecodeError,
+    ImageTooLargeError,
+    InferenceError,
+    OverloadedError,
+)
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 1
+NOT_FOUND = "There is nothing under this address: it was deleted, or the id is wrong."
+FAILED = "The server failed on this request. The reason is in its log; try again or tell its operator."
+
+
+_BAD_FORM = "The form cannot be read. Send one photo in its file field `image`, or the photo itself as the body."
+
+
+class RequestError(Exception):
+    """The request itself is wrong; the message says what to change."""
+
+
+class InvalidContentError(RequestError):
+    """The body is not of a type that is accepted. The sentence is the old service's."""
+
+    def __init__(self) -> None:
+        super().__init__("Invalid content")
+
+
+class BodyTooLargeError(RequestError):
+    """The body has more bytes than MAX_BODY_BYTES."""
+
+    def __init__(self, max_body_bytes: int) -> None:
+        super().__init__(f"The body is too large: at most {max_body_bytes:,} bytes are accepted. Send a smaller photo.")
+
+
+class ThrottledError(RequestError):
+    """The caller has sent too many requests.
+
+    retry_after_s: whole seconds until the next one is taken.
+    """
+
+    def __init__(self, rate: Rate, wait_s: float) -> None:
+        self.retry_after_s = max(1, math.ceil(wait_s))
+        super().__init__(
+            f"Too many requests: {rate.count:,} in {rate.period_s:g} seconds are taken from you. "
+            f"Send this one again in {self.retry_after_s} s."
+        )
+
+
+class UploadTimeoutError(RequestError):
+    """The body takes longer than UPLOAD_TIMEOUT to come in."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(
+            f"The body did not arrive within {timeout_s:g} seconds. Send it again, or send a smaller photo."
+        )
+
+
+class ContentEncodingError(RequestError):
+    """The body is compressed on its way, which photos gain nothing from and which hides their size."""
+
+    def __init__(self) -> None:
+        super().__init__("A Content-Encoding is not accepted. Send the photo as it is, without this header.")
+
+
+class ForeignSiteError(RequestError):
+    """A browser sends it for a page of another site."""
+
+    def __init__(self) -> None:
+        super().__init__("The request comes from a page of another site. Send it from this site, or from a program.")
+
+
+class UnknownModelError(RequestError):
+    """No model of this name can be asked."""
+
+    def __init__(self, name: str, available: Collection[str]) -> None:
+        known = f"Use one of {', '.join(available)}, or leave" if available else "Leave"
+        super().__init__(f"There is no model {name!r}. {known} `model` out for the one that answers by default.")
+
+
+class StorageUnavailableError(Exception):
+    """The database or the photo store cannot be written now; nothing of the detection was kept."""
+
+
+class ModelUnavailableError(Exception):
+    """There is no model that could answer."""
+
+
+class DetectionTimeoutError(Exception):
+    """The detection took longer than REQUEST_TIMEOUT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one class of errors is answered: HTTP status and WebSocket close code (RFC 6455, section 7.4.1)."""
+
+    status: int
+    close_code: int
+
+
+_BAD_DATA, _NOT_ALLOWED, _TOO_BIG, _OUR_FAULT, _TRY_LATER = 1007, 1008, 1009, 1011, 1013
+
+# The first class that matches counts: the more special ones come first.
+ANSWERS: tuple[tuple[type[Exception], Answer], ...] = (
+    (ImageTooLargeError, Answer(413, _TOO_BIG)),
+    (ImageDecodeError, Answer(400, _BAD_DATA)),
+    (BodyTooLargeError, Answer(413, _TOO_BIG)),
+    (ThrottledError, Answer(429, _TRY_LATER)),
+    (UploadTimeoutError, Answer(408, _TRY_LATER)),
+    (ContentEncodingError, Answer(415, _BAD_DATA)),
+    (ForeignSiteError, Answer(403, _NOT_ALLOWED)),
+    (UnknownModelError, Answer(404, _BAD_DATA)),
+    (RequestError, Answer(400, _BAD_DATA)),
+    (OverloadedError, Answer(503, _TRY_LATER)),
+    (DetectionTimeoutError, Answer(503, _TRY_LATER)),
+    (StorageUnavailableError, Answer(503, _TRY_LATER)),
+    (ModelUnavailableError, Answer(503, _TRY_LATER)),
+    (DetectorClosedError, Answer(503, _TRY_LATER)),
+    (CheckpointError, Answer(503, _OUR_FAULT)),
+    (EngineError, Answer(503, _OUR_FAULT)),
+    (InferenceError, Answer(500, _OUR_FAULT)),
+)
+
+_LOGGED = (EngineError, CheckpointError, StorageUnavailableError)
+
+
+def answer_to(error: Exception) -> Answer | None:
+    """The row of the table for an error; None when it is not one of ours."""
+    return next((answer for kind, answer in ANSWERS if isinstance(error, kind)), None)
+
+
+def describe(error: Exception) -> tuple[int, str] | None:
+    """HTTP status and sentence for an error of the table; None for any other."""
+    answer = answer_to(error)
+    return None if answer is None else (answer.status, str(error))
+
+
+def error_body(sentence: str) -> dict[str, str]:
+    """The body of every error answer of the API."""
+    return {"error": sentence}
+
+
+def headers_for(status: int, error: Exception | None = None) -> dict[str, str]:
+    """Headers that go with a status and the error that it tells."""
+    if isinstance(error, ThrottledError):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}  # noqa: PLR2004
+
+
+def respond_to(error: Exception, path: str) -> tuple[int, str]:
+    """Status and sentence for any error at the outermost edge; what is our fault goes to the log."""
+    described = describe(error)
+    if described is None:
+        logger.error("The request to %s failed.", path, exc_info=error)
+        return 500, FAILED
+    if isinstance(error, _LOGGED):
+        logger.error("%s", error, exc_info=error)
+    return described
+
+
+def api_exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+    """DRF's exception handler: every error of the API is `{"error": sentence}`."""
+    # Its views import what the settings name, which need this module.
+    from rest_framework.views import set_rollback
+
+    set_rollback()
+    status, sentence = _describe_framework_error(error) or respond_to(error, context["request"].path)
+    headers = headers_for(status, error)
+    if auth_header := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
+    if isinstance(error, exceptions.MethodNotAllowed):
+        allowed = ", ".join(context["view"].allowed_methods)
+        headers["Allow"] = allowed
+        sentence = f"{context['request'].method} is not possible at this address. Use {allowed}."
+    return Response(error_body(sentence), status=status, headers=headers, content_type="application/json")
+
+
+def _describe_framework_error(error: Exception) -> tuple[int, str] | None:
+    if isinstance(error, (OperationalError, InterfaceError)):
+        logger.error("The database failed.", exc_info=error)
+        return 503, "The database does not answer. Try again later, or tell the server's operator."
+    if isinstance(error, Http404) or (
+        isinstance(error, exceptions.NotFound) and error.detail == exceptions.NotFound.default_detail
+    ):
+        return 404, NOT_FOUND
+    if isinstance(error, (exceptions.ParseError, SuspiciousOperation)):
+        return 400, _BAD_FORM
+    if isinstance(error, exceptions.ValidationError):
+        return 400, _first_sentence(error.detail)
+    if isinstance(error, exceptions.APIException):
+        return error.status_code, str(error.detail)
+    return None
+
+
+def _first_sentence(detail: Any) -> str:
+    """DRF's nested validation messages as one sentence that names the parameter."""
+    if isinstance(detail, dict):
+        name, inner = next(iter(detail.items()))
+        sentence = _first_sentence(inner)
+        return sentence if name == "non_field_errors" else f"{name}: {sentence}"
+    return _first_sentence(detail[0]) if isinstance(detail, list) else str(detail)
