@@ -1,0 +1,44 @@
+"""Reading and answering requests in the bare ASGI layers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from asgiref.typing import ASGISendCallable
+
+from detection.errors import headers_for
+from detection.serializers import to_json
+
+
+def header(scope: Any, name: bytes) -> str | None:
+    """The first header of that (lower-case) name."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+
+
+def address_of(scope: Any) -> str:
+    """The address of the caller, "" where the server does not know it (a Unix socket)."""
+    return str(scope["client"][0]) if scope.get("client") else ""
+
+
+async def send_json(
+    send: ASGISendCallable, status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None
+) -> None:
+    """Send a whole JSON answer with the headers that its status needs, and more."""
+    content = to_json(body)
+    all_headers = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(content)),
+        "X-Content-Type-Options": "nosniff",
+        **headers_for(status),
+        **(headers or {}),
+    }
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in all_headers.items()
+            ],
+            "trailers": False,
+        }
+    )
+    await send({"type": "http.response.body", "body": content, "more_body": False})

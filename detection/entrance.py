@@ -1,0 +1,164 @@
+"""What gets in at all: no body that is too large, too slow or packed, nothing that another site makes a browser send.
+
+Django copies a whole body into a temporary file before any view or parser sees it, so the limit has to stand here.
+"""
+
+import asyncio
+from typing import Any
+
+from asgiref.typing import (
+    ASGI3Application,
+    ASGIReceiveCallable,
+    ASGIReceiveEvent,
+    ASGISendCallable,
+    ASGISendEvent,
+    Scope,
+)
+
+from detection.asgi_responses import header, send_json
+from detection.errors import (
+    BodyTooLargeError,
+    ContentEncodingError,
+    ForeignSiteError,
+    RequestError,
+    UploadTimeoutError,
+    describe,
+    error_body,
+)
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+class _RefusedError(Exception):
+    """Leaves the application from within `receive`."""
+
+    def __init__(self, reason: RequestError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class BodyLimit:
+    """Answers 413 to a declared length above the limit without reading, and to a chunked body when it gets there; 408
+    and the end of the connection to a body that takes longer than `timeout_s`; 415 to a Content-Encoding; 403 to what a
+    page of another site makes a browser send (Fetch Metadata).
+    """
+
+    def __init__(self, app: ASGI3Application, max_body_bytes: int, timeout_s: float = 60.0) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+        self._timeout_s = timeout_s
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        reason = self._reason_to_refuse(scope)
+        if reason is not None:
+            await _refuse(send, reason)
+            return
+        counting = _Counting(receive, send, self._max_body_bytes, self._timeout_s)
+        try:
+            await self._app(scope, counting.receive, counting.send)
+        except _RefusedError as error:
+            if not counting.answering:
+                await _refuse(send, error.reason)
+
+    def _reason_to_refuse(self, scope: Any) -> RequestError | None:
+        if self._declared(scope) > self._max_body_bytes:
+            return BodyTooLargeError(self._max_body_bytes)
+        if (header(scope, b"content-encoding") or "identity").strip().lower() != "identity":
+            return ContentEncodingError()
+        if header(scope, b"sec-fetch-site") == "cross-site" and scope["method"] not in _SAFE_METHODS:
+            return ForeignSiteError()
+        return None
+
+    def _declared(self, scope: Any) -> int:
+        """Content-Length; the HTTP parser has refused what is not a number."""
+        return int(header(scope, b"content-length") or 0)
+
+
+async def _refuse(send: ASGISendCallable, reason: RequestError) -> None:
+    status, sentence = describe(reason) or (400, "")
+    # What is still on its way is not waited for.
+    await send_json(send, status, error_body(sentence), {"Connection": "close"})
+
+
+class _Counting:
+    """Counts what comes in and how long it takes, and knows whether the answer has begun."""
+
+    def __init__(self, receive: ASGIReceiveCallable, send: ASGISendCallable, limit: int, timeout_s: float) -> None:
+        self._receive = receive
+        self._send = send
+        self._limit = self._left = limit
+        self._timeout_s = timeout_s
+        self._deadline = asyncio.get_running_loop().time() + timeout_s
+        self._complete = False
+        self.answering = False
+
+    async def receive(self) -> ASGIReceiveEvent:
+        # After the body there is only the caller's leaving to wait for, as long as it takes.
+        event = await (self._receive() if self._complete else self._receive_in_time())
+        if event["type"] == "http.request":
+            self._left -= len(event["body"])
+            self._complete = not event["more_body"]
+            if self._left < 0:
+                raise _RefusedError(BodyTooLargeError(self._limit))
+        return event
+
+    async def _receive_in_time(self) -> ASGIReceiveEvent:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await self._receive()
+        except TimeoutError as error:
+            raise _RefusedError(UploadTimeoutError(self._timeout_s)) from error
+
+    async def send(self, event: ASGISendEvent) -> None:
+        self.answering = True
+        await self._send(event)
+
+
+class KnownLength:
+    """Gives a chunked body its Content-Length: without one, Django takes every form for an empty one.
+
+    Stands behind `BodyLimit`, so that what is gathered here is limited.
+    """
+
+    def __init__(self, app: ASGI3Application) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] != "http" or header(scope, b"transfer-encoding") is None:
+            await self._app(scope, receive, send)
+            return
+        body = await read_body(receive)
+        if body is None:
+            return
+        headers = [pair for pair in scope["headers"] if pair[0] not in _FRAMING]
+        headers.append((b"content-length", str(len(body)).encode()))
+        known: Any = {**scope, "headers": headers}
+        await self._app(known, _after(body, receive), send)
+
+
+_FRAMING = frozenset({b"transfer-encoding", b"content-length"})
+
+
+def _after(body: bytes, receive: ASGIReceiveCallable) -> ASGIReceiveCallable:
+    """`receive` with the whole body before what is yet to come."""
+    waiting: list[ASGIReceiveEvent] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_after() -> ASGIReceiveEvent:
+        return waiting.pop() if waiting else await receive()
+
+    return receive_after
+
+
+async def read_body(receive: ASGIReceiveCallable) -> bytes | None:
+    """The whole body; None when the caller left before it was complete."""
+    parts = []
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            return None
+        parts.append(event["body"])
+        if not event["more_body"]:
+            return parts[0] if len(parts) == 1 else b"".join(parts)

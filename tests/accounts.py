@@ -1,0 +1,27 @@
+"""People with an account, and their tokens."""
+
+from functools import lru_cache
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
+from rest_framework.authtoken.models import Token
+
+PASSWORD = "a long password of the tests"
+
+
+def account(name: str, **fields: Any) -> Any:
+    """A user who can log in with PASSWORD."""
+    return get_user_model().objects.create(username=name, password=_hashed(), **fields)
+
+
+def token_headers(user: Any) -> dict[str, str]:
+    """What a program of that user sends."""
+    token, _ = Token.objects.get_or_create(user=user)
+    return {"Authorization": f"Token {token.key}"}
+
+
+@lru_cache(maxsize=1)
+def _hashed() -> str:
+    """Made once: a good hash is slow."""
+    return make_password(PASSWORD)

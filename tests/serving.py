@@ -1,0 +1,109 @@
+"""A real `manage.py serve` in a process of its own, on a free port, with a data folder of its own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Queue
+
+from tests.checkpoints import EMBEDDED_PREFIX
+
+START_TIMEOUT_S = 120
+STOP_TIMEOUT_S = 60
+_REPOSITORY = Path(__file__).resolve().parent.parent
+_SERVING = re.compile(r"Serving on (http://\S+)/ ")
+
+
+@dataclass
+class Server:
+    """A running server: its address without the last slash, its data folder, and what it has printed so far."""
+
+    url: str
+    data_dir: Path
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(STOP_TIMEOUT_S)
+
+
+class ServerDidNotStartError(AssertionError):
+    """The process ended before it served; `output` is what it said."""
+
+    def __init__(self, status: int, output: str) -> None:
+        super().__init__(f"manage.py serve ended with {status}:\n{output}")
+        self.status = status
+        self.output = output
+
+
+def server_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a test's server: a free port, coverage measured, nothing of the caller's configuration."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(("COV", "COVERAGE", "LANG", "LC_")) or name in {"PATH", "HOME"}
+    }
+    return {
+        **kept,
+        "MODEL_PREFIX": str(EMBEDDED_PREFIX),
+        "REST_PORT": "0",
+        "PYTHONUNBUFFERED": "1",
+        **settings,
+    }
+
+
+@contextmanager
+def running_server(settings: Mapping[str, str]) -> Iterator[Server]:
+    """Start a server, wait until it says that it serves, and stop it at the end.
+
+    settings: its environment variables, DATA_DIR among them. Raises ServerDidNotStartError.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "serve"],
+        cwd=_REPOSITORY,
+        env=server_environment(settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    lines: list[str] = []
+    url: Queue[str | None] = Queue()
+    reader = threading.Thread(target=_read, args=(process, lines, url))
+    reader.start()
+    try:
+        address = url.get(timeout=START_TIMEOUT_S)
+        if address is None:
+            raise ServerDidNotStartError(process.wait(STOP_TIMEOUT_S), "\n".join(lines))
+        yield Server(address, Path(settings["DATA_DIR"]), process, lines)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        reader.join()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _read(process: subprocess.Popen[str], lines: list[str], url: "Queue[str | None]") -> None:
+    """Collect the output; hand over the address when it is printed, None when the output ends without it."""
+    for line in process.stdout or ():
+        lines.append(line.rstrip("\n"))
+        if found := _SERVING.match(line):
+            url.put(found[1])
+    url.put(None)

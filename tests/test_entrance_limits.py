@@ -1,0 +1,129 @@
+"""What a real server lets in: slow, packed and foreign requests, many parts, too many connections."""
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.serving import Server, running_server
+
+TIMEOUT_S = 1.0
+WAIT_S = 30
+JPEG = {"Content-Type": "image/jpeg"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    settings = {
+        "DATA_DIR": str(tmp_path_factory.mktemp("limits")),
+        "UPLOAD_TIMEOUT": str(TIMEOUT_S),
+        "MAX_CONNECTIONS": "8",
+    }
+    with running_server(settings) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def connection(server: Server) -> Iterator[socket.socket]:
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=WAIT_S) as opened:
+        yield opened
+
+
+def all_of(opened: socket.socket) -> bytes:
+    """What comes until the server closes."""
+    parts = []
+    while part := opened.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(b"Content-Type: image/jpeg\r\nContent-Length: 1000\r\n", id="the door"),
+        pytest.param(b"Content-Type: image/jpeg\r\nTransfer-Encoding: chunked\r\n", id="in chunks"),
+        pytest.param(b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000\r\n", id="a form"),
+    ],
+)
+def test_body_that_does_not_come_is_answered_and_the_connection_closed(head: bytes, server: Server) -> None:
+    started = time.monotonic()
+    with connection(server) as opened:
+        opened.sendall(b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\n" + head + b"\r\n")
+        answer = all_of(opened)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'{"error":"The body did not arrive within 1 seconds. Send it again, or send a smaller photo."}' in answer
+    assert b"connection: close" in answer.lower()
+    assert time.monotonic() - started >= TIMEOUT_S * 0.9
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"POST /pre", b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: "], ids=["none", "line", "header"]
+)
+def test_header_that_does_not_come_is_not_waited_for(begun: bytes, server: Server) -> None:
+    with connection(server) as opened:
+        opened.sendall(begun)
+        assert all_of(opened) == b""
+
+
+def test_slow_header_after_a_good_request_is_not_waited_for(server: Server) -> None:
+    with connection(server) as opened:
+        opened.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /hea")
+        answer = all_of(opened)
+    assert answer.count(b"HTTP/1.1 200 ") == 1
+
+
+def test_connections_above_the_limit_are_told_to_come_later(server: Server) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(connection(server))
+        assert httpx.get(f"{server.url}/healthz").status_code == 503
+    with httpx.Client(transport=httpx.HTTPTransport(retries=3)) as client:
+        ended = time.monotonic() + WAIT_S
+        while (status := client.get(f"{server.url}/healthz").status_code) != 200 and time.monotonic() < ended:
+            pass
+    assert status == 200
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip", "x"])
+@pytest.mark.parametrize("path", ["/predict", "/api/batches/"])
+def test_packed_body_is_refused(encoding: str, path: str, server: Server, chelsea: bytes) -> None:
+    answer = httpx.post(server.url + path, content=chelsea, headers={**JPEG, "Content-Encoding": encoding})
+    assert answer.status_code == 415
+    assert answer.json() == {
+        "error": "A Content-Encoding is not accepted. Send the photo as it is, without this header."
+    }
+
+
+def test_identity_is_no_encoding(server: Server, chelsea: bytes) -> None:
+    headers = {**JPEG, "Content-Encoding": "identity"}
+    assert httpx.post(f"{server.url}/predict?store=0", content=chelsea, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("site", "status"),
+    [("cross-site", 403), ("same-site", 200), ("same-origin", 200), ("none", 200), (None, 200)],
+)
+def test_form_of_another_site_is_refused(site: str | None, status: int, server: Server, chelsea: bytes) -> None:
+    headers = {} if site is None else {"Sec-Fetch-Site": site}
+    answer = httpx.post(f"{server.url}/predict?store=0", files={"image": chelsea}, headers=headers)
+    assert answer.status_code == status
+    assert ("another site" in answer.text) is (status == 403)
+
+
+def test_link_from_another_site_is_followed(server: Server) -> None:
+    assert httpx.get(f"{server.url}/healthz", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+
+
+@pytest.mark.parametrize(("fields", "files"), [pytest.param(1001, 0, id="fields"), pytest.param(0, 11, id="files")])
+def test_form_of_too_many_parts_is_refused_with_a_sentence(fields: int, files: int, server: Server) -> None:
+    parts: Any = [(f"f{number}", (None, "1")) for number in range(fields)]
+    parts += [(f"f{number}", ("a.jpg", b"1", "image/jpeg")) for number in range(files)]
+    answer = httpx.post(f"{server.url}/predict", files=parts)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("The form cannot be read.")
