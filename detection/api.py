@@ -1,0 +1,122 @@
+"""The API: a photo in, its objects out; and the model that finds them."""
+
+from dataclasses import replace
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from detection import model_list, services
+from detection.access import caller_of
+from detection.errors import InvalidContentError, RequestError
+from detection.predict_request import (
+    FILE_NAME_HEADER,
+    PHOTO_TYPES,
+    answer_headers,
+    file_name,
+    media_type,
+    upload_from,
+)
+from detection.serializers import (
+    ErrorSerializer,
+    ModelListSerializer,
+    ModelSerializer,
+    PredictionSerializer,
+    PredictUploadSerializer,
+    prediction_body,
+)
+
+THRESHOLD_PARAMETER = OpenApiParameter(
+    "threshold", OpenApiTypes.FLOAT, description="Objects with a probability above it, 0 to 1, are reported."
+)
+MODEL_PARAMETER = OpenApiParameter(
+    "model", OpenApiTypes.STR, description="One of `GET /api/models`; left out: the one that answers by default."
+)
+_PHOTO_BODY = {"type": "string", "format": "binary"}
+
+
+class PredictView(APIView):
+    """Find the objects in a photo. The body is a JPEG, PNG or WebP, or a form with the file field `image`."""
+
+    parser_classes = (MultiPartParser,)
+
+    @extend_schema(
+        operation_id="predict",
+        parameters=[
+            THRESHOLD_PARAMETER,
+            MODEL_PARAMETER,
+            OpenApiParameter("store", OpenApiTypes.BOOL, description="0 keeps no history of this photo."),
+            OpenApiParameter(
+                FILE_NAME_HEADER,
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                description="The photo's name, percent-encoded, to find it again in the history.",
+            ),
+        ],
+        request={
+            **dict.fromkeys(sorted(PHOTO_TYPES), _PHOTO_BODY),
+            "multipart/form-data": PredictUploadSerializer,
+        },
+        responses={
+            200: OpenApiResponse(
+                PredictionSerializer,
+                description="Objects, most probable first. `X-Detection-Id` names the stored detection, "
+                "`X-Model` the model, `Server-Timing` tells the milliseconds per stage.",
+            ),
+            400: OpenApiResponse(ErrorSerializer, description="The photo or a parameter cannot be used."),
+            401: OpenApiResponse(ErrorSerializer, description="ACCESS=login, and no token that is valid."),
+            404: OpenApiResponse(ErrorSerializer, description="There is no such model."),
+            413: OpenApiResponse(ErrorSerializer, description="Too many bytes or pixels."),
+            429: OpenApiResponse(
+                ErrorSerializer, description="Too many requests; `Retry-After` says when to come back."
+            ),
+            503: OpenApiResponse(
+                ErrorSerializer, description="Overloaded, or the history cannot be written; try later."
+            ),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        data, form_name = _photo_of(request)
+        upload = upload_from(data, request.query_params, file_name(request.headers.get(FILE_NAME_HEADER)) or form_name)
+        answer = services.detect(replace(upload, owner_id=caller_of(request.user).user_id))
+        return Response(
+            prediction_body(answer.objects), headers=answer_headers(answer), content_type="application/json"
+        )
+
+
+def _photo_of(request: Request) -> tuple[bytes, str]:
+    """The photo's bytes and its name. Raises InvalidContentError and RequestError."""
+    kind = media_type(request.content_type or "")
+    if kind in PHOTO_TYPES:
+        return request.body, ""
+    if kind != "multipart/form-data":
+        raise InvalidContentError
+    if "image" not in request.FILES:
+        raise RequestError("The form has no file in its field `image`. Put the photo there.")
+    upload = request.FILES["image"]
+    return upload.read(), upload.name
+
+
+class ModelsView(APIView):
+    """The models that `?model=` can name. The first answers by default; the others are loaded when they are asked."""
+
+    @extend_schema(operation_id="models", responses={200: ModelListSerializer})
+    def get(self, _request: Request) -> Response:
+        return Response(
+            {
+                "models": model_list.models(),
+                "max_resident_models": services.config().max_resident_models,
+                "resident_memory_bytes": model_list.resident_memory_bytes(),
+            }
+        )
+
+
+class ModelView(APIView):
+    """The model that answers."""
+
+    @extend_schema(operation_id="model", responses={200: ModelSerializer, 503: ErrorSerializer})
+    def get(self, _request: Request) -> Response:
+        return Response(services.model_info())

@@ -1,0 +1,27 @@
+"""Which of its formats the API answers in."""
+
+from collections.abc import Iterable
+
+from rest_framework.exceptions import NotAcceptable
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+
+class WillingNegotiation(DefaultContentNegotiation):
+    """What the caller accepts, if we have it, and otherwise what we have.
+
+    RFC 9110, section 12.5.1, leaves both to the server. A refusal would turn away `Accept: image/jpeg` for a photo, and
+    the programs that were written for the 2019 service, which never looked at the header.
+    """
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """A renderer and its media type; never raises NotAcceptable."""
+        ours = list(renderers)
+        try:
+            renderer, media_type = super().select_renderer(request, ours, format_suffix)
+        except NotAcceptable:
+            renderer, media_type = ours[0], str(ours[0].media_type)
+        return renderer, media_type

@@ -1,0 +1,188 @@
+"""The JSON of the API."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from detection.inference.types import NamedBox
+from detection.models import DetectedObject, Detection, Photo
+
+
+def prediction_body(objects: Iterable[NamedBox]) -> dict[str, Any]:
+    """The answer of `POST /predict`, key for key that of the 2019 service."""
+    return {
+        "prediction": [
+            {
+                "objectClass": found.class_name,
+                "probability": found.probability,
+                "x": found.box.x,
+                "y": found.box.y,
+                "width": found.box.width,
+                "height": found.box.height,
+            }
+            for found in objects
+        ]
+    }
+
+
+def to_json(body: dict[str, Any]) -> bytes:
+    """JSON as every entrance answers it: compact, UTF-8."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class PredictedObjectSerializer(serializers.Serializer[Any]):
+    """One object of an answer, for the API's description."""
+
+    objectClass = serializers.CharField()  # noqa: N815  (the contract's spelling)
+    probability = serializers.FloatField(min_value=0.0, max_value=1.0)
+    x = serializers.IntegerField(min_value=0, help_text="Left edge in pixels of the upright photo.")
+    y = serializers.IntegerField(min_value=0, help_text="Top edge in pixels of the upright photo.")
+    width = serializers.IntegerField(min_value=0)
+    height = serializers.IntegerField(min_value=0)
+
+
+class PredictionSerializer(serializers.Serializer[Any]):
+    """The answer of a detection, for the API's description."""
+
+    prediction = PredictedObjectSerializer(many=True)
+
+
+class PredictUploadSerializer(serializers.Serializer[Any]):
+    """A form with a photo, for the API's description."""
+
+    image = serializers.FileField()
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    """Every error, for the API's description."""
+
+    error = serializers.CharField(help_text="A sentence that says what to do.")
+
+
+class ModelSerializer(serializers.Serializer[Any]):
+    """The loaded model."""
+
+    name = serializers.CharField()
+    version = serializers.CharField(allow_blank=True, help_text="Of its card; empty for a bare checkpoint.")
+    sha256 = serializers.CharField(help_text="Of the checkpoint's files.")
+    engine = serializers.CharField()
+    device = serializers.CharField()
+    precision = serializers.CharField()
+    classes = serializers.ListField(child=serializers.CharField())
+    input_edge = serializers.IntegerField(help_text="The network sees the photo as a square of this many pixels.")
+    threshold = serializers.FloatField(
+        help_text="Reported are objects with a probability above it, unless asked otherwise."
+    )
+    kept_from_probability = serializers.FloatField(
+        help_text="Objects from this probability up are kept in the history."
+    )
+
+
+class ListedModelSerializer(serializers.Serializer[Any]):
+    """A model that `?model=` can name."""
+
+    name = serializers.CharField()
+    version = serializers.CharField(allow_blank=True)
+    family = serializers.CharField(allow_blank=True, help_text="How its outputs become boxes.")
+    sha256 = serializers.CharField(allow_blank=True)
+    input_width = serializers.IntegerField(allow_null=True)
+    input_height = serializers.IntegerField(allow_null=True)
+    classes = serializers.ListField(child=serializers.CharField())
+    is_default = serializers.BooleanField()
+    is_loaded = serializers.BooleanField()
+    problem = serializers.CharField(allow_blank=True, help_text="Why it cannot be used.")
+
+
+class ModelListSerializer(serializers.Serializer[Any]):
+    """All models, and what they take."""
+
+    models = ListedModelSerializer(many=True)
+    max_resident_models = serializers.IntegerField(help_text="The one unused longest leaves the memory beyond it.")
+    resident_memory_bytes = serializers.IntegerField(allow_null=True, help_text="Of this server process.")
+
+
+class PhotoSerializer(serializers.ModelSerializer[Photo]):
+    """A stored photo."""
+
+    class Meta:
+        model = Photo
+        fields = ["uuid", "sha256", "original_name", "format", "width", "height", "size_bytes"]
+
+
+class DetectedObjectSerializer(serializers.ModelSerializer[DetectedObject]):
+    """A kept object: the contract's fields, its box in fractions, and whether it is above the detection's threshold."""
+
+    objectClass = serializers.CharField(source="class_name")  # noqa: N815  (the contract's spelling)
+    box_unit = serializers.SerializerMethodField(help_text="xmin, ymin, xmax, ymax in fractions of the photo.")
+    reported = serializers.SerializerMethodField()
+
+    class Meta:
+        model = DetectedObject
+        fields = ["objectClass", "probability", "x", "y", "width", "height", "box_unit", "reported"]
+
+    def get_box_unit(self, found: DetectedObject) -> list[float]:
+        return [found.xmin, found.ymin, found.xmax, found.ymax]
+
+    def get_reported(self, found: DetectedObject) -> bool:
+        # The view sets it, so that a list does not read each detection again.
+        return bool(found.probability > self.context["thresholds"][found.detection_id])
+
+
+class DetectionSerializer(serializers.ModelSerializer[Detection]):
+    """A detection as it is kept."""
+
+    id = serializers.UUIDField(source="uuid")
+    url = serializers.SerializerMethodField()
+    page_url = serializers.SerializerMethodField()
+    photo_url = serializers.SerializerMethodField()
+    annotated_url = serializers.SerializerMethodField()
+    photo = PhotoSerializer()
+    objects = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Detection
+        fields = [
+            "id",
+            "created_at",
+            "source",
+            "model_name",
+            "model_version",
+            "model_sha256",
+            "engine",
+            "device",
+            "precision",
+            "threshold",
+            "reported_count",
+            "timings_ms",
+            "url",
+            "page_url",
+            "photo_url",
+            "annotated_url",
+            "photo",
+            "objects",
+        ]
+
+    def get_url(self, detection: Detection) -> str:
+        return self._absolute("detection", detection)
+
+    def get_page_url(self, detection: Detection) -> str:
+        return self._absolute("detection-page", detection)
+
+    def get_photo_url(self, detection: Detection) -> str:
+        return self._absolute("detection-photo", detection)
+
+    def get_annotated_url(self, detection: Detection) -> str:
+        return self._absolute("detection-annotated", detection)
+
+    @extend_schema_field(DetectedObjectSerializer(many=True))
+    def get_objects(self, detection: Detection) -> list[dict[str, Any]]:
+        context = {"thresholds": {detection.pk: detection.threshold}}
+        rows = DetectedObjectSerializer(detection.objects_found.all(), many=True, context=context)
+        return list(rows.data)
+
+    def _absolute(self, name: str, detection: Detection) -> str:
+        return str(self.context["request"].build_absolute_uri(reverse(name, args=[detection.uuid])))
