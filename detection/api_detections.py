@@ -1,0 +1,212 @@
+"""The API of the history."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import generics
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from detection import photo_store, pictures, services
+from detection.access import caller_of, visible_to
+from detection.api import THRESHOLD_PARAMETER
+from detection.errors import RequestError
+from detection.filters import DetectionFilter
+from detection.history import BadCursorError, Cursor, HistoryPage, page_of
+from detection.models import Detection
+from detection.pictures import Picture
+from detection.predict_request import parse_threshold
+from detection.serializers import DetectionSerializer, ErrorSerializer
+
+MAX_PAGE_SIZE = 200
+# Photos come from strangers: whatever they turn out to be, a browser must not run it in this site's name.
+_PICTURE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cache-Control": "private, max-age=31536000, immutable",
+    "X-Content-Type-Options": "nosniff",
+}
+_NOT_FOUND = OpenApiResponse(ErrorSerializer, description="There is no such detection.")
+
+
+def _with_everything(request: Request) -> QuerySet[Detection]:
+    detections = Detection.objects.select_related("photo").prefetch_related("objects_found")
+    return visible_to(caller_of(request.user), detections)
+
+
+class HistoryPagination(BasePagination):
+    """Pages by keyset (`detection/history.py`), newest first."""
+
+    def __init__(self) -> None:
+        self._page = HistoryPage((), None, None)
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
+        """Raises RequestError for a cursor or page size that cannot be used."""
+        self._request = request
+        try:
+            raw = request.query_params.get("cursor")
+            cursor = Cursor.parse(raw) if raw else None
+        except BadCursorError as error:
+            raise RequestError(str(error)) from error
+        self._page = page_of(queryset, cursor, _page_size(request))
+        return list(self._page.detections)
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response(
+            {"next": self._link(self._page.older), "previous": self._link(self._page.newer), "results": data}
+        )
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": "string", "format": "uri", "nullable": True}
+        properties = {"next": link, "previous": link, "results": schema}
+        return {"type": "object", "required": list(properties), "properties": properties}
+
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": "cursor",
+                "in": "query",
+                "schema": {"type": "string"},
+                "description": "From `next` or `previous`.",
+            },
+            {
+                "name": "page_size",
+                "in": "query",
+                "schema": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE},
+                "description": "How many detections a page has.",
+            },
+        ]
+
+    def _link(self, cursor: Cursor | None) -> str | None:
+        if cursor is None:
+            return None
+        query = self._request.query_params.copy()
+        query["cursor"] = str(cursor)
+        return self._request.build_absolute_uri(f"{self._request.path}?{query.urlencode()}")
+
+
+def _page_size(request: Request) -> int:
+    raw = request.query_params.get("page_size", "24")
+    if not (raw.isascii() and raw.isdigit() and 1 <= int(raw[:9]) <= MAX_PAGE_SIZE):
+        raise RequestError(
+            f"page_size is {raw!r}; set it to a whole number from 1 to {MAX_PAGE_SIZE}, or leave it out."
+        )
+    return int(raw)
+
+
+class DetectionListView(generics.ListAPIView[Detection]):
+    """Past detections, newest first."""
+
+    serializer_class = DetectionSerializer
+    filterset_class = DetectionFilter
+    pagination_class = HistoryPagination
+
+    def get_queryset(self) -> QuerySet[Detection]:
+        return _with_everything(self.request)
+
+
+def _detection(request: Request, detection_id: UUID) -> Detection:
+    try:
+        return _with_everything(request).get(uuid=detection_id)
+    except Detection.DoesNotExist as error:
+        raise NotFound from error
+
+
+class DetectionView(APIView):
+    """One detection."""
+
+    @extend_schema(operation_id="detection", responses={200: DetectionSerializer, 404: _NOT_FOUND})
+    def get(self, request: Request, detection_id: UUID) -> Response:
+        return Response(DetectionSerializer(_detection(request, detection_id), context={"request": request}).data)
+
+    @extend_schema(
+        operation_id="delete_detection",
+        responses={204: OpenApiResponse(description="The detection and its photo are gone."), 404: _NOT_FOUND},
+    )
+    def delete(self, request: Request, detection_id: UUID) -> Response:
+        services.delete_detection(_detection(request, detection_id))
+        return Response(status=204)
+
+
+class _PictureView(APIView):
+    """A picture of a detection, under a name and type that we choose. A page has many: they are not throttled."""
+
+    throttle_classes = ()
+
+    def respond(self, request: Request, body: bytes, content_type: str, name: str) -> HttpResponse:
+        disposition = "attachment" if request.query_params.get("download") == "1" else "inline"
+        return HttpResponse(
+            body,
+            content_type=content_type,
+            headers={**_PICTURE_HEADERS, "Content-Disposition": f'{disposition}; filename="{name}"'},
+        )
+
+    def respond_with(self, request: Request, picture: Picture, name: str) -> HttpResponse:
+        response = self.respond(request, picture.jpeg, "image/jpeg", name)
+        response["Server-Timing"] = ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in picture.timings)
+        return response
+
+
+def _file_gone(detection: Detection) -> NotFound:
+    return NotFound(
+        f"The file of photo {detection.photo.uuid} is missing from the photo store, or damaged. "
+        "Restore it from a backup, or delete the detection."
+    )
+
+
+class PhotoView(_PictureView):
+    """The photo as it was sent, without its metadata."""
+
+    @extend_schema(
+        operation_id="detection_photo",
+        responses={(200, "image/*"): OpenApiTypes.BINARY, 404: _NOT_FOUND},
+    )
+    def get(self, request: Request, detection_id: UUID) -> HttpResponse:
+        detection = _detection(request, detection_id)
+        photo_format = detection.photo.format
+        name = f"photo-{detection.photo.uuid}.{photo_store.SUFFIXES[photo_format]}"
+        try:
+            body = photo_store.read(detection.photo)
+        except FileNotFoundError as error:
+            raise _file_gone(detection) from error
+        return self.respond(request, body, photo_store.CONTENT_TYPES[photo_format], name)
+
+
+class AnnotatedView(_PictureView):
+    """The photo with red boxes and probabilities, drawn on the server."""
+
+    @extend_schema(
+        operation_id="detection_annotated",
+        parameters=[THRESHOLD_PARAMETER, OpenApiParameter("download", OpenApiTypes.BOOL, description="1 to save it.")],
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY, 400: ErrorSerializer, 404: _NOT_FOUND},
+    )
+    def get(self, request: Request, detection_id: UUID) -> HttpResponse:
+        threshold = parse_threshold(request.query_params)
+        detection = _detection(request, detection_id)
+        try:
+            picture = pictures.annotated(detection, threshold)
+        except FileNotFoundError as error:
+            raise _file_gone(detection) from error
+        return self.respond_with(request, picture, f"detection-{detection.uuid}.jpg")
+
+
+class ThumbnailView(_PictureView):
+    """The photo, small."""
+
+    @extend_schema(
+        operation_id="detection_thumbnail",
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY, 404: _NOT_FOUND},
+    )
+    def get(self, request: Request, detection_id: UUID) -> HttpResponse:
+        detection = _detection(request, detection_id)
+        try:
+            picture = pictures.thumbnail(detection)
+        except FileNotFoundError as error:
+            raise _file_gone(detection) from error
+        return self.respond_with(request, picture, f"thumbnail-{detection.uuid}.jpg")

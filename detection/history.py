@@ -1,0 +1,104 @@
+"""Pages of the history by keyset: a page costs the same however deep it lies, and new detections do not shift it."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from django.db.models import Q, QuerySet
+
+from detection.models import Detection
+
+PAGE_SIZE = 24
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CURSOR = re.compile(r"(older|newer)-([0-9]{1,18})-([0-9]{1,18})")
+
+
+class BadCursorError(ValueError):
+    """A cursor in an address is not one that a page of the history gave out; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place between two detections, and the direction in which to read on from there."""
+
+    towards_newer: bool
+    created_at: datetime
+    detection_id: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str(cursor)` wrote. Raises BadCursorError for anything else."""
+        match = _CURSOR.fullmatch(text)
+        try:
+            if match is None:
+                raise OverflowError(text)
+            created_at = _EPOCH + timedelta(microseconds=int(match[2]))
+        except OverflowError as error:
+            message = "This address of a page of the history is damaged. Start again from the newest detections."
+            raise BadCursorError(message) from error
+        return cls(match[1] == "newer", created_at, int(match[3]))
+
+    def __str__(self) -> str:
+        microseconds = (self.created_at - _EPOCH) // timedelta(microseconds=1)
+        return f"{'newer' if self.towards_newer else 'older'}-{microseconds}-{self.detection_id}"
+
+    def beyond(self) -> Q:
+        """The condition for the detections that lie past this cursor, in its direction.
+
+        It begins with a plain bound on the time, which databases look up in the index; the `or` alone makes them walk
+        through all rows before the cursor.
+        """
+        if self.towards_newer:
+            past = Q(created_at__gt=self.created_at) | Q(id__gt=self.detection_id)
+            return Q(created_at__gte=self.created_at) & past
+        past = Q(created_at__lt=self.created_at) | Q(id__lt=self.detection_id)
+        return Q(created_at__lte=self.created_at) & past
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Some detections, newest first, and the cursors of the neighbouring pages (None where there is none)."""
+
+    detections: tuple[Detection, ...]
+    newer: Cursor | None
+    older: Cursor | None
+
+
+def page_of(detections: QuerySet[Detection], cursor: Cursor | None, size: int = PAGE_SIZE) -> HistoryPage:
+    """Read one page of the given detections; reads one more than it shows to know whether there is a next page."""
+    backwards = cursor is not None and cursor.towards_newer
+    if cursor is not None:
+        detections = detections.filter(cursor.beyond())
+    order = ("created_at", "id") if backwards else ("-created_at", "-id")
+    rows = list(detections.order_by(*order)[: size + 1])
+    more = len(rows) > size
+    shown = rows[:size]
+    if backwards:
+        shown.reverse()
+    has_newer = more if backwards else cursor is not None
+    has_older = True if backwards else more
+    return HistoryPage(
+        tuple(shown),
+        newer=_cursor_at(shown[0], towards_newer=True) if shown and has_newer else None,
+        older=_cursor_at(shown[-1], towards_newer=False) if shown and has_older else None,
+    )
+
+
+def neighbours(
+    detection: Detection, among: QuerySet[Detection] | None = None
+) -> tuple[Detection | None, Detection | None]:
+    """The next newer and the next older of some detections (of all, without `among`); None where there is none."""
+    detections = Detection.objects.all() if among is None else among
+    newer, older = (
+        detections.filter(_cursor_at(detection, towards_newer=towards_newer).beyond())
+        .order_by(*order)
+        .only("uuid")
+        .first()
+        for towards_newer, order in ((True, ("created_at", "id")), (False, ("-created_at", "-id")))
+    )
+    return newer, older
+
+
+def _cursor_at(detection: Detection, *, towards_newer: bool) -> Cursor:
+    return Cursor(towards_newer, detection.created_at, detection.pk)

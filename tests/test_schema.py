@@ -1,0 +1,95 @@
+"""The API's description: valid, complete, and readable without the internet."""
+
+import io
+import re
+from typing import Any
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.core.management import call_command
+from django.test import Client
+
+METHODS = {"get", "post", "delete", "put", "patch"}
+
+
+@pytest.fixture
+def schema(client: Client) -> Any:
+    response = client.get("/api/schema/", {"format": "json"})
+    assert response.status_code == 200
+    return response.json()
+
+
+def test_description_is_valid_openapi_without_a_warning(tmp_path: Any) -> None:
+    warned = io.StringIO()
+    call_command("spectacular", validate=True, fail_on_warn=True, file=str(tmp_path / "schema.yml"), stderr=warned)
+    assert (tmp_path / "schema.yml").read_text(encoding="utf-8").startswith("openapi: 3.")
+    assert warned.getvalue() == ""
+
+
+def test_description_has_every_operation_once(schema: Any) -> None:
+    operations = [
+        (method, path, operation["operationId"])
+        for path, item in schema["paths"].items()
+        for method, operation in item.items()
+        if method in METHODS
+    ]
+    assert {(method, path) for method, path, _ in operations} >= {
+        ("post", "/api/predict"),
+        ("get", "/api/model"),
+        ("get", "/api/detections/"),
+        ("get", "/api/detections/{detection_id}/"),
+        ("delete", "/api/detections/{detection_id}/"),
+        ("get", "/api/detections/{detection_id}/photo"),
+        ("get", "/api/detections/{detection_id}/annotated"),
+        ("get", "/api/detections/{detection_id}/thumbnail"),
+    }
+    ids = [operation_id for _, _, operation_id in operations]
+    assert sorted(ids) == sorted(set(ids))
+    assert "/predict" not in schema["paths"]
+
+
+def test_description_of_predict_has_the_contract(schema: Any) -> None:
+    predict = schema["paths"]["/api/predict"]["post"]
+    assert set(predict["requestBody"]["content"]) == {"image/jpeg", "image/png", "image/webp", "multipart/form-data"}
+    assert {parameter["name"] for parameter in predict["parameters"]} >= {"threshold", "store", "X-File-Name"}
+    assert set(predict["responses"]) >= {"200", "400", "413", "503"}
+    found = schema["components"]["schemas"]["PredictedObject"]
+    assert list(found["properties"]) == ["objectClass", "probability", "x", "y", "width", "height"]
+
+
+def test_description_of_the_list_has_its_filters_and_objects(schema: Any) -> None:
+    parameters = schema["paths"]["/api/detections/"]["get"]["parameters"]
+    assert {parameter["name"] for parameter in parameters} >= {
+        "class",
+        "min_probability",
+        "date_from",
+        "date_to",
+        "source",
+        "cursor",
+        "page_size",
+    }
+    objects = schema["components"]["schemas"]["Detection"]["properties"]["objects"]
+    assert objects["items"] == {"$ref": "#/components/schemas/DetectedObject"}
+
+
+def test_documentation_page_works_without_other_hosts_and_inline_code(client: Client) -> None:
+    response = client.get("/api/docs/", headers={"Accept": "text/html"})
+    html = response.content.decode()
+    assert (response.status_code, response["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "<style" not in html
+    assert " style=" not in html
+    assert re.findall(r"<script(?![^>]*\bsrc=)", html) == []
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', html)
+    assert len(addresses) >= 6
+    assert [address for address in addresses if not address.startswith("/")] == []
+    for address in addresses:
+        if address.startswith("/static/"):
+            assert finders.find(address.removeprefix("/static/")), address
+        else:
+            assert client.get(address.replace("&amp;", "&")).status_code == 200
+
+
+def test_documentation_asks_no_other_host_to_validate_it(client: Client) -> None:
+    script = client.get("/api/docs/", {"script": ""}).content.decode()
+    assert '"validatorUrl": null' in script
+    assert re.findall(r"https?://(?!www\.w3\.org)[\w.-]+", script) == []
