@@ -1,0 +1,36 @@
+"""Health, for load balancers and container engines."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import Error
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from detection import services
+from detection.errors import error_body
+from detection.models import Detection
+
+
+@login_not_required
+@never_cache
+@require_safe
+def healthz(_request: HttpRequest) -> JsonResponse:
+    """The process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+@login_not_required
+@never_cache
+@require_safe
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """Requests can be served: the engine has answered on the device that was asked for, the database answers now."""
+    if not services.is_ready():
+        return JsonResponse(error_body("The model is not loaded yet. Ask again in a moment."), status=503)
+    try:
+        # A row of ours: a database file that was deleted is made anew by SQLite, and answers without any table.
+        Detection.objects.order_by("pk").values("pk").first()
+    except Error:
+        return JsonResponse(
+            error_body("The database does not answer. Look at DATABASE_URL and its server."), status=503
+        )
+    return JsonResponse({"status": "ready"})
