@@ -1,0 +1,34 @@
+"""What people may send to the pages; every error is a sentence that says what to do."""
+
+from django import forms
+
+
+class PhotoForm(forms.Form):
+    """The upload of a page without scripts. An empty file passes: the decoder's own sentence about it is better."""
+
+    image = forms.FileField(
+        allow_empty_file=True,
+        error_messages={
+            "required": "Choose a photo first, then press Find objects.",
+            "invalid": "The photo did not arrive as a file. Choose it again, then press Find objects.",
+        },
+    )
+
+
+class ThresholdForm(forms.Form):
+    """Above which probability a detection page shows objects."""
+
+    threshold = forms.FloatField(
+        required=False,
+        min_value=0.0,
+        max_value=1.0,
+        error_messages=dict.fromkeys(
+            ("invalid", "min_value", "max_value"),
+            "The threshold is not a number from 0 to 1. The detection's own threshold is shown instead.",
+        ),
+    )
+
+
+def first_sentence(form: forms.Form) -> str:
+    """The first error of a form that is not valid."""
+    return str(next(iter(form.errors.values()))[0])

@@ -1,0 +1,164 @@
+"""What the pages show of a detection, in the words of the page. Reads stored rows only, never the network."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db.models import F, Prefetch, QuerySet
+from django.urls import reverse
+
+from detection.history import neighbours
+from detection.inference.detector import KEPT_PROBABILITY
+from detection.inference.draw import drawing_of
+from detection.models import DetectedObject, Detection
+from detection.serializers import prediction_body
+
+SOURCE_TEXTS: Mapping[str, str] = {
+    Detection.Source.PAGE: "sent with the page",
+    Detection.Source.API: "sent to the API",
+    Detection.Source.WEBSOCKET: "sent over a WebSocket",
+    Detection.Source.COMMAND: "read by a command",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A detection as a thumbnail with a line of text."""
+
+    detection: Detection
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a detection and how long it took; share is its percentage of the longest step."""
+
+    name: str
+    milliseconds: float
+    share: str
+
+
+def with_reported_objects(detections: QuerySet[Detection]) -> QuerySet[Detection]:
+    """Load photo and objects along with the detections, in two queries however many rows there are.
+
+    The `objects_found.all()` of such a detection are its reported objects only.
+    """
+    reported = DetectedObject.objects.filter(probability__gt=F("detection__threshold"))
+    return detections.select_related("photo").prefetch_related(Prefetch("objects_found", queryset=reported))
+
+
+def cards(detections: Iterable[Detection]) -> list[Card]:
+    """Cards of detections that came from `with_reported_objects`."""
+    return [Card(detection, summary(detection.objects_found.all())) for detection in detections]
+
+
+def summary(objects: Iterable[DetectedObject]) -> str:
+    """The classes with their counts, in the order of their most probable object."""
+    return counts_text(Counter(found.class_name for found in objects))
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Classes with their counts as one line, in the order given."""
+    parts = (name if count == 1 else f"{count} \N{MULTIPLICATION SIGN} {name}" for name, count in counts.items())
+    return ", ".join(parts) or "No objects"
+
+
+def result_context(detection: Detection, threshold: float | None, page_url: str) -> dict[str, Any]:
+    """Everything that `detection/_result.html` shows.
+
+    threshold: objects with a probability above it are shown; None is the detection's own.
+    page_url: the absolute address of the detection page.
+    """
+    own = threshold is None or threshold == detection.threshold
+    above = detection.threshold if threshold is None else threshold
+    stored = list(detection.objects_found.all())
+    shown, weaker = _split(stored, above)
+    query = "" if own else f"?threshold={above:g}"
+    percent = f"{above * 100:g}"
+    annotated_url = reverse("detection-annotated", args=[detection.uuid])
+    photo_name = detection.photo.original_name or "Photo"
+    return {
+        "detection": detection,
+        "photo_name": photo_name,
+        "title": _title(len(shown), percent),
+        "objects": _rows(shown),
+        "weaker": _rows(weaker),
+        "stored_count": len(stored),
+        "threshold_percent": percent,
+        "threshold_value": f"{above:g}",
+        "lowest_threshold": f"{min(KEPT_PROBABILITY, detection.threshold):g}",
+        "annotated_url": annotated_url + query,
+        "picture_alt": f"{photo_name}: {summary(shown)}" + (", in red boxes" if shown else ""),
+        "share_url": page_url + query,
+        "download_url": f"{annotated_url}{query}{'&' if query else '?'}download=1",
+        "prediction_json": json.dumps(prediction_body(shown), indent=2, ensure_ascii=False),
+    }
+
+
+def provenance_context(detection: Detection) -> dict[str, Any]:
+    """How and when a detection was made: its source in words and its stages in milliseconds."""
+    longest_ms = max(detection.timings_ms.values(), default=0.0) or 1.0
+    stages = [
+        Stage(name.replace("_", " "), spent_ms, f"{spent_ms / longest_ms * 100:.1f}")
+        for name, spent_ms in detection.stages_ms()
+    ]
+    return {
+        "source_text": SOURCE_TEXTS[detection.source],
+        "stages": stages,
+        "total_ms": sum(stage.milliseconds for stage in stages),
+    }
+
+
+def closer_context(detection: Detection, threshold: float | None, visible: QuerySet[Detection]) -> dict[str, Any]:
+    """What a script needs to redraw a detection without the server, and the detections next to this one.
+
+    threshold: that of `result_context`. visible: the detections that may be named.
+    """
+    size_wh = (detection.photo.width, detection.photo.height)
+    newer, older = neighbours(detection, visible)
+    objects = [
+        {"drawing": asdict(drawing_of(found, size_wh)), "prediction": prediction}
+        for found, prediction in _predictions(detection.objects_found.all())
+    ]
+    closer = {
+        "width": detection.photo.width,
+        "height": detection.photo.height,
+        "ownThreshold": detection.threshold,
+        "threshold": detection.threshold if threshold is None else threshold,
+        "objects": objects,
+    }
+    return {"closer": closer, "newer": newer, "older": older}
+
+
+def _predictions(objects: Iterable[DetectedObject]) -> list[tuple[DetectedObject, dict[str, Any]]]:
+    """Each object with its entry in the JSON of the API."""
+    stored = list(objects)
+    return list(zip(stored, prediction_body(stored)["prediction"], strict=True))
+
+
+def _split(stored: Iterable[DetectedObject], threshold: float) -> tuple[list[DetectedObject], list[DetectedObject]]:
+    """The objects above a threshold, and the others."""
+    shown: list[DetectedObject] = []
+    weaker: list[DetectedObject] = []
+    for found in stored:
+        (shown if found.probability > threshold else weaker).append(found)
+    return shown, weaker
+
+
+def _rows(objects: Iterable[DetectedObject]) -> list[tuple[DetectedObject, str, str]]:
+    """Each object with its percentage in words and the width of its bar."""
+    return [(found, _percent(found.probability), f"{found.probability * 100:.1f}") for found in objects]
+
+
+def _percent(probability: float) -> str:
+    """Percent with one decimal; what is not certain is not rounded up to certainty."""
+    text = f"{probability * 100:.1f}"
+    return "> 99.9" if text == "100.0" and probability < 1 else text
+
+
+def _title(count: int, percent: str) -> str:
+    if count == 0:
+        return f"No objects above {percent} %"
+    return "1 object found" if count == 1 else f"{count} objects found"

@@ -1,0 +1,205 @@
+"""The pages. Each reads its request, asks a service or the database, and renders a template."""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from csp.decorators import csp_update
+from django.contrib import messages
+from django.contrib.staticfiles import finders
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from detection import presentation, services, throttle
+from detection.access import caller_of, visible_to
+from detection.errors import ANSWERS, ModelUnavailableError, RequestError, describe, headers_for
+from detection.filters import DetectionFilter
+from detection.forms import PhotoForm, ThresholdForm, first_sentence
+from detection.history import BadCursorError, Cursor, HistoryPage, page_of
+from detection.inference.detector import KEPT_PROBABILITY
+from detection.models import DetectedObject, Detection
+
+RECENT_COUNT = 6
+SAMPLE_PHOTO = "detection/samples/chelsea.jpg"
+FILTER_LABELS = {"class": "Object", "date_from": "From", "date_to": "To"}
+_ANSWERED = tuple(kind for kind, _ in ANSWERS)
+
+
+class HttpResponseSeeOther(HttpResponseRedirect):
+    """After a POST: look at the result with GET (RFC 9110, section 15.4.4)."""
+
+    status_code = 303
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def home(request: HttpRequest) -> HttpResponse:
+    """The first page; POST is the upload of a browser without scripts."""
+    if request.method != "POST":
+        return _render_home(request)
+    if "sample" in request.POST:
+        sample = Path(str(finders.find(SAMPLE_PHOTO)))
+        return _detect(request, sample.read_bytes(), sample.name)
+    form = PhotoForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _render_home(request, RequestError(first_sentence(form)))
+    upload = form.cleaned_data["image"]
+    return _detect(request, upload.read(), upload.name, request.POST.get("model", ""))
+
+
+# A video file of the visitor is played from the browser's memory. It is not sent; frames of it are.
+@csp_update({"media-src": ["blob:"]})
+@require_safe
+def live(request: HttpRequest) -> HttpResponse:
+    """The camera of the visitor, with boxes that follow over `/ws/live`."""
+    threshold = services.config().probability_more
+    context = {
+        "threshold": f"{threshold:g}",
+        "threshold_percent": f"{threshold * 100:g}",
+        "lowest_threshold": f"{min(KEPT_PROBABILITY, threshold):g}",
+    }
+    return _render(request, "detection/live.html", context, None)
+
+
+@require_safe
+def detection_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """One detection: picture, objects, JSON, and how it was made; `?threshold=` moves what is shown."""
+    return _render_detection(request, _detection(request, uuid))
+
+
+@require_POST
+def delete_detection(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Delete a detection, then show the history."""
+    detection = _detection(request, uuid)
+    try:
+        services.delete_detection(detection)
+    except _ANSWERED as error:
+        return _render_detection(request, detection, error)
+    messages.success(request, "The detection was deleted.")
+    return HttpResponseSeeOther(reverse("history"))
+
+
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    """Thumbnails of what was detected, newest first, by class and date, in pages of keyset cursors."""
+    filters = DetectionFilter(request.GET, presentation.with_reported_objects(_detections(request)))
+    if not filters.is_valid():
+        return _render_history(request, error=RequestError(_filter_sentence(filters)))
+    try:
+        cursor = Cursor.parse(request.GET["cursor"]) if request.GET.get("cursor") else None
+    except BadCursorError as error:
+        return _render_history(request, error=RequestError(str(error)))
+    page = page_of(filters.qs, cursor)
+    if cursor is not None and not page.detections:
+        return HttpResponseRedirect(_history_url(request.GET, None))
+    return _render_history(request, page)
+
+
+def _detect(request: HttpRequest, data: bytes, name: str, model: str = "") -> HttpResponse:
+    caller = caller_of(request.user)
+    try:
+        throttle.take(caller, request.META.get("REMOTE_ADDR", ""))
+        answer = services.detect(
+            services.Upload(data, Detection.Source.PAGE, original_name=name, owner_id=caller.user_id, model=model)
+        )
+    except _ANSWERED as error:
+        return _render_home(request, error)
+    return HttpResponseSeeOther(reverse("detection-page", args=[answer.detection_uuid]))
+
+
+def _other_models() -> list[str]:
+    """What can be chosen instead of the model that answers by default."""
+    active = services.active_model()
+    return [name for name in services.config().models if active is None or name != active.name]
+
+
+def _detections(request: HttpRequest) -> QuerySet[Detection]:
+    return visible_to(caller_of(request.user), Detection.objects.all())
+
+
+def _detection(request: HttpRequest, uuid: UUID) -> Detection:
+    return get_object_or_404(_detections(request).select_related("photo"), uuid=uuid)
+
+
+def _render_home(request: HttpRequest, error: Exception | None = None) -> HttpResponse:
+    max_body_bytes = services.config().max_body_bytes
+    recent = presentation.with_reported_objects(_detections(request))[:RECENT_COUNT]
+    context = {
+        "max_body_bytes": max_body_bytes,
+        "max_megabytes": f"{max_body_bytes / 1e6:g}",
+        "model": _model_info(),
+        "models": _other_models(),
+        "predict_url": request.build_absolute_uri(services.config().rest_entry_point),
+        "recent": presentation.cards(recent),
+    }
+    return _render(request, "detection/home.html", context, error)
+
+
+def _render_detection(request: HttpRequest, detection: Detection, error: Exception | None = None) -> HttpResponse:
+    form = ThresholdForm(request.GET)
+    threshold: float | None = None
+    if form.is_valid():
+        threshold = form.cleaned_data["threshold"]
+    elif error is None:
+        error = RequestError(first_sentence(form))
+    page_url = request.build_absolute_uri(detection.get_absolute_url())
+    context = {
+        **presentation.result_context(detection, threshold, page_url),
+        **presentation.provenance_context(detection),
+        **presentation.closer_context(detection, threshold, _detections(request)),
+    }
+    return _render(request, "detection/detection.html", context, error)
+
+
+def _render_history(
+    request: HttpRequest, page: HistoryPage | None = None, *, error: Exception | None = None
+) -> HttpResponse:
+    chosen = {name: request.GET.get(name, "") for name in FILTER_LABELS}
+    shown = page or HistoryPage((), None, None)
+    context = {
+        "cards": presentation.cards(shown.detections),
+        "chosen": chosen,
+        "classes": _known_classes(request),
+        "filtered": any(chosen.values()),
+        "newer_url": shown.newer and _history_url(request.GET, shown.newer),
+        "older_url": shown.older and _history_url(request.GET, shown.older),
+    }
+    return _render(request, "detection/history.html", context, error)
+
+
+def _render(request: HttpRequest, template: str, context: dict[str, Any], error: Exception | None) -> HttpResponse:
+    """Render a page with the sentence, the status and the headers of what went wrong, if anything did."""
+    status, sentence = (200, "") if error is None else describe(error) or (500, "")
+    response = render(request, template, context | {"error": sentence}, status=status)
+    for name, value in headers_for(status, error).items():
+        response[name] = value
+    return response
+
+
+def _known_classes(request: HttpRequest) -> list[str]:
+    """The classes of all kept objects: those of a model of the past can still be looked for."""
+    objects = visible_to(caller_of(request.user), DetectedObject.objects.all(), owner="detection__owner")
+    names = objects.order_by("class_name").values_list("class_name", flat=True).distinct()
+    return list(names)
+
+
+def _filter_sentence(filters: DetectionFilter) -> str:
+    name, errors = next(iter(filters.form.errors.items()))
+    return f"{FILTER_LABELS.get(name, name)}: {errors[0]} Change it, then press Show."
+
+
+def _history_url(query: QueryDict, cursor: Cursor | None) -> str:
+    chosen = query.copy()
+    chosen.pop("cursor", None)
+    if cursor is not None:
+        chosen["cursor"] = str(cursor)
+    return reverse("history") + (f"?{chosen.urlencode()}" if chosen else "")
+
+
+def _model_info() -> dict[str, Any] | None:
+    try:
+        return services.model_info()
+    except ModelUnavailableError:
+        return None
