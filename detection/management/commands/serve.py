@@ -1,0 +1,133 @@
+"""`manage.py serve`: from a bare database to a server that answers."""
+
+import errno
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+
+from detection import services
+from detection.conf import Config
+from detection.inference.errors import InferenceError
+from detection.patient_protocol import PatientProtocol
+
+GRACE_S = 30
+
+
+class Command(BaseCommand):
+    """Check, bind, migrate, load and warm the model, then serve until SIGINT or SIGTERM."""
+
+    help = "Migrate the database, load and warm the model, and serve HTTP and WebSocket on REST_HOST:REST_PORT."
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        """Raises CommandError with a sentence when a step before serving fails."""
+        config = services.config()
+        # Both signals end the start-up at once; uvicorn takes them over while it serves, and raises them again after it
+        # has stopped.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
+        try:
+            self._run(config)
+        except KeyboardInterrupt:
+            self.stdout.write("Stopped: running requests were finished.")
+
+    def _run(self, config: Config) -> None:
+        # Bound first: that a port is in use is said at once. Nobody can connect before `listen`.
+        with _bind(config) as bound:
+            _migrate()
+            try:
+                services.start()
+            except InferenceError as error:
+                raise CommandError(str(error)) from error
+            _listen(bound, config)
+            _serve(bound, config, self._announce)
+
+    def _announce(self, address: str) -> None:
+        self.stdout.write(f"Serving on {address} - press Ctrl+C to stop.")
+        self.stdout.flush()
+
+
+def _bind(config: Config) -> socket.socket:
+    try:
+        host = config.rest_host.strip("[]").encode("idna").decode()
+    except UnicodeError as error:
+        raise CommandError(f"REST_HOST={config.rest_host} is no host name. Set it to 127.0.0.1, say.") from error
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, config.rest_port))
+    except OSError as error:
+        bound.close()
+        raise CommandError(_bind_sentence(config, error)) from error
+    return bound
+
+
+def _listen(bound: socket.socket, config: Config) -> None:
+    """Two servers can have bound the same port before one of them listens; the event loop would not tell."""
+    try:
+        bound.listen()
+    except OSError as error:
+        raise CommandError(_bind_sentence(config, error)) from error
+
+
+def _bind_sentence(config: Config, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {config.rest_port} is in use. Stop the program that has it, or set REST_PORT to another number."
+    if error.errno == errno.EACCES:
+        return f"Port {config.rest_port} needs more rights than this user has. Set REST_PORT to 1024 or more."
+    return f"REST_HOST={config.rest_host} is no address of this machine ({error.strerror}). Set it to 127.0.0.1, say."
+
+
+def _migrate() -> None:
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+    except (DatabaseError, OSError) as error:
+        raise CommandError(
+            f"The database cannot be used: {error}. Look at DATA_DIR's owner and free space, or at DATABASE_URL."
+        ) from error
+
+
+def _address(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+class _Server(uvicorn.Server):
+    """Says so when connections are accepted."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._announce()
+
+
+def _serve(bound: socket.socket, config: Config, announce: Callable[[str], None]) -> None:
+    from detector_site.asgi import application
+
+    server = _Server(
+        uvicorn.Config(
+            application,
+            http=PatientProtocol.for_at_most(config.upload_timeout_s),
+            limit_concurrency=config.max_connections,
+            ws="websockets-sansio",
+            ws_max_size=config.max_body_bytes,
+            # What comes in are photos, compressed already, up to 30 a second from each camera.
+            ws_per_message_deflate=False,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+        ),
+        lambda: announce(_address(bound)),
+    )
+    server.run(sockets=[bound])
