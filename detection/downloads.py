@@ -1,0 +1,275 @@
+"""Fetches one known file from a web server or a folder: resumable, verified, and in place only when it is right.
+
+What arrives is kept as `NAME.part` beside its destination, so that a broken download goes on where it stopped. The
+file gets its name by an atomic rename, after its size and SHA-256 have been checked and its bytes are on the disk.
+"""
+
+import hashlib
+import http.client
+import os
+import re
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote, urlsplit
+
+CHUNK_BYTES = 1 << 18
+TIMEOUT_S = 30.0
+ATTEMPTS = 4
+
+OnBytes = Callable[[int], None]
+
+
+class DownloadError(Exception):
+    """A file could not be fetched; the message is a sentence that tells what to do."""
+
+
+class _ConnectionBrokenError(Exception):
+    """The stream ended with an error; what had arrived is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A file whose content is known beforehand; `sha256` in lower-case hexadecimal."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+class Readable(Protocol):
+    """An open file or an HTTP response."""
+
+    def read1(self, size: int, /) -> bytes:
+        """What is there, at most `size` bytes; nothing at the end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The bytes of a file from `start` on; they end early where a connection breaks."""
+
+    body: Readable
+    start: int
+
+
+class Source(Protocol):
+    """Where known files come from."""
+
+    def open(self, file: KnownFile, offset: int) -> AbstractContextManager[Stream]:
+        """Open `file` at `offset`, or at 0 where the source cannot start in the middle; raises DownloadError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    """Known files in a folder of this machine."""
+
+    folder: Path
+
+    @contextmanager
+    def open(self, file: KnownFile, offset: int) -> Iterator[Stream]:
+        """Open the copy in the folder, always at its beginning: reading it again costs little."""
+        path = self.folder / file.name
+        try:
+            body = path.open("rb")
+        except OSError as error:
+            raise DownloadError(
+                f"{path} cannot be read ({error.strerror}). Give with --from a folder that holds {file.name}."
+            ) from error
+        with body:
+            yield Stream(body, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSource:
+    """Known files below a URL of scheme http or https; `timeout_s` is the longest silence that is borne."""
+
+    base_url: str
+    timeout_s: float = TIMEOUT_S
+
+    @contextmanager
+    def open(self, file: KnownFile, offset: int) -> Iterator[Stream]:
+        """Ask for the bytes from `offset` on (RFC 9110, section 14.2); a server may answer with all of them."""
+        url = f"{self.base_url.rstrip('/')}/{quote(file.name)}"
+        headers = {"Accept-Encoding": "identity", "User-Agent": "detector-site"}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310 - _opener() knows http and https only
+        with self._answer(request) as response:
+            yield Stream(response, _start_of(response, file, offset))
+
+    def _answer(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        try:
+            response: http.client.HTTPResponse = _opener().open(request, timeout=self.timeout_s)
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise DownloadError(
+                f"{request.full_url} answered {error.code} {error.reason}. "
+                "Try again later, or give another source with --from DIR-OR-URL."
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise DownloadError(
+                f"{request.full_url} cannot be reached ({_reason(error)}). On a machine without a network, copy the "
+                "files into a folder and give that with --from DIR."
+            ) from error
+        return response
+
+
+def source_from(text: str) -> Source:
+    """The source that an operator named: a folder, or a URL of scheme http, https or file; raises DownloadError."""
+    try:
+        url = urlsplit(text)
+    except ValueError as error:
+        raise DownloadError(f"{text} is not a URL ({error}). Give a folder or a URL with --from.") from error
+    if url.scheme in {"http", "https"}:
+        return HttpSource(text)
+    if url.scheme == "file":
+        return FolderSource(Path(urllib.request.url2pathname(url.path)))
+    if "://" in text:
+        raise DownloadError(f"{text} cannot be a source. Give with --from a folder, or a URL of http, https or file.")
+    return FolderSource(Path(text).expanduser())
+
+
+def fetch_file(file: KnownFile, source: Source, folder: Path, on_bytes: OnBytes) -> None:
+    """Fetch `file` into `folder`; `on_bytes` is told how many of its bytes are here.
+
+    Goes on with the `.part` of an earlier try, and takes up a broken connection again while each try brings something.
+    Raises DownloadError, and OSError where `folder` cannot be written.
+    """
+    part = folder / f"{file.name}.part"
+    reason = ""
+    for _ in range(ATTEMPTS):
+        had = _size(part)
+        if had >= file.size_bytes:
+            break
+        reason = _receive(file, source, part, on_bytes)
+        if _size(part) <= had:
+            break
+    have = _size(part)
+    if have < file.size_bytes:
+        raise _broken(file, have, reason)
+    if not is_intact(file, part):
+        part.unlink()
+        raise _another_file(file, "it is longer" if have > file.size_bytes else "its SHA-256 differs")
+    _put_in_place(part, folder / file.name)
+
+
+def is_intact(file: KnownFile, path: Path) -> bool:
+    """Whether `path` is there with the size and SHA-256 of `file`."""
+    if not path.is_file() or path.stat().st_size != file.size_bytes:
+        return False
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
+
+
+def require_space(folder: Path, needed_bytes: int) -> None:
+    """Raise DownloadError where the disk of `folder` has less than `needed_bytes` free."""
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < needed_bytes:
+        raise DownloadError(
+            f"{folder} has {free_bytes / 1e6:,.0f} MB free and needs {needed_bytes / 1e6:,.0f} MB. "
+            "Make room, or set DATA_DIR to a folder on another disk."
+        )
+
+
+def _receive(file: KnownFile, source: Source, part: Path, on_bytes: OnBytes) -> str:
+    """Append to `part` what the source gives; the answer is why it ended early, or an empty text."""
+    with source.open(file, _size(part)) as stream, part.open("ab") as out:
+        out.truncate(stream.start)
+        have = stream.start
+        on_bytes(have)
+        try:
+            for chunk in _chunks(stream.body):
+                out.write(chunk)
+                have += len(chunk)
+                on_bytes(have)
+                if have > file.size_bytes:
+                    break
+        except _ConnectionBrokenError as error:
+            return str(error)
+    return ""
+
+
+def _chunks(body: Readable) -> Iterator[bytes]:
+    while True:
+        try:
+            chunk = body.read1(CHUNK_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise _ConnectionBrokenError(_reason(error)) from error
+        if not chunk:
+            return
+        yield chunk
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Opens http and https, through the environment's proxies; a redirect to any other scheme is an error."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPRedirectHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.UnknownHandler(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+def _start_of(response: http.client.HTTPResponse, file: KnownFile, offset: int) -> int:
+    """Where in the file the response begins; raises DownloadError where its headers tell of another file."""
+    if response.status == http.client.PARTIAL_CONTENT:
+        given = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+        if given is None or int(given[1]) != offset or given[2] not in {str(file.size_bytes), "*"}:
+            raise _another_file(file, "the server's Content-Range does not fit it")
+        return offset
+    length = response.headers.get("Content-Length")
+    if length is not None and length != str(file.size_bytes):
+        raise _another_file(file, f"it has {length} bytes")
+    return 0
+
+
+def _put_in_place(part: Path, path: Path) -> None:
+    """Rename `part`, so that after a power cut there is the whole file or none."""
+    with part.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    part.replace(path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, urllib.error.URLError):
+        return _reason(error.reason) if isinstance(error.reason, BaseException) else str(error.reason)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
+
+
+def _broken(file: KnownFile, have_bytes: int, reason: str) -> DownloadError:
+    return DownloadError(
+        f"The connection broke after {have_bytes:,} of the {file.size_bytes:,} bytes of {file.name}"
+        f"{f' ({reason})' if reason else ''}. Run the same command again: it goes on from there."
+    )
+
+
+def _another_file(file: KnownFile, difference: str) -> DownloadError:
+    return DownloadError(
+        f"The {file.name} of this source is not the published one of {file.size_bytes:,} bytes: {difference}. Nothing "
+        "of it was kept. Run the command again, or give another source with --from DIR-OR-URL."
+    )

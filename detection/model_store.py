@@ -1,0 +1,73 @@
+"""The published checkpoints that `manage.py fetch_model` knows, and their installation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from detection.conf import PRODUCTION_MODEL_NAME, PRODUCTION_MODEL_PREFIX
+from detection.downloads import DownloadError, KnownFile, Source, fetch_file, is_intact, require_space
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A published checkpoint; `files` in the order in which they are installed, the one that completes it last."""
+
+    name: str
+    summary: str
+    url: str
+    files: tuple[KnownFile, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """What all its files take on the disk."""
+        return sum(file.size_bytes for file in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Where a checkpoint is, and which of its files had to be fetched."""
+
+    folder: Path
+    fetched: tuple[KnownFile, ...]
+
+
+RESNET50_SSD = KnownModel(
+    name=PRODUCTION_MODEL_NAME,
+    summary="SSD on ResNet-50, 20 Pascal VOC classes, edge 512",
+    url="https://s3.amazonaws.com/model-server/models/resnet50_ssd/",
+    files=(
+        KnownFile("synset.txt", 135, "f14861775969fd006b382e005f96dc811ef062ea4a37356efb70d7775e90f743"),
+        KnownFile(
+            f"{PRODUCTION_MODEL_PREFIX}-symbol.json",
+            130_816,
+            "964cba539ebeb2b4c239a643ce14037189b04e4d7dc565a5bdfdf6869f90a544",
+        ),
+        KnownFile(
+            f"{PRODUCTION_MODEL_PREFIX}-0000.params",
+            124_747_072,
+            "852f460ab31a171568a093b17d153f70754e82096545115cdc3f3317b5b9ee5a",
+        ),
+    ),
+)
+KNOWN_MODELS = {model.name: model for model in (RESNET50_SSD,)}
+
+
+def install(
+    model: KnownModel, source: Source, models_dir: Path, on_bytes: Callable[[KnownFile, int], None]
+) -> Installation:
+    """Bring every file of `model` into its folder below `models_dir`; files that are there and intact stay.
+
+    `on_bytes` is told how many bytes of which file are here. Raises DownloadError.
+    """
+    folder = models_dir / model.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = tuple(file for file in model.files if not is_intact(file, folder / file.name))
+        require_space(folder, sum(file.size_bytes for file in wanted))
+        for file in wanted:
+            fetch_file(file, source, folder, lambda have, file=file: on_bytes(file, have))  # type: ignore[misc]
+    except OSError as error:
+        raise DownloadError(
+            f"{folder} cannot be written ({error.strerror}). Make room, or set DATA_DIR to a folder of your own."
+        ) from error
+    return Installation(folder, wanted)
