@@ -1,0 +1,104 @@
+"""A comparison as JSON and as tables for people."""
+
+import platform
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Table
+
+from detection.evaluation.datasets import Dataset
+from detection.evaluation.scores import Scores
+from detection.inference.detector import Detector
+from detection.inference.hardware import usable_cores
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """One precision: what ran, how well, and how fast.
+
+    inference_ms: median of the network alone; with_decoding_ms: from the bytes of a photo to the network's outputs.
+    Boxes are left out: down to the probability that a curve needs there are many more of them than in service.
+    """
+
+    precision: str
+    model_sha256: str
+    engine: str
+    device: str
+    scores: Scores
+    inference_ms: float
+    with_decoding_ms: float
+
+
+def document(
+    dataset: Dataset, unknown: Counter[str], detector: Detector, evaluated: Mapping[str, Evaluated]
+) -> dict[str, Any]:
+    """Everything, for JSON. detector: one of those that were compared; unknown: objects that were left out."""
+    return {
+        "dataset": {
+            "name": dataset.name,
+            "style": dataset.style,
+            "photos": len(dataset.photos),
+            "unknown_objects": dict(sorted(unknown.items())),
+        },
+        "model": {"name": detector.network.name, "edge": detector.network.edge},
+        "machine": {"processor": platform.machine(), "cores": usable_cores()},
+        "precisions": {name: asdict(each) for name, each in evaluated.items()},
+    }
+
+
+def summary(evaluated: Mapping[str, Evaluated]) -> Table:
+    """One row a precision."""
+    threshold = next(iter(evaluated.values())).scores.threshold
+    table = Table(title="Accuracy and speed")
+    table.add_column("precision")
+    for heading in (
+        "AP@[.5:.95]",
+        "AP@.5",
+        "VOC 11-point",
+        "VOC all-point",
+        f"precision > {threshold:g}",
+        f"recall > {threshold:g}",
+        "network ms",
+        "with decoding",
+    ):
+        table.add_column(heading, justify="right")
+    for name, each in evaluated.items():
+        scores = each.scores
+        table.add_row(
+            name,
+            _points(scores.coco_ap),
+            _points(scores.coco_ap50),
+            _points(scores.voc_ap_11_point),
+            _points(scores.voc_ap_all_point),
+            _points(scores.precision),
+            _points(scores.recall),
+            f"{each.inference_ms:.1f}",
+            f"{each.with_decoding_ms:.1f}",
+        )
+    return table
+
+
+def by_class(evaluated: Evaluated) -> Table:
+    """One row a class that occurs."""
+    table = Table(title=f"Classes in {evaluated.precision}")
+    table.add_column("class")
+    for heading in ("objects", "AP@[.5:.95]", "VOC 11-point", "VOC all-point", "precision", "recall"):
+        table.add_column(heading, justify="right")
+    for row in evaluated.scores.classes:
+        if row.objects:
+            table.add_row(
+                row.name,
+                str(row.objects),
+                _points(row.coco_ap),
+                _points(row.voc_ap_11_point),
+                _points(row.voc_ap_all_point),
+                _points(row.precision),
+                _points(row.recall),
+            )
+    return table
+
+
+def _points(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,187 @@
+"""`manage.py evaluate`: how good the configured model is on annotated photos, and what lower precisions cost."""
+
+import argparse
+import io
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import Progress
+
+from detection import services
+from detection.conf import PRECISION_NAMES
+from detection.evaluation.annotations import DatasetError
+from detection.evaluation.class_names import VOC_CLASSES, class_ids
+from detection.evaluation.datasets import Dataset, load_dataset
+from detection.evaluation.plots import plot_curves, require_matplotlib
+from detection.evaluation.report import Evaluated, by_class, document, summary
+from detection.evaluation.results import of_classes
+from detection.evaluation.runs import Run, run_all, unknown_objects
+from detection.evaluation.scores import curves, score
+from detection.inference.detector import Detector, load_detector
+from detection.inference.errors import InferenceError
+from detection.inference.model_files import open_model
+from detection.inference.precision import BASELINE, EngineMeasurements, Measurement, write_table
+
+_TABLE_WIDTH = 120
+
+
+class Command(BaseCommand):
+    """Exit code 0: measured; 1: a sentence on standard error says what to do."""
+
+    help = (
+        "Measure the configured model on annotated photos: Pascal VOC's average precision (11 points and all points, "
+        "IoU 0.5), COCO's AP@[.5:.95], precision and recall at PROBABILITY_MORE, and the time that a photo takes."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("dataset", type=Path, help="a folder in the style of Pascal VOC or COCO, or a COCO file")
+        parser.add_argument(
+            "--compare",
+            type=_precisions,
+            metavar="P,P,...",
+            help="precisions, f32,bf16,int8 say; the first is the base",
+        )
+        parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to a file")
+        parser.add_argument("--plots", type=Path, metavar="DIR", help="write precision-recall plots into a folder")
+        parser.add_argument(
+            "--classes",
+            metavar="NAME,NAME,...",
+            help="count these classes only, to compare models that know different ones; voc for Pascal VOC's 20",
+        )
+        parser.add_argument("--limit", type=int, metavar="N", help="use the first N photos")
+        parser.add_argument(
+            "--write-table",
+            action="store_true",
+            help="keep the comparison beside the checkpoint, for MODEL_PRECISION=auto to choose by",
+        )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Raises CommandError with a sentence when the dataset or a precision cannot be used."""
+        precisions = options["compare"] or (services.config().model_precision,)
+        if options["write_table"] and BASELINE not in precisions:
+            raise CommandError(f"The table needs {BASELINE}, to compare with: --compare {BASELINE},{precisions[0]}.")
+        try:
+            if options["plots"]:
+                require_matplotlib()
+            dataset = load_dataset(options["dataset"])
+            dataset = replace(dataset, photos=dataset.photos[: options["limit"]])
+            self._evaluate(dataset, precisions, options)
+        except (DatasetError, InferenceError) as error:
+            raise CommandError(str(error)) from error
+
+    def _evaluate(self, dataset: Dataset, precisions: tuple[str, ...], options: Mapping[str, Any]) -> None:
+        with ExitStack() as stack:
+            detectors = {name: _load(name, stack) for name in precisions}
+            runs = _run_with_progress(detectors, dataset)
+        if options["classes"]:
+            counted = _counted(options["classes"], detectors[precisions[0]].network.classes)
+            runs = {name: replace(run, results=of_classes(run.results, counted)) for name, run in runs.items()}
+        evaluated = {name: _scores(detectors[name], run) for name, run in runs.items()}
+        any_detector = detectors[precisions[0]]
+        unknown = unknown_objects(dataset.photos, any_detector.network.classes)
+        self._print(dataset, evaluated, unknown.total())
+        if options["json"]:
+            content = json.dumps(document(dataset, unknown, any_detector, evaluated), indent=2) + "\n"
+            _write(options["json"], content)
+        if options["plots"]:
+            _plot(options["plots"], runs, any_detector.network.classes)
+        if options["write_table"]:
+            self.stdout.write(f"MODEL_PRECISION=auto chooses by {_write_table(dataset, evaluated)} from now on.")
+
+    def _print(self, dataset: Dataset, evaluated: Mapping[str, Evaluated], unknown: int) -> None:
+        first = next(iter(evaluated.values()))
+        console = Console(width=_TABLE_WIDTH, file=io.StringIO())
+        with console.capture() as tables:
+            console.print(by_class(first))
+            console.print(summary(evaluated))
+        self.stdout.write(
+            f"{tables.get()}{first.scores.objects} objects in {len(dataset.photos)} photos of {dataset.name} "
+            f"({dataset.style}); {unknown} objects of classes that the model does not know were left out. "
+            f"{first.engine} on {first.device}."
+        )
+
+
+def _precisions(raw: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(raw.split(",")))
+    wrong = [name for name in names if name not in PRECISION_NAMES or name == "auto"]
+    if wrong:
+        raise argparse.ArgumentTypeError(f"{', '.join(wrong)} is no precision. Use some of f32, bf16, f16, int8.")
+    return names
+
+
+def _counted(raw: str, classes: tuple[str, ...]) -> set[int]:
+    """The classes of the model that `--classes` names. Raises CommandError when it knows none of them."""
+    known = class_ids(classes)
+    counted = {known[name] for name in (VOC_CLASSES if raw == "voc" else raw.split(",")) if name in known}
+    if not counted:
+        raise CommandError(f"The model knows none of the classes {raw}. It knows {', '.join(classes)}.")
+    return counted
+
+
+def _load(precision: str, stack: ExitStack) -> Detector:
+    options = services.detector_options(services.config())
+    detector = load_detector(replace(options, engine=replace(options.engine, precision=precision)))
+    stack.callback(detector.close)
+    return detector
+
+
+def _run_with_progress(detectors: Mapping[str, Detector], dataset: Dataset) -> dict[str, Run]:
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Photos", total=len(dataset.photos))
+        return run_all(detectors, dataset.photos, lambda: progress.advance(task))
+
+
+def _scores(detector: Detector, run: Run) -> Evaluated:
+    return Evaluated(
+        precision=detector.engine.precision,
+        model_sha256=detector.network.sha256,
+        engine=detector.engine.name,
+        device=detector.engine.device,
+        scores=score(run.results, detector.network.classes, services.config().probability_more),
+        inference_ms=run.median_ms("inference"),
+        with_decoding_ms=run.median_ms("decode", "resize", "inference"),
+    )
+
+
+def _plot(folder: Path, runs: Mapping[str, Run], classes: tuple[str, ...]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, run in runs.items():
+            title = f"Precision and recall at IoU 0.5, {name}"
+            plot_curves(curves(run.results, classes), title, folder / f"precision-recall-{name}.png")
+    except OSError as error:
+        raise CommandError(f"{folder} cannot be written: {error.strerror}. Name another folder.") from error
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}. Name another file.") from error
+
+
+def _write_table(dataset: Dataset, evaluated: Mapping[str, Evaluated]) -> Path:
+    config = services.config()
+    network = open_model(services.model_source(config), config.cache_dir)
+    base = evaluated[BASELINE]
+    rows = {
+        name: Measurement(model_sha256=each.model_sha256, coco_ap=each.scores.coco_ap, coco_ap50=each.scores.coco_ap50)
+        for name, each in evaluated.items()
+        if each.scores.coco_ap is not None and each.scores.coco_ap50 is not None
+    }
+    if BASELINE not in rows:
+        raise CommandError("The dataset has no object of a class that the model knows: there is nothing to compare.")
+    return write_table(
+        network,
+        base.engine,
+        EngineMeasurements(
+            dataset=dataset.name, photos=len(dataset.photos), objects=base.scores.objects, precisions=rows
+        ),
+    )

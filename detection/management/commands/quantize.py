@@ -1,0 +1,83 @@
+"""`manage.py quantize`: makes the int8 model of the configured checkpoint, calibrated on photos."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import track
+
+from detection import services
+from detection.inference.errors import InferenceError
+from detection.inference.model_files import open_model
+
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+
+
+class Command(BaseCommand):
+    """Exit code 0: the int8 model is beside the checkpoint; 1: a sentence on standard error says what to do."""
+
+    help = (
+        "Make an int8 model of the configured checkpoint for MODEL_PRECISION=int8. Its ranges are measured on photos: "
+        "100 or more, such as the service will get; they need no annotations."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTOS", help="files, or folders with photos")
+        parser.add_argument("--limit", type=int, metavar="N", help="use the first N photos")
+        parser.add_argument(
+            "--source", default="", help="where the photos come from, to be noted (default: the names of PHOTOS)"
+        )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Raises CommandError with a sentence when a photo or the checkpoint cannot be used."""
+        # ONNX Runtime's quantization takes a moment to import.
+        from detection.inference.quantize import quantize
+
+        config = services.config()
+        paths = find_photos(options["photos"])[: options["limit"]]
+        photos = _Photos(paths)
+        source = options["source"] or ", ".join(path.name or str(path) for path in options["photos"])
+        try:
+            network = open_model(services.model_source(config), config.cache_dir)
+            model = quantize(network, photos, max_pixels=config.max_pixels, source=source)
+        except InferenceError as error:
+            raise CommandError(f"{photos.current}: {error}" if photos.current else str(error)) from error
+        self.stdout.write(
+            f"Calibrated on {len(paths)} photos: {model} ({model.stat().st_size / 1e6:.1f} MB).\n"
+            "MODEL_PRECISION=int8 uses it from the next start on. What it costs in accuracy:\n"
+            "manage.py evaluate DATASET --compare f32,int8 --write-table (then MODEL_PRECISION=auto may use it too)."
+        )
+
+
+class _Photos(Iterable[bytes]):
+    """Reads files one by one, with a progress bar; `current` is the one that is worked on."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self.current: Path | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        console = Console(stderr=True)
+        for path in track(self._paths, "Calibrating", console=console, disable=not console.is_terminal):
+            self.current = path
+            yield path.read_bytes()
+        self.current = None
+
+
+def find_photos(given: Iterable[Path]) -> list[Path]:
+    """The files that are named, and the photos in folders that are named, these sorted.
+
+    Raises CommandError when something does not exist.
+    """
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            inside = (file for file in path.rglob("*") if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file())
+            found.extend(sorted(inside))
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise CommandError(f"{path} is neither a file nor a folder. Name photos, or folders that hold some.")
+    return found
