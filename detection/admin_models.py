@@ -1,0 +1,42 @@
+"""The admin's page of model versions: which one answers, and the change to another."""
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from detection import model_versions
+from detection.inference.errors import InferenceError
+from detection.model_versions import ModelVersionError
+from detection.models import ModelVersion
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(admin.ModelAdmin[ModelVersion]):
+    """Versions come in by `manage.py model add` only: nobody uploads a model over HTTP."""
+
+    list_display = ("__str__", "is_active", "sha256", "problem", "added_at", "activated_at")
+    list_filter = ("is_active", "name")
+    readonly_fields = ("name", "version", "sha256", "folder", "is_active", "problem", "added_at", "activated_at")
+    actions = ("activate",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """See the class."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ModelVersion | None = None) -> bool:
+        """`manage.py model remove` deletes the files too."""
+        return False
+
+    @admin.action(description="Let the chosen version answer", permissions=["change"])
+    def activate(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
+        """Try the version and make it the active one; what is wrong is told and changes nothing."""
+        rows = list(queryset)
+        if len(rows) != 1:
+            self.message_user(request, "Choose one version: one model answers by default.", messages.ERROR)
+            return
+        try:
+            model_versions.activate(rows[0])
+        except (ModelVersionError, InferenceError) as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return
+        self.message_user(request, f"{rows[0]} is active; every server changes to it within seconds.", messages.SUCCESS)

@@ -1,0 +1,55 @@
+"""`manage.py model`: add, list, activate and remove versions of models, while servers run."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from detection import model_versions
+from detection.inference.errors import InferenceError
+from detection.model_versions import ModelVersionError
+from detection.models import ModelVersion
+
+
+class Command(BaseCommand):
+    """Exit code 0: done; 1: a sentence on standard error says what to do, and nothing has changed."""
+
+    help = "Change the model that answers, without downtime: add a folder, list, activate (also back), remove."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="add|list|activate|remove")
+        add = actions.add_parser("add", help="verify and try a model, and keep a copy in DATA_DIR")
+        add.add_argument("folder", type=Path, help="a folder with a model card (model.toml)")
+        actions.add_parser("list", help="show all versions; * marks the active one")
+        for action, text in (("activate", "let a version answer"), ("remove", "delete a version that is not active")):
+            one = actions.add_parser(action, help=text)
+            one.add_argument("model", metavar="NAME[@VERSION]")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Raises CommandError with a sentence."""
+        try:
+            self.stdout.write(self._act(options["action"], options))
+        except (ModelVersionError, InferenceError) as error:
+            raise CommandError(str(error)) from error
+
+    def _act(self, action: str, options: dict[str, Any]) -> str:
+        if action == "add":
+            row = model_versions.add(options["folder"])
+            return f"Added {row}. `manage.py model activate {row}` lets it answer."
+        if action == "list":
+            return _table()
+        row = model_versions.find(options["model"])
+        if action == "activate":
+            model_versions.activate(row)
+            return f"{row} is active: it was tried here, and running servers change to it within seconds."
+        model_versions.remove(row)
+        return f"Removed {row}."
+
+
+def _table() -> str:
+    lines = [
+        f"{'*' if row.is_active else ' '} {row}  {row.sha256[:12]}  added {row.added_at:%Y-%m-%d %H:%M} UTC"
+        f"{f'  could not be loaded: {row.problem}' if row.problem else ''}"
+        for row in ModelVersion.objects.all()
+    ]
+    return "\n".join(lines) or "No versions were added. The model of MODEL_PREFIX answers."

@@ -1,0 +1,87 @@
+"""Every server follows the active version: it asks the database each second and changes without downtime."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import Error, connection
+
+from detection import model_versions, services
+from detection.inference.errors import InferenceError
+from detection.models import ModelVersion
+
+logger = logging.getLogger(__name__)
+
+EVERY_S = 1.0
+
+
+@contextmanager
+def following_the_active_model(every_s: float = EVERY_S) -> Iterator["Follower"]:
+    """Follow while the block runs."""
+    follower = Follower(every_s)
+    follower.start()
+    try:
+        yield follower
+    finally:
+        follower.stop()
+
+
+class Follower:
+    """A thread that compares what answers with what is active. A version that fails is tried once, not each second."""
+
+    def __init__(self, every_s: float = EVERY_S) -> None:
+        self._every_s = every_s
+        self._ending = threading.Event()
+        self._looked = threading.Event()
+        self._seen: tuple[object, ...] | None = None
+        self._thread = threading.Thread(target=self._run, name="model-follower", daemon=True)
+
+    def start(self) -> None:
+        """Look at once and wait for it: a new server has the active version for its first photo."""
+        self._thread.start()
+        self._looked.wait()
+
+    def stop(self) -> None:
+        """Wait until a change that runs is done."""
+        self._ending.set()
+        self._thread.join()
+
+    def once(self) -> None:
+        """Look at the database, and change the model if another one is active. Logs why when that fails."""
+        row = ModelVersion.objects.filter(is_active=True).first()
+        if row is None or (row.pk, row.activated_at) == self._seen:
+            return
+        self._seen = (row.pk, row.activated_at)
+        answering = services.active_model()
+        if answering is not None and (answering.name, answering.version, answering.sha256) == (
+            row.name,
+            row.version,
+            row.sha256,
+        ):
+            return
+        try:
+            services.switch_model(lambda: model_versions.load(row))
+        except (InferenceError, OSError) as error:
+            logger.error("%s is active, but cannot be loaded; the model before it goes on. %s", row, error)
+            ModelVersion.objects.filter(pk=row.pk).update(problem=str(error))
+        else:
+            logger.info("%s answers from now on.", row)
+
+    def _run(self) -> None:
+        try:
+            while not self._ending.is_set():
+                self._once_or_log()
+                self._looked.set()
+                self._ending.wait(self._every_s)
+        finally:
+            connection.close()
+
+    def _once_or_log(self) -> None:
+        try:
+            self.once()
+        except Error as error:
+            logger.warning("The active model is not known: the database does not answer. %s", error)
+            connection.close()
+        except Exception:  # the thread must live on: what failed may be mended by the next time
+            logger.exception("The active model could not be followed.")

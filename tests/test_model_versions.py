@@ -1,0 +1,181 @@
+"""Versions of models: added, activated, rolled back and removed while photos come in."""
+
+import io
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection
+from django.test import Client
+
+from detection import services
+from detection.conf import Config
+from detection.model_follower import Follower
+from detection.models import Detection, ModelVersion
+from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
+
+database = pytest.mark.django_db(transaction=True)
+DARK, LIGHT = constant_network(nanodet_outputs(0)), constant_network(nanodet_outputs(1))
+
+
+@pytest.fixture(autouse=True)
+def own_models(limits: Any, tmp_path: Path) -> Iterator[Config]:
+    """A data folder of this test; afterwards the next test finds the model that it expects."""
+    services.stop()
+    yield limits(data_dir=tmp_path / "data")
+    services.stop()
+
+
+def model(*arguments: object) -> str:
+    out = io.StringIO()
+    call_command("model", *map(str, arguments), stdout=out)
+    return out.getvalue().strip()
+
+
+def added(folder: Path, network: bytes, version: str, **keys: Any) -> str:
+    write_model(folder / f"net-{version}", network, {"name": "net", "version": version, **keys})
+    return model("add", folder / f"net-{version}")
+
+
+def answer(data: bytes) -> services.Answer:
+    return services.detect_upload(data, source=Detection.Source.API)
+
+
+@database
+def test_a_version_is_added_activated_rolled_back_and_removed(tmp_path: Path, chelsea: bytes) -> None:
+    assert model("list") == "No versions were added. The model of MODEL_PREFIX answers."
+    assert added(tmp_path, DARK, "1").startswith("Added net@1.")
+    added(tmp_path, LIGHT, "2")
+    follower = Follower()
+    seen = []
+    for reference in ("net@1", "net", "net@1"):
+        assert "is active" in model("activate", reference)
+        follower.once()
+        found = answer(chelsea)
+        seen.append((found.model, found.objects[0].class_name))
+    assert seen == [("net@1", "dark"), ("net@2", "light"), ("net@1", "dark")]
+    rows = Detection.objects.order_by("pk").values_list("model_name", "model_version")
+    assert list(rows) == [("net", "1"), ("net", "2"), ("net", "1")]
+    assert [line[:7] for line in model("list").splitlines()] == ["* net@1", "  net@2"]
+    assert model("remove", "net@2") == "Removed net@2."
+    assert [path.name for path in (tmp_path / "data" / "models").iterdir()] == ["net@1"]
+    with pytest.raises(CommandError, match="net@1 is active"):
+        model("remove", "net@1")
+
+
+@database
+@pytest.mark.parametrize(
+    ("keys", "network", "sentence"),
+    [
+        pytest.param({}, b"damaged", "is no ONNX model", id="corrupt file"),
+        pytest.param({"files": {"net.onnx": "0" * 64}}, LIGHT, "has the SHA-256", id="wrong hash"),
+        pytest.param({"classes": ["a", "b", "c"]}, LIGHT, r"with 3 classes .* model card", id="wrong class count"),
+        pytest.param({"family": "detr", "decoding": {}}, LIGHT, "the family detr .* model card", id="other outputs"),
+    ],
+)
+def test_what_cannot_serve_is_refused_and_the_old_one_goes_on(
+    keys: dict[str, Any], network: bytes, sentence: str, tmp_path: Path, chelsea: bytes
+) -> None:
+    added(tmp_path, DARK, "1")
+    model("activate", "net")
+    Follower().once()
+    with pytest.raises(CommandError, match=sentence):
+        added(tmp_path, network, "2", **keys)
+    assert (ModelVersion.objects.count(), answer(chelsea).model) == (1, "net@1")
+
+
+@database
+def test_a_version_that_was_changed_on_the_disk_is_never_activated(tmp_path: Path, chelsea: bytes) -> None:
+    added(tmp_path, DARK, "1")
+    added(tmp_path, LIGHT, "2")
+    model("activate", "net@1")
+    follower = Follower()
+    follower.once()
+    (tmp_path / "data" / "models" / "net@2" / "net.onnx").write_bytes(DARK)
+    with pytest.raises(CommandError, match="has the SHA-256"):
+        model("activate", "net@2")
+    write_model(tmp_path / "data" / "models" / "net@2", DARK, {"name": "net", "version": "2"})
+    with pytest.raises(CommandError, match="is not the one that was added as net@2"):
+        model("activate", "net@2")
+    follower.once()
+    assert (ModelVersion.objects.get(is_active=True).version, answer(chelsea).model) == ("1", "net@1")
+
+
+@database
+def test_a_server_that_cannot_load_the_active_version_keeps_its_own_and_says_so(tmp_path: Path, chelsea: bytes) -> None:
+    added(tmp_path, DARK, "1")
+    model("activate", "net")
+    services.start()
+    (tmp_path / "data" / "models" / "net@1" / "net.onnx").unlink()
+    follower = Follower()
+    follower.once()
+    follower.once()
+    assert answer(chelsea).model == "mobilenet_ssd_voc"
+    assert "net.onnx cannot be read" in ModelVersion.objects.get().problem
+    assert "could not be loaded" in model("list")
+
+
+@database
+def test_nothing_is_done_twice_and_unknown_names_are_told(tmp_path: Path) -> None:
+    added(tmp_path, DARK, "1")
+    with pytest.raises(CommandError, match="net@1 is there already"):
+        added(tmp_path, DARK, "1")
+    for action in ("activate", "remove"):
+        with pytest.raises(CommandError, match=r"no model net@3\. Known are: net@1"):
+            model(action, "net@3")
+
+
+@database
+def test_changes_under_load_fail_no_photo_and_name_the_right_model(tmp_path: Path, chelsea: bytes) -> None:
+    added(tmp_path, DARK, "1")
+    added(tmp_path, LIGHT, "2")
+    model("activate", "net@1")
+    follower = Follower()
+    follower.once()
+    done = threading.Event()
+
+    def client(_: int) -> list[tuple[str, str, Any]]:
+        seen = []
+        try:
+            while not done.is_set():
+                found = answer(chelsea)
+                seen.append((found.model, found.objects[0].class_name, found.detection_uuid))
+        finally:
+            connection.close()
+        return seen
+
+    with ThreadPoolExecutor(8) as pool:
+        clients = [pool.submit(client, number) for number in range(8)]
+        for reference in ("net@2", "net@1") * 3:
+            model("activate", reference)
+            follower.once()
+        done.set()
+        seen = [each for each_client in clients for each in each_client.result(60)]
+    assert {(model_name, class_name) for model_name, class_name, _ in seen} == {("net@1", "dark"), ("net@2", "light")}
+    rows = {row.uuid: f"{row.model_name}@{row.model_version}" for row in Detection.objects.all()}
+    assert rows == {uuid: name for name, _, uuid in seen}
+
+
+@database
+def test_the_admin_changes_the_model_too(client: Client, tmp_path: Path) -> None:
+    added(tmp_path, DARK, "1")
+    added(tmp_path, LIGHT, "2")
+    client.force_login(User.objects.create_superuser("admin"))
+    first, second = ModelVersion.objects.order_by("pk")
+
+    def act(*rows: ModelVersion) -> str:
+        body = {"action": "activate", "_selected_action": [row.pk for row in rows]}
+        return client.post("/admin/detection/modelversion/", body, follow=True).content.decode()
+
+    assert "Choose one version" in act(first, second)
+    assert "is active; every server" in act(first)
+    assert ModelVersion.objects.get(is_active=True) == first
+    (tmp_path / "data" / "models" / "net@2" / "net.onnx").unlink()
+    assert "cannot be read" in act(second)
+    assert ModelVersion.objects.get(is_active=True) == first
