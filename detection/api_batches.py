@@ -1,0 +1,182 @@
+"""The API of batches: list many photos, send them one by one, ask how it stands."""
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from detection import batches
+from detection.access import caller_of, visible_to
+from detection.batches import ListedPhoto
+from detection.errors import InvalidContentError
+from detection.models import Batch, BatchItem
+from detection.predict_request import PHOTO_TYPES, media_type, upload_from
+from detection.serializers import ErrorSerializer, PredictionSerializer, prediction_body
+
+_PHOTO_BODY = {"type": "string", "format": "binary"}
+_NOT_FOUND = OpenApiResponse(ErrorSerializer, description="There is no such batch, or no such photo in it.")
+
+
+class ListedPhotoSerializer(serializers.Serializer[Any]):
+    """A photo that will be sent."""
+
+    name = serializers.CharField(trim_whitespace=False, allow_blank=True, help_text="Cut after 255 characters.")
+    size_bytes = serializers.IntegerField(min_value=0, max_value=2**53)
+
+
+class NewBatchSerializer(serializers.Serializer[Any]):
+    """The list of the photos of a batch, before any of them is sent."""
+
+    name = serializers.CharField(allow_blank=True, default="", help_text="For people; cut after 255 characters.")
+    threshold = serializers.FloatField(
+        min_value=0.0, max_value=1.0, allow_null=True, default=None, help_text="Left out: PROBABILITY_MORE."
+    )
+    photos = ListedPhotoSerializer(many=True, allow_empty=False)
+
+    def validate_photos(self, photos: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """A page with more of them would not be fast any more."""
+        if len(photos) > batches.MAX_PHOTOS:
+            raise serializers.ValidationError(
+                f"A batch has at most {batches.MAX_PHOTOS:,} photos, and these are {len(photos):,}. Send them in parts."
+            )
+        return photos
+
+
+class ItemStateSerializer(serializers.Serializer[Any]):
+    """How a photo of a batch stands, for the API's description."""
+
+    position = serializers.IntegerField()
+    state = serializers.ChoiceField(BatchItem.State.choices)
+    error = serializers.CharField(help_text="Why it failed, and what to do.")
+    detection = serializers.UUIDField(allow_null=True)
+    summary = serializers.CharField()
+    objects = serializers.DictField(child=serializers.IntegerField(), help_text="Reported objects per class.")
+
+
+class AnsweredPhotoSerializer(ItemStateSerializer, PredictionSerializer):
+    """The answer to a photo of a batch, for the API's description."""
+
+
+class ItemSerializer(ItemStateSerializer):
+    """One photo of a batch, for the API's description."""
+
+    name = serializers.CharField()
+    size_bytes = serializers.IntegerField()
+
+
+class TotalsSerializer(serializers.Serializer[Any]):
+    """How a batch stands, for the API's description."""
+
+    photos = serializers.IntegerField()
+    done = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    waiting = serializers.IntegerField()
+    objects = serializers.DictField(child=serializers.IntegerField())
+
+
+class BatchSerializer(serializers.Serializer[Any]):
+    """A batch, for the API's description."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    threshold = serializers.FloatField()
+    page_url = serializers.URLField()
+    totals = TotalsSerializer()
+    items = ItemSerializer(many=True)
+
+
+class BatchesView(APIView):
+    """List the photos of a new batch; each is then sent to its own address."""
+
+    @extend_schema(
+        operation_id="create_batch",
+        request=NewBatchSerializer,
+        responses={201: BatchSerializer, 400: OpenApiResponse(ErrorSerializer, description="The list is not usable.")},
+    )
+    def post(self, request: Request) -> Response:
+        given = NewBatchSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        data = given.validated_data
+        photos = [ListedPhoto(photo["name"], photo["size_bytes"]) for photo in data["photos"]]
+        batch = batches.create(data["name"], data["threshold"], photos, caller_of(request.user).user_id)
+        return Response(_body(request, batch), status=201)
+
+
+class BatchView(APIView):
+    """A batch with all of its photos: which are done, failed, or wait for their file."""
+
+    @extend_schema(operation_id="batch", responses={200: BatchSerializer, 404: _NOT_FOUND})
+    def get(self, request: Request, batch_id: UUID) -> Response:
+        return Response(_body(request, _batch(request, batch_id)))
+
+
+class BatchPhotoView(APIView):
+    """Send one photo of a batch. When it was sent before and is done, the stored answer comes back."""
+
+    parser_classes = ()
+
+    @extend_schema(
+        operation_id="send_batch_photo",
+        parameters=[OpenApiParameter("source", OpenApiTypes.STR, description="How the photo came in.")],
+        request=dict.fromkeys(sorted(PHOTO_TYPES), _PHOTO_BODY),
+        responses={
+            200: OpenApiResponse(AnsweredPhotoSerializer, description="How it stands, and its objects."),
+            400: OpenApiResponse(ErrorSerializer, description="The photo cannot be used; it has failed."),
+            404: _NOT_FOUND,
+            503: OpenApiResponse(ErrorSerializer, description="Not now; the photo waits on. Send it again later."),
+        },
+    )
+    def post(self, request: Request, batch_id: UUID, position: int) -> Response:
+        if media_type(request.content_type or "") not in PHOTO_TYPES:
+            raise InvalidContentError
+        item = _item(request, batch_id, position)
+        state, objects = batches.detect_item(item, upload_from(request.body, request.query_params, item.name))
+        headers = {} if state.detection_uuid is None else {"X-Detection-Id": str(state.detection_uuid)}
+        body = {**state.as_json(), **prediction_body(objects)}
+        return Response(body, headers=headers, content_type="application/json")
+
+
+def _batch(request: Request, batch_id: UUID) -> Batch:
+    try:
+        return visible_to(caller_of(request.user), Batch.objects.all()).get(uuid=batch_id)
+    except Batch.DoesNotExist as error:
+        raise NotFound from error
+
+
+def _item(request: Request, batch_id: UUID, position: int) -> BatchItem:
+    items = visible_to(caller_of(request.user), BatchItem.objects.all(), owner="batch__owner")
+    try:
+        return items.select_related("batch", "detection").get(batch__uuid=batch_id, position=position)
+    except BatchItem.DoesNotExist as error:
+        raise NotFound from error
+
+
+def _body(request: Request, batch: Batch) -> dict[str, Any]:
+    states = batches.states_of(batch)
+    totals = batches.totals_of(states)
+    listed = batch.items.values_list("name", "size_bytes")
+    return {
+        "id": str(batch.uuid),
+        "name": batch.name,
+        "created_at": batch.created_at.isoformat(),
+        "threshold": batch.threshold,
+        "page_url": request.build_absolute_uri(batch.get_absolute_url()),
+        "totals": {
+            "photos": totals.photos,
+            "done": totals.done,
+            "failed": totals.failed,
+            "waiting": totals.waiting,
+            "objects": totals.objects,
+        },
+        "items": [
+            {**state.as_json(), "name": name, "size_bytes": size_bytes}
+            for state, (name, size_bytes) in zip(states, listed, strict=True)
+        ],
+    }

@@ -1,0 +1,214 @@
+"""Many photos sent together: listed first, then sent one by one, and every one of them accounted for.
+
+What is known of an item is in the database, and changes there in the transaction of its detection (`recorder.py`); so
+whoever asks after the server was stopped in the middle finds it done, failed, or still waiting for its file.
+Announcements to the pages that look on are a courtesy: a page that missed one asks for the whole again.
+"""
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+from django.db import transaction
+from django.db.models import Count, F, Min
+from redis.exceptions import RedisError
+
+from detection import services
+from detection.errors import FAILED, BodyTooLargeError, answer_to, describe
+from detection.inference.types import NamedBox
+from detection.models import Batch, BatchItem, DetectedObject
+from detection.presentation import counts_text
+from detection.serializers import to_json
+from detection.services import Upload
+from detection.text import as_text
+
+logger = logging.getLogger(__name__)
+
+MAX_PHOTOS = 2_000
+DETECTING = "detecting"
+_TRY_LATER = 503
+_DELETED = "The detection was deleted."
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPhoto:
+    """A photo that will be sent: the caller's name for it, and its size."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemState:
+    """What pages and programs are told of an item.
+
+    state: a value of `BatchItem.State`, or DETECTING, which is announced but never stored: after a crash it would be
+    untrue. counts: reported objects per class, the most probable first.
+    """
+
+    position: int
+    state: str
+    error: str = ""
+    detection_uuid: UUID | None = None
+    counts: Mapping[str, int] | None = None
+
+    @property
+    def summary(self) -> str:
+        """What was found, in words."""
+        if self.state != BatchItem.State.DONE:
+            return self.error
+        return _DELETED if self.detection_uuid is None else counts_text(self.counts or {})
+
+    def as_json(self) -> dict[str, Any]:
+        """The form in which sockets and the API tell it."""
+        return {
+            "position": self.position,
+            "state": self.state,
+            "error": self.error,
+            "detection": None if self.detection_uuid is None else str(self.detection_uuid),
+            "summary": self.summary,
+            "objects": dict(self.counts or {}),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How a batch stands."""
+
+    photos: int
+    done: int
+    failed: int
+    objects: Mapping[str, int]
+
+    @property
+    def waiting(self) -> int:
+        """Photos whose file has not come in, or was not answered."""
+        return self.photos - self.done - self.failed
+
+
+def create(name: str, threshold: float | None, photos: Sequence[ListedPhoto], owner_id: int | None = None) -> Batch:
+    """List the photos of a new batch. One that is larger than MAX_BODY_BYTES has failed at once, with the reason."""
+    config = services.config()
+    too_large = str(BodyTooLargeError(config.max_body_bytes))
+    with transaction.atomic():
+        batch = Batch.objects.create(
+            name=as_text(name) or f"{len(photos)} photos",
+            threshold=config.probability_more if threshold is None else threshold,
+            owner_id=owner_id,
+        )
+        BatchItem.objects.bulk_create(
+            BatchItem(
+                batch=batch,
+                position=position,
+                name=as_text(photo.name),
+                size_bytes=photo.size_bytes,
+                state=BatchItem.State.FAILED if photo.size_bytes > config.max_body_bytes else BatchItem.State.WAITING,
+                error=too_large if photo.size_bytes > config.max_body_bytes else "",
+            )
+            for position, photo in enumerate(photos)
+        )
+    return batch
+
+
+def detect_item(item: BatchItem, upload: Upload) -> tuple[ItemState, Iterable[NamedBox]]:
+    """Detect in the photo of an item and account for it; how the item stands then, and its objects.
+
+    An item that is done stays as it is: whoever sends its file again, for the answer was lost, gets the stored one.
+    Raises what `services.detect` raises. A photo that cannot be used has failed then; when the server cannot answer
+    now, the item waits on.
+    """
+    if item.state == BatchItem.State.DONE:
+        return _stored_answer(item)
+    batch = item.batch
+    wanted = replace(
+        upload,
+        original_name=item.name,
+        threshold=batch.threshold,
+        store=True,
+        batch_item=item.pk,
+        owner_id=batch.owner_id,
+    )
+    announce(batch.uuid, ItemState(item.position, DETECTING))
+    try:
+        answer = services.detect(wanted)
+    except Exception as error:
+        announce(batch.uuid, _after(error, item))
+        raise
+    counts = Counter(found.class_name for found in answer.objects)
+    done = ItemState(item.position, BatchItem.State.DONE, "", answer.detection_uuid, counts)
+    announce(batch.uuid, done)
+    return done, answer.objects
+
+
+def _stored_answer(item: BatchItem) -> tuple[ItemState, Iterable[NamedBox]]:
+    detection = item.detection
+    if detection is None:
+        return ItemState(item.position, BatchItem.State.DONE), ()
+    objects = list(detection.objects_found.filter(probability__gt=detection.threshold))
+    counts = Counter(found.class_name for found in objects)
+    return ItemState(item.position, BatchItem.State.DONE, "", detection.uuid, counts), objects
+
+
+def _after(error: Exception, item: BatchItem) -> ItemState:
+    """Write down that an item has failed, unless it can be tried again as it is."""
+    answer = answer_to(error)
+    if answer is not None and answer.status == _TRY_LATER:
+        return ItemState(item.position, BatchItem.State.WAITING)
+    _, sentence = describe(error) or (500, FAILED)
+    unanswered = BatchItem.objects.filter(pk=item.pk).exclude(state=BatchItem.State.DONE)
+    unanswered.update(state=BatchItem.State.FAILED, error=sentence)
+    return ItemState(item.position, BatchItem.State.FAILED, sentence)
+
+
+def group_of(batch_uuid: UUID) -> str:
+    """The name of the channel group of the pages that look at a batch."""
+    return f"batch.{batch_uuid}"
+
+
+def announce(batch_uuid: UUID, state: ItemState) -> None:
+    """Tell every page that looks at the batch; that this failed goes to the log."""
+    event = {"type": "item.changed", "text": to_json(state.as_json()).decode()}
+    layer = get_channel_layer()
+    if layer is None:
+        return
+    try:
+        async_to_sync(layer.group_send)(group_of(batch_uuid), event)
+    except (OSError, RedisError):
+        logger.exception("The pages of batch %s could not be told how it goes on.", batch_uuid)
+
+
+def states_of(batch: Batch) -> list[ItemState]:
+    """All items in their order, in two queries."""
+    counts = _counts_by_detection(batch)
+    items = batch.items.values_list("position", "state", "error", "detection_id", "detection__uuid")
+    return [
+        ItemState(position, state, error, detection_uuid, counts.get(detection_id))
+        for position, state, error, detection_id, detection_uuid in items
+    ]
+
+
+def totals_of(states: Iterable[ItemState]) -> Totals:
+    """How many photos are done and failed, and how many objects of each class were found, the most frequent first."""
+    by_state: Counter[str] = Counter()
+    objects: Counter[str] = Counter()
+    for state in states:
+        by_state[state.state] += 1
+        objects.update(state.counts or {})
+    done, failed = by_state[BatchItem.State.DONE], by_state[BatchItem.State.FAILED]
+    return Totals(by_state.total(), done, failed, dict(objects.most_common()))
+
+
+def _counts_by_detection(batch: Batch) -> dict[int, dict[str, int]]:
+    reported = DetectedObject.objects.filter(
+        detection__batch_item__batch=batch, probability__gt=F("detection__threshold")
+    )
+    counts: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    rows = reported.values_list("detection_id", "class_name").annotate(count=Count("pk"), first=Min("rank"))
+    for detection_id, class_name, count, _ in rows.order_by("detection_id", "first"):
+        counts[detection_id][class_name] = count
+    return counts

@@ -1,0 +1,110 @@
+"""The pages of batches: all of them, and one of them with its photos."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from detection import batches, services
+from detection.access import caller_of, visible_to
+from detection.batches import ItemState
+from detection.models import Batch, BatchItem
+
+PAGE_SIZE = 50
+STATE_TEXTS = {
+    BatchItem.State.WAITING: "Waiting for its file",
+    BatchItem.State.DONE: "Done",
+    BatchItem.State.FAILED: "Failed",
+}
+STATE_FILTERS = (
+    ("all", "All"),
+    ("waiting", "Waiting"),
+    ("detecting", "Detecting"),
+    ("done", "Done"),
+    ("failed", "Failed"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A batch in the list of batches."""
+
+    batch: Batch
+    photos: int
+    done: int
+    failed: int
+
+    @property
+    def waiting(self) -> int:
+        """Photos whose file has not come in."""
+        return self.photos - self.done - self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class ItemCard:
+    """A photo of a batch, as its page shows it."""
+
+    name: str
+    size_bytes: int
+    state_text: str
+    item: ItemState
+
+    @property
+    def file_name(self) -> str:
+        """The name without the folders."""
+        return self.name.rpartition("/")[2]
+
+
+@require_safe
+def batch_list(request: HttpRequest) -> HttpResponse:
+    """All batches, newest first."""
+    page = Paginator(visible_to(caller_of(request.user), Batch.objects.all()), PAGE_SIZE).get_page(
+        request.GET.get("page")
+    )
+    return render(request, "detection/batches.html", {"page": page, "rows": _rows(page.object_list), **_limits()})
+
+
+@require_safe
+def batch_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """One batch: how it stands, and each photo of it; scripts send the photos and keep it up to date."""
+    batch = get_object_or_404(visible_to(caller_of(request.user), Batch.objects.all()), uuid=uuid)
+    states = batches.states_of(batch)
+    listed = batch.items.values_list("name", "size_bytes")
+    context = {
+        "batch": batch,
+        "totals": batches.totals_of(states),
+        "items": [
+            ItemCard(name, size_bytes, STATE_TEXTS[BatchItem.State(state.state)], state)
+            for state, (name, size_bytes) in zip(states, listed, strict=True)
+        ],
+        "states": STATE_FILTERS,
+        **_limits(),
+    }
+    return render(request, "detection/batch.html", context)
+
+
+def _limits() -> dict[str, object]:
+    return {"max_body_bytes": services.config().max_body_bytes, "max_photos": batches.MAX_PHOTOS}
+
+
+def _rows(shown: Iterable[Batch]) -> list[BatchRow]:
+    """With the counts of all of them in one query."""
+    counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    items = BatchItem.objects.filter(batch__in=list(shown)).order_by()
+    for batch_id, state, count in items.values_list("batch_id", "state").annotate(count=Count("pk")):
+        counts[batch_id][state] = count
+    return [
+        BatchRow(
+            batch,
+            counts[batch.pk].total(),
+            counts[batch.pk][BatchItem.State.DONE],
+            counts[batch.pk][BatchItem.State.FAILED],
+        )
+        for batch in shown
+    ]

@@ -1,0 +1,35 @@
+// The list of batches: photos that are dropped or chosen there become a new one.
+
+import { NO_PHOTO } from "../choose.js";
+import { watchPhotos } from "../drops.js";
+import { SendError } from "../send.js";
+import { startBatch } from "./start.js";
+
+const root = document.querySelector("[data-new-batch]");
+const leaving = new AbortController();
+
+function say(name, sentence) {
+  const place = root.querySelector(`[data-${name}]`);
+  place.textContent = sentence;
+  place.hidden = sentence === "";
+}
+
+async function onPhotos(chosen) {
+  if (chosen.photos.length === 0) {
+    say("error", NO_PHOTO);
+    return;
+  }
+  say("error", "");
+  say("note", "The photos are being listed.");
+  try {
+    await startBatch(chosen, {
+      url: root.dataset.batchesUrl,
+      onShown: () => leaving.abort(),
+    });
+  } catch (error) {
+    say("note", "");
+    say("error", error instanceof SendError ? error.message : "The batch could not be started. Reload the page and try again.");
+  }
+}
+
+watchPhotos({ marked: root, inputs: root.querySelectorAll("[data-photos], [data-folder]"), onPhotos, signal: leaving.signal });
