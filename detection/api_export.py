@@ -1,0 +1,98 @@
+"""The export of detections, as a download that is made while it is read."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from detection import services
+from detection.access import caller_of, visible_to
+from detection.errors import RequestError
+from detection.export.registry import ExportFormat, export_formats
+from detection.export.selection import Selection
+from detection.export.stream import Export
+from detection.filters import DetectionFilter
+from detection.models import Detection
+from detection.predict_request import parse_flag
+from detection.serializers import ErrorSerializer
+
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class _ErrorsOnly(DefaultContentNegotiation):
+    """DRF takes `format` in an address for the name of a renderer. Here it is the export's, and errors are JSON."""
+
+    def select_renderer(
+        self, _request: Request, renderers: Iterable[BaseRenderer], _format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """The first renderer."""
+        first = next(iter(renderers))
+        return first, str(first.media_type)
+
+
+class ExportView(APIView):
+    """Detections as COCO JSON, Pascal VOC XML, YOLO txt, CSV or JSON Lines; the filters are those of the history."""
+
+    content_negotiation_class = _ErrorsOnly
+
+    @extend_schema(
+        operation_id="export",
+        parameters=[
+            OpenApiParameter("format", OpenApiTypes.STR, required=True, enum=list(export_formats())),
+            OpenApiParameter("photos", OpenApiTypes.BOOL, description="1: a zip with the photos too."),
+            OpenApiParameter("class", OpenApiTypes.STR, description="Detections that report an object of it."),
+            OpenApiParameter("min_probability", OpenApiTypes.FLOAT),
+            OpenApiParameter("date_from", OpenApiTypes.DATE),
+            OpenApiParameter("date_to", OpenApiTypes.DATE),
+            OpenApiParameter("source", OpenApiTypes.STR, enum=Detection.Source.values),
+            OpenApiParameter("batch", OpenApiTypes.UUID, description="Detections of one batch."),
+        ],
+        responses={
+            (200, "application/octet-stream"): OpenApiTypes.BINARY,
+            400: OpenApiResponse(ErrorSerializer, description="The format or a filter cannot be used."),
+        },
+    )
+    def get(self, request: Request) -> StreamingHttpResponse:
+        chosen = _format(request)
+        photos = parse_flag(request.query_params, "photos", default=False)
+        filters = DetectionFilter(request.query_params, visible_to(caller_of(request.user), Detection.objects.all()))
+        if not filters.is_valid():
+            raise ValidationError(filters.errors)
+        export = Export(Selection.of(filters.qs, services.model_classes()), chosen, photos)
+        name = f"detections-{timezone.now():%Y%m%d-%H%M%S}.{export.suffix}"
+        return StreamingHttpResponse(
+            _body(request._request, export.blocks()),
+            content_type=export.content_type,
+            headers={**_HEADERS, "Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+
+def _format(request: Request) -> ExportFormat:
+    raw = request.query_params.get("format", "")
+    formats = export_formats()
+    if raw not in formats:
+        raise RequestError(f"format is {raw!r}; set it to one of {', '.join(formats)}.")
+    return formats[raw]
+
+
+def _body(request: HttpRequest, blocks: Iterator[bytes]) -> Iterator[bytes] | AsyncIterator[bytes]:
+    """What the server at hand can iterate: under ASGI Django would otherwise gather the whole export first."""
+    return _in_thread(blocks) if hasattr(request, "scope") else blocks
+
+
+async def _in_thread(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Each block is made in the request's own thread, where its database connection is."""
+
+    def next_block() -> bytes | None:
+        return next(blocks, None)
+
+    while (block := await sync_to_async(next_block)()) is not None:
+        yield block

@@ -1,0 +1,1 @@
+"""Detections as training data and tables: any filter or batch, with or without photos, streamed in bounded memory."""

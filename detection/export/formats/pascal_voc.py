@@ -1,0 +1,46 @@
+"""Pascal VOC's XML (VOC2012 development kit, section 2): a file for each photo."""
+
+from collections.abc import Iterator, Mapping
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from detection.export.labels import Label
+from detection.export.registry import Member, exports
+from detection.export.selection import Example, Selection
+
+PHOTO_FOLDER = "JPEGImages"
+# XML 1.0 cannot hold these, not even as references.
+_NOT_IN_XML = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), 0xFFFE, 0xFFFF) if code not in (9, 10, 13)}
+
+
+@exports("voc", "Pascal VOC XML", photo_folder=PHOTO_FOLDER)
+def pascal_voc(selection: Selection) -> Iterator[Member]:
+    """`Annotations/<name>.xml` beside `JPEGImages/<name>.jpg`."""
+    for example in selection.examples():
+        yield Member(f"Annotations/{example.stem}.xml", _document(example))
+
+
+def _document(example: Example) -> bytes:
+    photo = example.detection.photo
+    annotation = Element("annotation")
+    _texts(annotation, {"folder": PHOTO_FOLDER, "filename": example.file_name})
+    _texts(SubElement(annotation, "source"), {"database": "Exported detections", "image": photo.original_name})
+    _texts(SubElement(annotation, "size"), {"width": photo.width, "height": photo.height, "depth": 3})
+    _texts(annotation, {"segmented": 0})
+    for label in example.boxed:
+        _object(SubElement(annotation, "object"), label)
+    indent(annotation)
+    document: bytes = tostring(annotation, encoding="utf-8")
+    return document + b"\n"
+
+
+def _object(element: Element, label: Label) -> None:
+    """Pixels count from 1 and the last one belongs to the object, as in the development kit."""
+    _texts(element, {"name": label.class_name, "pose": "Unspecified", "truncated": 0, "difficult": 0})
+    box = label.box
+    corners = {"xmin": box.x + 1, "ymin": box.y + 1, "xmax": box.x + box.width, "ymax": box.y + box.height}
+    _texts(SubElement(element, "bndbox"), corners)
+
+
+def _texts(parent: Element, texts: Mapping[str, str | int]) -> None:
+    for tag, text in texts.items():
+        SubElement(parent, tag).text = str(text).translate(_NOT_IN_XML)

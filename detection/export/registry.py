@@ -1,0 +1,70 @@
+"""The registry of export formats.
+
+A new format is one function under `@exports(...)` in a module of `formats/`, read back in `tests/test_export.py` with
+the library that people use for it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from detection.export.selection import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file of an export; what is long comes in pieces. is_compressed: already, so that trying again is a waste."""
+
+    name: str
+    content: bytes | Iterator[bytes]
+    is_compressed: bool = False
+
+
+Members = Callable[[Selection], Iterator[Member]]
+
+
+@dataclass(frozen=True, slots=True)
+class SingleFile:
+    """A format that is one file: how its name ends, and its media type."""
+
+    suffix: str
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFormat:
+    """How detections are written.
+
+    members: its files, photos not among them. photo_folder: where its readers look for the photos. single: None for a
+    format of many files, which is always a zip.
+    """
+
+    name: str
+    title: str
+    members: Members
+    photo_folder: str
+    single: SingleFile | None
+
+
+_FORMATS: dict[str, ExportFormat] = {}
+
+
+def exports(
+    name: str, title: str, *, photo_folder: str = "images", single: SingleFile | None = None
+) -> Callable[[Members], Members]:
+    """Register a function as the writer of a format; name: in addresses and commands, title: for people."""
+
+    def register(members: Members) -> Members:
+        if name in _FORMATS:
+            raise RuntimeError(f"{name} has two writers")
+        _FORMATS[name] = ExportFormat(name, title, members, photo_folder, single)
+        return members
+
+    return register
+
+
+def export_formats() -> Mapping[str, ExportFormat]:
+    """All formats by name, in the order in which they are offered."""
+    # The modules of formats import this one; they register themselves when they are imported.
+    from detection.export import formats  # noqa: F401
+
+    return _FORMATS

@@ -1,0 +1,76 @@
+"""What is exported: the detections that were chosen, read in chunks, and the classes of their labels."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from django.db.models import Max, QuerySet
+
+from detection.export.labels import Label, class_names_in, labels_of, with_labels
+from detection.export.names import photo_name
+from detection.models import Detection
+
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One photo with its labels.
+
+    file_name: unique within any export, the same in every one. labels: as `labels_of` gives them.
+    """
+
+    detection: Detection
+    file_name: str
+    labels: tuple[Label, ...]
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its type, for a file of labels beside it."""
+        return str(PurePosixPath(self.file_name).with_suffix(""))
+
+    @property
+    def boxed(self) -> tuple[Label, ...]:
+        """The labels whose box has an area; training programs stumble over others."""
+        return tuple(label for label in self.labels if label.box.width > 0 and label.box.height > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Some detections, oldest first; none that comes in after the selection was made.
+
+    classes: the model's, in its order, then those of other models in the alphabet's: an index into them is a stable id.
+    last_id: the newest primary key that is included.
+    """
+
+    detections: QuerySet[Detection]
+    classes: tuple[str, ...]
+    last_id: int
+
+    @classmethod
+    def of(cls, detections: QuerySet[Detection], model_classes: Sequence[str]) -> "Selection":
+        """Three short queries, so that a database that does not answer is known before anything is sent."""
+        last_id = detections.aggregate(last=Max("pk"))["last"] or 0
+        foreign = set(class_names_in(detections)) - set(model_classes)
+        return cls(detections, (*model_classes, *sorted(foreign)), last_id)
+
+    def photos(self) -> Iterator[Detection]:
+        """The detections with their photos, without labels; a new run through the database at each call."""
+        return self._chunked(self.detections)
+
+    def examples(self) -> Iterator[Example]:
+        """The detections with their labels; a new run through the database at each call."""
+        for detection in self._chunked(with_labels(self.detections)):
+            yield Example(detection, self.name_of(detection), labels_of(detection))
+
+    def name_of(self, detection: Detection) -> str:
+        """What the photo of a detection is called in this export."""
+        return photo_name(detection)
+
+    def _chunked(self, detections: QuerySet[Detection]) -> Iterator[Detection]:
+        """By keyset: each chunk is a query of its own, so that no transaction stays open while a slow reader reads."""
+        detections = detections.select_related("photo").order_by("pk").filter(pk__lte=self.last_id)
+        after = 0
+        while chunk := list(detections.filter(pk__gt=after)[:CHUNK]):
+            yield from chunk
+            after = chunk[-1].pk
