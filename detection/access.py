@@ -1,0 +1,106 @@
+"""Who may call, and what is shown to whom: everybody everything (ACCESS=open), or each user their own (ACCESS=login).
+
+Pages ask for a login, the API for a token or a login, sockets for either. Staff see everything; what came in while the
+server was open belongs to nobody, and only staff see it later.
+"""
+
+from http.cookies import CookieError, SimpleCookie
+from importlib import import_module
+from typing import Any, NamedTuple, TypeVar
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponseBase
+
+from detection.asgi_responses import header
+from detection.services import config
+from detection.tokens import tokens
+
+M = TypeVar("M", bound=Model)
+TOKEN_KEYWORD = "token"  # noqa: S105 the scheme of the header `Authorization: Token ...`, not a secret
+# What a browser's script offers beside its token, for it cannot set headers: `["detector", "token.KEY"]`.
+SUBPROTOCOL = "detector"
+_TOKEN_SUBPROTOCOL = "token."  # noqa: S105 the start of a name
+
+
+class Caller(NamedTuple):
+    """Who sent a request; user_id is None where nobody has to log in."""
+
+    user_id: int | None = None
+    is_staff: bool = False
+
+
+ANYBODY = Caller()
+
+
+def caller_of(user: Any) -> Caller:
+    """The caller of a request of Django or DRF, from its `user`."""
+    if not config().needs_login or user is None:
+        return ANYBODY
+    return Caller(user.pk, bool(user.is_staff))
+
+
+def visible_to(caller: Caller, rows: QuerySet[M], owner: str = "owner") -> QuerySet[M]:
+    """Those of the rows that the caller may see. owner: the way from a row to the id of its owner."""
+    if not config().needs_login or caller.is_staff:
+        return rows
+    return rows.none() if caller.user_id is None else rows.filter(**{owner: caller.user_id})
+
+
+class LoginMiddleware(LoginRequiredMiddleware):
+    """Django's own, where ACCESS=login: each view asks for a login unless it says that it does not.
+
+    Views of the API say so, and ask in their own way (`detection/api_access.py`).
+    """
+
+    def process_view(
+        self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any
+    ) -> HttpResponseBase | None:
+        """Lead to the login page."""
+        if not config().needs_login:
+            return None
+        answer: HttpResponseBase | None = super().process_view(request, view_func, view_args, view_kwargs)
+        return answer
+
+
+async def caller_by_token(scope: Any) -> Caller | None:
+    """Who has sent `Authorization: Token ...`; None without a token that is valid."""
+    keyword, _, key = (header(scope, b"authorization") or "").partition(" ")
+    return await _caller_of_key(key.strip()) if keyword.lower() == TOKEN_KEYWORD else None
+
+
+async def caller_of_socket(scope: Any) -> Caller | None:
+    """Who opens a WebSocket: by token (in the header, or as a subprotocol), or by the login of a page.
+
+    None when nobody is known and ACCESS=login.
+    """
+    if not config().needs_login:
+        return ANYBODY
+    for name in scope.get("subprotocols", ()):
+        if name.startswith(_TOKEN_SUBPROTOCOL):
+            return await _caller_of_key(name.removeprefix(_TOKEN_SUBPROTOCOL))
+    return await caller_by_token(scope) or await _caller_of_session(header(scope, b"cookie") or "")
+
+
+async def _caller_of_key(key: str) -> Caller | None:
+    known = await tokens.holder(key)
+    return None if known is None else Caller(*known)
+
+
+async def _caller_of_session(cookies: str) -> Caller | None:
+    try:
+        session = SimpleCookie(cookies).get(settings.SESSION_COOKIE_NAME)
+    except CookieError:
+        return None
+    return None if session is None else await _holder_of_session(session.value)
+
+
+@database_sync_to_async
+def _holder_of_session(key: str) -> Caller | None:
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    user = get_user(request)
+    return caller_of(user) if user.is_authenticated else None

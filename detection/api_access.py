@@ -1,0 +1,87 @@
+"""The API's own way of asking who calls: a token, or the login of a page of this site."""
+
+from typing import TYPE_CHECKING, Any
+
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, TokenAuthentication
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from detection import throttle
+from detection.access import caller_of
+from detection.errors import ForeignSiteError
+from detection.services import config
+
+# DRF's views import this module: they are not there yet when it is read.
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+_UNKNOWN = "Log in, or send a token of this server: `Authorization: Token ...`."
+_BAD_TOKEN = "This token is not valid: it was deleted, or its user was. Ask the server's operator for another."  # noqa: S105
+
+
+class _Token(TokenAuthentication):
+    def authenticate(self, request: Request) -> Any:
+        try:
+            return super().authenticate(request)
+        except AuthenticationFailed as error:
+            raise AuthenticationFailed(_BAD_TOKEN) from error
+
+    def authenticate_credentials(self, key: str) -> Any:
+        # PostgreSQL refuses a NUL with an error of its own.
+        if not key.isalnum():
+            raise AuthenticationFailed(_BAD_TOKEN)
+        return super().authenticate_credentials(key)
+
+
+class _Session(SessionAuthentication):
+    def enforce_csrf(self, request: Request) -> None:
+        """A page of another site must not use a visitor's login. Browsers say where a request comes from (Fetch
+        Metadata), and the cookie itself is SameSite=Lax; so pages need no hidden field to send a photo.
+        """
+        if request.method not in {"GET", "HEAD", "OPTIONS"} and not _is_of_this_site(request):
+            raise ForeignSiteError
+
+
+def _is_of_this_site(request: Request) -> bool:
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = request.headers.get("Origin")
+    return origin is None or origin == f"{request.scheme}://{request.get_host()}"
+
+
+class CallerAuthentication(BaseAuthentication):
+    """Token first, then login; nobody is asked where ACCESS=open."""
+
+    _ways = (_Token(), _Session())
+
+    def authenticate(self, request: Request) -> Any:
+        """The user and the token, or None."""
+        if not config().needs_login:
+            return None
+        return next(filter(None, (way.authenticate(request) for way in self._ways)), None)
+
+    def authenticate_header(self, _request: Request) -> str:
+        """What a 401 asks for."""
+        return "Token"
+
+
+class MayCall(BasePermission):
+    """Whoever is known, or everybody where ACCESS=open."""
+
+    def has_permission(self, request: Request, _view: "APIView") -> bool:
+        """Raises NotAuthenticated."""
+        if config().needs_login and not (request.user and request.user.is_authenticated):
+            raise NotAuthenticated(_UNKNOWN)
+        return True
+
+
+class CallerThrottle(BaseThrottle):
+    """THROTTLE_USER and THROTTLE_ANON."""
+
+    def allow_request(self, request: Request, _view: "APIView") -> bool:
+        """Raises ThrottledError."""
+        throttle.take(caller_of(request.user), request.META.get("REMOTE_ADDR", ""))
+        return True

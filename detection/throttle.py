@@ -1,0 +1,69 @@
+"""How many requests a caller may send: the one mechanism behind every entrance (THROTTLE_USER, THROTTLE_ANON).
+
+The generic cell rate algorithm: one number per caller, no list of requests. A caller may send a whole period's requests
+at once, and then goes on at the rate. Each process counts for itself.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+
+from detection.access import Caller
+from detection.conf import Rate
+from detection.errors import ThrottledError
+from detection.services import config
+
+LOGINS = Rate(20, 60.0)
+_MOST = 10_000
+
+
+class Limiter:
+    """When each caller's requests so far are paid off. clock: seconds that only grow."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._paid_at: dict[Hashable, float] = {}
+        self._lock = threading.Lock()
+
+    def wait_s(self, key: Hashable, rate: Rate) -> float:
+        """Take one request of a caller: 0, or the seconds until one would be taken (this one is not)."""
+        each_s = rate.period_s / rate.count
+        with self._lock:
+            now = self._clock()
+            paid_at = max(self._paid_at.get(key, now), now) + each_s
+            wait = paid_at - now - rate.period_s
+            # A rounding error is no reason to refuse the last request of a full period.
+            if wait > each_s * 1e-6:
+                return wait
+            if len(self._paid_at) >= _MOST:
+                self._forget(now)
+            self._paid_at[key] = paid_at
+        return 0.0
+
+    def _forget(self, now: float) -> None:
+        """Whoever has paid is as good as new; when all still owe, the memory counts more."""
+        self._paid_at = {key: paid_at for key, paid_at in self._paid_at.items() if paid_at > now}
+        if len(self._paid_at) >= _MOST:
+            self._paid_at.clear()
+
+
+_limiter = Limiter()
+
+
+def take(caller: Caller, address: str) -> None:
+    """Count a request of a user, or of an address where no user is known. Raises ThrottledError when it is too many."""
+    rate = config().throttle_anon if caller.user_id is None else config().throttle_user
+    if rate is None:
+        return
+    _take(("address", address) if caller.user_id is None else ("user", caller.user_id), rate)
+
+
+def take_login(address: str) -> None:
+    """Count an attempt to log in from an address. Raises ThrottledError: passwords are not to be guessed."""
+    _take(("login", address), LOGINS)
+
+
+def _take(who: tuple[str, Hashable], rate: Rate) -> None:
+    wait_s = _limiter.wait_s((*who, rate), rate)
+    if wait_s > 0:
+        raise ThrottledError(rate, wait_s)

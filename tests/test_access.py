@@ -1,0 +1,471 @@
+"""ACCESS=login: every address and every socket, by anonymous, by another user, by the owner, by staff."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+from uuid import UUID
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.authtoken.models import Token
+
+from detection import batches, services, throttle
+from detection.access import ANYBODY, Caller, caller_of_socket, visible_to
+from detection.batches import ListedPhoto
+from detection.conf import Config, Rate
+from detection.inference.types import StageTimings
+from detection.models import Batch, Detection
+from detection.predict_door import PredictDoor
+from detection.services import Answer, Upload
+from detection.throttle import Limiter
+from detection.tokens import REMEMBERED_S, Tokens
+from tests.accounts import PASSWORD, account, token_headers
+from tests.asgi_calls import Answered, body_events, call, http_scope
+from tests.builders import stored_detection
+
+PHOTO: Any = {"content_type": "image/jpeg", "data": b"photo"}
+TO_LOGIN, FORBIDDEN, NEEDED, MISSING = 302, 403, 401, 404
+# What becomes of a request: (method, address, arguments) -> the statuses of anonymous, other user, owner, staff.
+TABLE: dict[str, tuple[str, str, tuple[int, int, int, int]]] = {
+    "home": ("get", "/", (TO_LOGIN, 200, 200, 200)),
+    "login": ("get", "/login/", (200, 302, 302, 302)),
+    "logout": ("get", "/logout/", (TO_LOGIN, 405, 405, 405)),
+    "live": ("get", "/live/", (TO_LOGIN, 200, 200, 200)),
+    "history": ("get", "/history/", (TO_LOGIN, 200, 200, 200)),
+    "batch-list": ("get", "/batches/", (TO_LOGIN, 200, 200, 200)),
+    "batch-page": ("get", "/batches/{batch}/", (TO_LOGIN, MISSING, 200, 200)),
+    "detection-page": ("get", "/detections/{detection}/", (TO_LOGIN, MISSING, 200, 200)),
+    "detection-delete": ("post", "/detections/{detection}/delete/", (TO_LOGIN, MISSING, 303, 303)),
+    "predict": ("photo", "/api/predict", (NEEDED, 200, 200, 200)),
+    "entry-point": ("photo", "/predict", (NEEDED, 200, 200, 200)),
+    "models": ("get", "/api/models", (NEEDED, 200, 200, 200)),
+    "model": ("get", "/api/model", (NEEDED, 503, 503, 503)),
+    "detections": ("get", "/api/detections/", (NEEDED, 200, 200, 200)),
+    "detection": ("delete", "/api/detections/{detection}/", (NEEDED, MISSING, 204, 204)),
+    # The rows of this test have no file behind them.
+    "detection-photo": ("get", "/api/detections/{detection}/photo", (NEEDED, MISSING, 404, 404)),
+    "detection-annotated": ("get", "/api/detections/{detection}/annotated", (NEEDED, MISSING, 404, 404)),
+    "detection-thumbnail": ("get", "/api/detections/{detection}/thumbnail", (NEEDED, MISSING, 404, 404)),
+    "batches": ("json", "/api/batches/", (NEEDED, 201, 201, 201)),
+    "batch": ("get", "/api/batches/{batch}/", (NEEDED, MISSING, 200, 200)),
+    "batch-photo": ("photo", "/api/batches/{batch}/photos/0", (NEEDED, MISSING, 200, 200)),
+    "export": ("get", "/api/export?format=jsonl", (NEEDED, 200, 200, 200)),
+    "schema": ("get", "/api/schema/", (NEEDED, 200, 200, 200)),
+    "docs": ("get", "/api/docs/", (NEEDED, 200, 200, 200)),
+    "metrics": ("get", "/metrics", (NEEDED, NEEDED, NEEDED, 200)),
+    "healthz": ("get", "/healthz", (200, 200, 200, 200)),
+    "readyz": ("get", "/readyz", (503, 503, 503, 503)),
+}
+WHO = ("anonymous", "other", "owner", "staff")
+
+
+@pytest.fixture
+def login(limits: Callable[..., Config]) -> Callable[..., Config]:
+    """ACCESS=login, and more: `login(throttle_anon=...)`."""
+
+    def change(**changes: Any) -> Config:
+        return limits(access="login", **changes)
+
+    change()
+    return change
+
+
+@pytest.fixture(autouse=True)
+def fresh_counts() -> Iterator[None]:
+    """Nobody owes requests of another test, and no time passes."""
+    with mock.patch.object(throttle, "_limiter", Limiter(lambda: 0.0)):
+        yield
+
+
+@pytest.fixture
+def uploads() -> Iterator[list[Upload]]:
+    """What reaches the service, which finds nothing."""
+    given: list[Upload] = []
+
+    def detect(upload: Upload) -> Answer:
+        given.append(upload)
+        return Answer((), None, StageTimings(), (64, 32))
+
+    async def detect_async(upload: Upload) -> Answer:
+        return detect(upload)
+
+    loaded = mock.patch.object(type(services._service), "loaded", None)
+    with (
+        mock.patch.object(services, "detect", detect),
+        mock.patch.object(services, "detect_async", detect_async),
+        loaded,
+    ):
+        yield given
+
+
+def send(client: Client, method: str, address: str, **headers: str) -> Any:
+    ways: dict[str, Callable[[], Any]] = {
+        "photo": lambda: client.post(address, **PHOTO, headers=headers),
+        "json": lambda: client.post(
+            address, {"photos": [{"name": "a", "size_bytes": 1}]}, content_type="application/json", headers=headers
+        ),
+    }
+    return ways.get(method, lambda: getattr(client, method)(address, headers=headers))()
+
+
+def users() -> dict[str, Any]:
+    return {"other": account("other"), "owner": account("owner"), "staff": account("staff", is_staff=True)}
+
+
+def targets(owner: Any) -> dict[str, UUID]:
+    batch = batches.create("holidays", 0.5, [ListedPhoto("a.jpg", 5)], owner.pk)
+    return {"detection": stored_detection(("cat", 0.9), owner=owner).uuid, "batch": batch.uuid}
+
+
+def names(patterns: list[URLPattern | URLResolver]) -> Iterator[str | None]:
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            yield pattern.name
+        elif pattern.app_name != "admin":
+            yield from names(pattern.url_patterns)
+
+
+def test_every_address_has_its_row() -> None:
+    assert set(names(get_resolver().url_patterns)) == set(TABLE)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", TABLE)
+def test_who_may_open_an_address(name: str, login: Any, uploads: list[Upload]) -> None:
+    method, address, wanted = TABLE[name]
+    known = users()
+    statuses = []
+    for who in WHO:
+        client = Client()
+        if who in known:
+            client.force_login(known[who])
+        statuses.append(send(client, method, address.format(**targets(known["owner"]))).status_code)
+    assert tuple(statuses) == wanted
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", [name for name in TABLE if TABLE[name][1].startswith(("/api/", "/predict"))])
+def test_token_opens_what_a_login_opens(name: str, login: Any, uploads: list[Upload]) -> None:
+    method, address, wanted = TABLE[name]
+    known = users()
+    statuses = [
+        send(Client(), method, address.format(**targets(known["owner"])), **token_headers(known[who])).status_code
+        for who in WHO[1:]
+    ]
+    assert tuple(statuses) == wanted[1:]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", TABLE)
+def test_open_server_asks_nobody(name: str, uploads: list[Upload]) -> None:
+    method, address, (_, _, _, staff) = TABLE[name]
+    owner = account("owner")
+    status = send(Client(), method, address.format(**targets(owner))).status_code
+    assert status == (200 if name == "login" else 405 if name == "logout" else staff)
+
+
+@pytest.mark.django_db
+def test_lists_show_each_user_their_own(login: Any) -> None:
+    known = users()
+    mine, theirs = stored_detection(("cat", 0.9), owner=known["owner"]), stored_detection(("dog", 0.9))
+    listed = {}
+    for who in WHO[1:]:
+        answer = Client().get("/api/detections/", headers=token_headers(known[who]))
+        listed[who] = {row["id"] for row in answer.json()["results"]}
+    assert listed == {"other": set(), "owner": {str(mine.uuid)}, "staff": {str(mine.uuid), str(theirs.uuid)}}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["/", "/history/", "/api/export?format=jsonl"])
+def test_page_and_export_show_nothing_of_others(address: str, login: Any, client: Client) -> None:
+    stored_detection(("zebra", 0.9), original_name="private.jpg", owner=account("owner"))
+    client.force_login(account("other"))
+    answer = client.get(address)
+    body = b"".join(answer) if answer.streaming else answer.content
+    assert answer.status_code == 200
+    assert b"private" not in body
+    assert b"zebra" not in body
+
+
+@pytest.mark.django_db
+def test_close_look_names_no_neighbour_of_others(login: Any, client: Client) -> None:
+    owner = account("owner")
+    first, foreign, last = (stored_detection(owner=user) for user in (owner, None, owner))
+    client.force_login(owner)
+    page = client.get(last.get_absolute_url()).content.decode()
+    assert str(first.uuid) in page
+    assert str(foreign.uuid) not in page
+
+
+@pytest.mark.django_db
+def test_upload_belongs_to_its_sender(login: Any, uploads: list[Upload], client: Client) -> None:
+    owner = account("owner")
+    client.post("/api/predict", **PHOTO, headers=token_headers(owner))
+    client.force_login(owner)
+    client.post("/api/predict", **PHOTO)
+    assert [upload.owner_id for upload in uploads] == [owner.pk, owner.pk]
+
+
+@pytest.mark.django_db
+def test_photo_of_a_batch_belongs_to_whom_the_batch_belongs(login: Any, uploads: list[Upload], client: Client) -> None:
+    owner, staff = account("owner"), account("staff", is_staff=True)
+    batch = targets(owner)["batch"]
+    client.post(f"/api/batches/{batch}/photos/0", **PHOTO, headers=token_headers(staff))
+    assert [upload.owner_id for upload in uploads] == [owner.pk]
+
+
+@pytest.mark.django_db
+def test_detection_outlives_its_owner(login: Any) -> None:
+    owner = account("owner")
+    stored_detection(owner=owner)
+    owner.delete()
+    assert Detection.objects.get().owner is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "token",
+    ["Token", "Token a b", "Token " + "0" * 40, "Token \x00", "Token \xe9" + "0" * 39, "Token ../../etc"],
+    ids=["none", "two", "unknown", "NUL", "not ASCII", "not letters"],
+)
+def test_token_that_is_not_valid_is_refused_with_a_sentence(token: str, login: Any, client: Client) -> None:
+    answer = client.get("/api/model", headers={"Authorization": token})
+    assert answer.status_code == 401
+    assert answer.json()["error"].startswith("This token is not valid")
+    assert answer["WWW-Authenticate"] == "Token"
+
+
+@pytest.mark.django_db
+def test_anonymous_is_told_what_to_do(login: Any, client: Client) -> None:
+    answer = client.get("/api/detections/")
+    assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Token")
+    assert answer.json() == {"error": "Log in, or send a token of this server: `Authorization: Token ...`."}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({}, 204, id="a program with a cookie"),
+        pytest.param({"Sec-Fetch-Site": "same-origin"}, 204, id="our page"),
+        pytest.param({"Sec-Fetch-Site": "cross-site"}, 403, id="another site"),
+        pytest.param({"Sec-Fetch-Site": "same-site"}, 403, id="another host of the site"),
+        pytest.param({"Origin": "http://testserver"}, 204, id="our page in an old browser"),
+        pytest.param({"Origin": "https://evil.example"}, 403, id="another site in an old browser"),
+        pytest.param({"Origin": "null"}, 403, id="a page without an origin"),
+    ],
+)
+def test_login_is_used_by_our_own_pages_only(headers: dict[str, str], status: int, login: Any, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["testserver"]
+    owner = account("owner")
+    client = Client()
+    client.force_login(owner)
+    answer = client.delete(f"/api/detections/{stored_detection(owner=owner).uuid}/", headers=headers)
+    assert answer.status_code == status
+
+
+@pytest.mark.django_db
+def test_login_page_leads_back_and_out_again(login: Any, client: Client) -> None:
+    account("anna")
+    away = client.get("/history/")
+    assert away["Location"] == "/login/?next=/history/"
+    page = client.get(away["Location"]).content.decode()
+    assert 'name="next" value="/history/"' in page
+    wrong = client.post("/login/", {"username": "anna", "password": "wrong", "next": "/history/"})
+    assert "The name and the password do not belong together." in wrong.content.decode()
+    right = client.post("/login/", {"username": "anna", "password": PASSWORD, "next": "/history/"})
+    assert (right.status_code, right["Location"]) == (302, "/history/")
+    assert "Log out" in client.get("/history/").content.decode()
+    assert client.post("/logout/")["Location"] == "/login/"
+    assert client.get("/history/").status_code == 302
+
+
+@pytest.mark.django_db
+def test_login_leads_to_no_other_site(login: Any, client: Client) -> None:
+    account("anna")
+    given = {"username": "anna", "password": PASSWORD, "next": "https://evil.example/"}
+    assert client.post("/login/", given)["Location"] == "/"
+
+
+@pytest.mark.django_db
+def test_passwords_are_not_guessed_for_long(login: Any, client: Client) -> None:
+    with mock.patch.object(throttle, "LOGINS", Rate(2, 60.0)):
+        answers = [client.post("/login/", {"username": "anna", "password": "x"}) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2]["Retry-After"] == "30"
+    assert "Too many requests" in answers[2].content.decode()
+
+
+@pytest.mark.django_db
+def test_throttle_counts_users_and_addresses_apart(login: Any, uploads: list[Upload]) -> None:
+    login(throttle_user=Rate(2, 60.0), throttle_anon=Rate(1, 3600.0))
+    known = users()
+
+    def statuses(who: str, count: int) -> list[int]:
+        headers = token_headers(known[who])
+        return [Client().post("/api/predict", **PHOTO, headers=headers).status_code for _ in range(count)]
+
+    assert statuses("owner", 3) == [200, 200, 429]
+    assert statuses("other", 2) == [200, 200]
+
+
+@pytest.mark.django_db
+def test_throttled_caller_is_told_when_to_come_back(limits: Any, uploads: list[Upload], client: Client) -> None:
+    limits(throttle_anon=Rate(1, 60.0))
+    answers = [client.post("/api/predict", **PHOTO) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert answers[1]["Retry-After"] == "60"
+    assert answers[1].json()["error"] == (
+        "Too many requests: 1 in 60 seconds are taken from you. Send this one again in 60 s."
+    )
+    assert client.post("/", {"sample": "1"}).status_code == 429
+
+
+def test_limiter_takes_a_period_at_once_and_then_goes_at_the_rate() -> None:
+    now = [0.0]
+    limiter = Limiter(lambda: now[0])
+    rate = Rate(3, 3.0)
+    assert [limiter.wait_s("a", rate) for _ in range(4)] == [0, 0, 0, 1.0]
+    now[0] = 1.0
+    assert [limiter.wait_s("a", rate), limiter.wait_s("a", rate)] == [0, 1.0]
+    assert limiter.wait_s("b", rate) == 0
+
+
+@pytest.mark.parametrize("later", [0.0, 2.0], ids=["all owe", "all have paid"])
+def test_limiter_forgets_rather_than_grows(later: float) -> None:
+    now = [0.0]
+    limiter = Limiter(lambda: now[0])
+    with mock.patch.object(throttle, "_MOST", 10):
+        for number in range(10):
+            limiter.wait_s(number, Rate(1, 1.0))
+        now[0] = later
+        limiter.wait_s("one more", Rate(1, 1.0))
+    assert len(limiter._paid_at) == 1
+
+
+# The fast door.
+
+
+class Behind:
+    """Django, as far as the door is concerned."""
+
+    async def __call__(self, _scope: Any, _receive: Any, send_: Any) -> None:
+        await send_({"type": "http.response.start", "status": 299, "headers": []})
+        await send_({"type": "http.response.body", "body": b""})
+
+
+def through_door(headers: dict[str, str]) -> Answered:
+    door = PredictDoor(Behind(), {"/predict"}, ["127.0.0.1"])
+    given = [("Host", "127.0.0.1"), ("Content-Type", "image/jpeg"), *headers.items()]
+    return asyncio.run(call(door, http_scope("/predict", given), body_events(b"photo")))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_door_takes_a_token_and_leaves_the_rest_to_django(login: Any, uploads: list[Upload]) -> None:
+    owner = account("owner")
+    given = token_headers(owner)
+    statuses = [
+        through_door(headers).status for headers in ({}, {"Cookie": "sessionid=x"}, {"Authorization": "Token x"}, given)
+    ]
+    assert statuses == [299, 299, 299, 200]
+    assert [upload.owner_id for upload in uploads] == [owner.pk]
+
+
+def test_door_throttles_like_the_api(limits: Any, uploads: list[Upload]) -> None:
+    limits(throttle_anon=Rate(1, 60.0))
+    answers = [through_door({}) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 429]
+    assert answers[1].headers["retry-after"] == "60"
+    assert answers[1].json["error"].startswith("Too many requests")
+    assert len(uploads) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_token_is_remembered_for_a_moment_and_then_asked_for_again() -> None:
+    now = [0.0]
+    tokens = Tokens(lambda: now[0])
+    user = account("owner", is_staff=True)
+    key = token_headers(user)["Authorization"].split()[1]
+
+    def holder() -> Any:
+        return asyncio.run(tokens.holder(key))
+
+    assert holder() == (user.pk, True)
+    Token.objects.all().delete()
+    now[0] = REMEMBERED_S - 0.1
+    assert holder() == (user.pk, True)
+    now[0] = REMEMBERED_S
+    assert holder() is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_token_of_an_account_that_was_closed_is_not_valid() -> None:
+    key = token_headers(account("owner", is_active=False))["Authorization"].split()[1]
+    assert asyncio.run(Tokens().holder(key)) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_remembered_tokens_do_not_grow_without_end() -> None:
+    tokens = Tokens()
+    keys = [token_headers(account(name))["Authorization"].split()[1] for name in ("a", "b")]
+    with mock.patch("detection.tokens._MOST", 1):
+        found = [asyncio.run(tokens.holder(key)) for key in keys]
+    assert None not in found
+    assert list(tokens._known) == keys[1:]
+
+
+# Sockets.
+
+
+def socket_caller(subprotocols: tuple[str, ...] = (), **headers: str) -> Caller | None:
+    scope = http_scope("/ws/predict", [(name.replace("_", "-"), value) for name, value in headers.items()])
+    return asyncio.run(caller_of_socket({**scope, "subprotocols": subprotocols}))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_socket_is_opened_by_token_subprotocol_or_login(login: Any) -> None:
+    owner, staff = account("owner"), account("staff", is_staff=True)
+    header = token_headers(owner)["Authorization"]
+    key = token_headers(staff)["Authorization"].split()[1]
+    client = Client()
+    client.force_login(owner)
+    session = client.cookies["sessionid"].value
+    assert socket_caller(Authorization=header) == (owner.pk, False)
+    assert socket_caller(("detector", f"token.{key}")) == (staff.pk, True)
+    assert socket_caller(Cookie=f"a=b; sessionid={session}") == (owner.pk, False)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("subprotocols", "headers"),
+    [
+        pytest.param((), {}, id="nothing"),
+        pytest.param((), {"Authorization": "Token " + "0" * 40}, id="unknown token"),
+        pytest.param((), {"Authorization": "Basic YTpi"}, id="another scheme"),
+        pytest.param(("token." + "0" * 40,), {}, id="unknown token as a subprotocol"),
+        pytest.param((), {"Cookie": "sessionid=unknown"}, id="unknown session"),
+        pytest.param((), {"Cookie": "sessionid"}, id="damaged cookie"),
+        pytest.param((), {"Cookie": "other=1"}, id="other cookie"),
+    ],
+)
+def test_socket_of_a_stranger_stays_closed(subprotocols: Any, headers: dict[str, str], login: Any) -> None:
+    assert socket_caller(subprotocols, **headers) is None
+
+
+def test_socket_of_an_open_server_asks_nobody() -> None:
+    assert socket_caller() is ANYBODY
+
+
+@pytest.mark.django_db
+def test_rows_without_an_owner_are_for_staff(login: Any) -> None:
+    owner = account("owner")
+    batches.create("of nobody", None, [ListedPhoto("a", 1)])
+    counts = [
+        visible_to(caller, Batch.objects.all()).count()
+        for caller in (ANYBODY, Caller(owner.pk, False), Caller(owner.pk, True))
+    ]
+    assert counts == [0, 0, 1]
+    assert get_user_model().objects.count() == 1
