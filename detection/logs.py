@@ -1,0 +1,69 @@
+"""Logging: one line an event, as text for people or as JSON for machines (LOG_FORMAT)."""
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from detection import request_id
+from detection.conf import Config
+
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, and whatever was passed as `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        entry.update({key: value for key, value in record.__dict__.items() if key not in _STANDARD})
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, default=str, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """A line for people: time, level, logger, message, then what our own code passed along and the request's id."""
+
+    def __init__(self) -> None:
+        super().__init__("{asctime} {levelname} {name}: {message}", style="{")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 the name of the base
+        """The line without a traceback."""
+        told = record.__dict__ if record.name.startswith("detection.") else {}
+        extra = {key: value for key, value in told.items() if key not in _STANDARD and value is not None}
+        if (current := getattr(record, "request_id", "")) and "request_id" not in extra:
+            extra["request_id"] = current
+        return " ".join([super().formatMessage(record), *(f"{key}={value}" for key, value in extra.items())])
+
+
+class RequestIdFilter(logging.Filter):
+    """Lets everything pass, and notes to which request it belongs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always true."""
+        if current := request_id.current():
+            record.request_id = current
+        return True
+
+
+def logging_config(config: Config) -> dict[str, Any]:
+    """A `logging.config.dictConfig` dictionary for the chosen format and level."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "text": {"()": "detection.logs.TextFormatter"},
+            "json": {"()": "detection.logs.JsonFormatter"},
+        },
+        "filters": {"request_id": {"()": "detection.logs.RequestIdFilter"}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": config.log_format, "filters": ["request_id"]}
+        },
+        "root": {"handlers": ["stderr"], "level": config.log_level},
+    }

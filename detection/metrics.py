@@ -1,0 +1,144 @@
+"""What `/metrics` tells Prometheus. The numbers of several processes add up where PROMETHEUS_MULTIPROC_DIR is set."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Future
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, multiprocess
+from prometheus_client.exposition import choose_encoder
+
+from detection.inference.detector import Detector, Prediction
+from detection.inference.types import FoundObject
+
+_FAST_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+# One registry of our own: the default one would add Python's garbage collector, and is missing with several processes.
+registry = CollectorRegistry()
+
+REQUESTS = Counter("detector_requests", "Answered requests.", ["route", "status"], registry=registry)
+REQUEST_SECONDS = Histogram(
+    "detector_request_seconds", "From the first byte to the last.", ["route"], buckets=_FAST_S, registry=registry
+)
+STAGE_SECONDS = Histogram(
+    "detector_stage_seconds", "Each step of a detection.", ["stage"], buckets=_FAST_S, registry=registry
+)
+PHOTOS = Counter("detector_photos", "Photos that were answered.", registry=registry)
+EMPTY_PHOTOS = Counter("detector_empty_photos", "Answered photos without a reported object.", registry=registry)
+OBJECTS = Counter("detector_objects", "Reported objects.", ["object_class"], registry=registry)
+SCORES = Histogram(
+    "detector_scores",
+    "Probabilities of the reported objects.",
+    buckets=[tenth / 10 for tenth in range(1, 11)],
+    registry=registry,
+)
+STORED_PHOTOS = Counter("detector_stored_photos", "Photos that were kept.", registry=registry)
+STORED_BYTES = Counter("detector_stored_bytes", "Bytes of the uploads that were kept.", registry=registry)
+BATCH_PHOTOS = Histogram(
+    "detector_batch_photos", "Photos in one run of the network.", buckets=[1, 2, 4, 8, 16, 32, 64], registry=registry
+)
+IN_FLIGHT = Gauge(
+    "detector_in_flight",
+    "Photos that wait or are worked on.",
+    ["model"],
+    multiprocess_mode="livesum",
+    registry=registry,
+)
+QUEUE_DEPTH = Gauge(
+    "detector_queue_depth", "Photos that wait for a worker.", ["model"], multiprocess_mode="livesum", registry=registry
+)
+MODEL_INFO = Gauge(
+    "detector_model_info",
+    "1 for each model that has answered.",
+    ["name", "sha256", "engine", "device", "precision"],
+    multiprocess_mode="livemax",
+    registry=registry,
+)
+MEMORY = Gauge(
+    "detector_resident_memory_bytes",
+    "Memory of the processes, as of their last photos.",
+    multiprocess_mode="livesum",
+    registry=registry,
+)
+
+_MEMORY_READ_S = 5.0
+_memory_read = deque([-_MEMORY_READ_S], maxlen=1)
+_SEVERAL = "PROMETHEUS_MULTIPROC_DIR"
+_STATM = Path("/proc/self/statm")
+
+
+def observe_photo(stages_ms: Iterable[tuple[str, float]], objects: Iterable[FoundObject]) -> None:
+    """Count an answered photo: its steps in milliseconds, its reported objects."""
+    for stage, spent_ms in stages_ms:
+        observe_stage(stage, spent_ms)
+    PHOTOS.inc()
+    empty = True
+    for found in objects:
+        empty = False
+        OBJECTS.labels(found.class_name).inc()
+        SCORES.observe(found.probability)
+    if empty:
+        EMPTY_PHOTOS.inc()
+
+
+def observe_stage(stage: str, spent_ms: float) -> None:
+    """Count one step that took so many milliseconds."""
+    STAGE_SECONDS.labels(stage).observe(spent_ms / 1000.0)
+
+
+def submit(detector: Detector, data: bytes, min_probability: float) -> Future[Prediction]:
+    """`Detector.submit`, watched from then on; raises what it raises."""
+    if detector.on_batch is not observe_batch:
+        network, engine = detector.network, detector.engine
+        MODEL_INFO.labels(network.name, network.sha256, engine.name, engine.device, engine.precision).set(1)
+        detector.on_batch = observe_batch
+    future = detector.submit(data, min_probability=min_probability)
+    observe_load(detector)
+    future.add_done_callback(lambda _: observe_load(detector))
+    return future
+
+
+def observe_batch(photos: int) -> None:
+    """Count a run of the network."""
+    BATCH_PHOTOS.observe(photos)
+
+
+def observe_load(detector: Detector) -> None:
+    """How many photos a model has, and how many of them its workers cannot take."""
+    name, in_flight = detector.network.name, detector.in_flight
+    IN_FLIGHT.labels(name).set(in_flight)
+    QUEUE_DEPTH.labels(name).set(max(0, in_flight - detector.workers))
+    if time.monotonic() - _memory_read[-1] > _MEMORY_READ_S:
+        observe_memory()
+
+
+def observe_memory() -> None:
+    """Read the memory of this process; systems without /proc tell none."""
+    _memory_read.append(time.monotonic())
+    try:
+        MEMORY.set(int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+    except OSError:
+        return
+
+
+def exposition(accept: str) -> tuple[bytes, str]:
+    """The metrics of all processes, in the format that the `Accept` header asks for, and its content type.
+
+    Raises ValueError when PROMETHEUS_MULTIPROC_DIR is no folder.
+    """
+    observe_memory()
+    encode, content_type = choose_encoder(accept)
+    shown = registry
+    if _SEVERAL in os.environ:
+        shown = CollectorRegistry()
+        multiprocess.MultiProcessCollector(shown)  # type: ignore[no-untyped-call]
+    return encode(shown), content_type
+
+
+def forget_process() -> None:
+    """Take the gauges of this process, which ends, out of what the others tell."""
+    if _SEVERAL in os.environ:
+        multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]

@@ -1,0 +1,71 @@
+"""Logging: a line of text for people, an object of JSON for machines."""
+
+import json
+import logging
+import logging.config
+import sys
+from uuid import UUID
+
+import pytest
+
+from detection.conf import Config
+from detection.logs import JsonFormatter, logging_config
+
+UUID_1 = UUID("00000000-0000-0000-0000-000000000001")
+
+
+def record(**extra: object) -> logging.LogRecord:
+    made = logging.LogRecord("detection.services", logging.INFO, "services.py", 1, "Found %d objects.", (2,), None)
+    made.created = 1_700_000_000.125
+    made.__dict__.update(extra)
+    return made
+
+
+def test_json_line_has_time_level_logger_message_and_what_was_passed_along() -> None:
+    line = JsonFormatter().format(record(detection=UUID_1, timings_ms={"decode": 1.5}))
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "time": "2023-11-14T22:13:20.125+00:00",
+        "level": "INFO",
+        "logger": "detection.services",
+        "message": "Found 2 objects.",
+        "detection": str(UUID_1),
+        "timings_ms": {"decode": 1.5},
+    }
+
+
+def test_json_line_leaves_out_what_uvicorn_adds_for_terminals() -> None:
+    assert "color_message" not in json.loads(JsonFormatter().format(record(color_message="\x1b[32mhello")))
+
+
+def test_json_line_keeps_text_of_all_languages_and_hides_line_breaks() -> None:
+    line = JsonFormatter().format(record(path="/Katze\N{CAT FACE}\n2026 ERROR forged"))
+    assert "\N{CAT FACE}" in line
+    assert "\n" not in line
+
+
+def test_json_line_has_the_traceback() -> None:
+    failed = record()
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        failed.exc_info = sys.exc_info()
+    entry = json.loads(JsonFormatter().format(failed))
+    assert entry["exception"].startswith("Traceback")
+    assert entry["exception"].endswith("ValueError: broken")
+
+
+def test_everything_goes_to_one_handler_from_the_chosen_level_on() -> None:
+    chosen = logging_config(Config(log_format="json", log_level="WARNING"))
+    assert chosen["root"] == {"handlers": ["stderr"], "level": "WARNING"}
+    assert chosen["handlers"]["stderr"]["formatter"] == "json"
+    assert chosen["disable_existing_loggers"] is False
+
+
+@pytest.mark.parametrize(("log_format", "start"), [("text", "20"), ("json", '{"time": "')])
+def test_line_has_the_chosen_form(log_format: str, start: str) -> None:
+    chosen = logging_config(Config(log_format=log_format))
+    configurator = logging.config.DictConfigurator(chosen)
+    formatter = configurator.configure_formatter(chosen["formatters"][log_format])
+    assert formatter.format(record()).startswith(start)
+    assert "Found 2 objects." in formatter.format(record())
