@@ -1,0 +1,121 @@
+"""What is done with one photo of a large base: read, detect, record, draw, and one line that says what was found."""
+
+import contextlib
+import secrets
+import uuid
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from detection import pictures, services
+from detection.bulk.files import BadPhotoError, PhotoFile
+from detection.bulk.journal import Line
+from detection.inference.errors import ImageDecodeError, ImageTooLargeError
+from detection.inference.types import FoundObject
+from detection.models import Detection
+from detection.serializers import prediction_body
+from detection.services import Upload
+from detection.text import NAME_LENGTH
+
+# For these reasons one photo fails and the next one is tried. Others are not the photo's, and end the run.
+_BAD_PHOTO = (BadPhotoError, ImageDecodeError, ImageTooLargeError)
+
+
+class AnnotatedError(Exception):
+    """A drawn photo cannot be written; the message says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is wanted of each photo.
+
+    threshold: objects with a probability above it are reported. record: keep photo and detection in the history.
+    annotated: the folder for drawn photos, or None.
+    """
+
+    threshold: float
+    record: bool
+    annotated: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One photo in hand.
+
+    content: its bytes, or why there are none; None: not read yet. detection_uuid: of its detection, when it is kept.
+    is_recorded: it was kept already, by a run that was killed before it wrote the photo's line.
+    """
+
+    photo: PhotoFile
+    content: bytes | BadPhotoError | None
+    detection_uuid: uuid.UUID
+    is_recorded: bool
+
+
+def answer(job: Job, wishes: Wishes) -> Line:
+    """The line of one photo: `prediction` as the API answers it, or `error`.
+
+    Raises what ends the run: EngineError, StorageUnavailableError, DetectionTimeoutError, AnnotatedError.
+    """
+    name = job.photo.name
+    try:
+        upload = _upload(job, wishes)
+        found = services.detect(upload)
+        if wishes.annotated is not None:
+            _write_drawn(annotated_path(wishes.annotated, name), upload.data, found.objects)
+    except _BAD_PHOTO as error:
+        return {"file": name, "error": str(error)}
+    width, height = found.size_wh
+    kept = {"detection": str(job.detection_uuid)} if wishes.record else {}
+    return {"file": name, "width": width, "height": height, **kept, **prediction_body(found.objects)}
+
+
+def _upload(job: Job, wishes: Wishes) -> Upload:
+    return Upload(
+        data=_content(job),
+        source=Detection.Source.COMMAND,
+        # The end of a long name tells more than its first folders.
+        original_name=job.photo.name[-NAME_LENGTH:],
+        threshold=wishes.threshold,
+        store=wishes.record and not job.is_recorded,
+        quiet=True,
+        detection_uuid=job.detection_uuid,
+    )
+
+
+def _content(job: Job) -> bytes:
+    if isinstance(job.content, BadPhotoError):
+        raise job.content
+    return job.photo.read() if job.content is None else job.content
+
+
+def _write_drawn(path: Path, data: bytes, objects: tuple[FoundObject, ...]) -> None:
+    """Write the drawn photo whole or not at all."""
+    jpeg = pictures.draw(data, objects, max_pixels=services.config().max_pixels)
+    temporary = path.with_name(f"{path.name[:200]}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(jpeg)
+        temporary.replace(path)
+    except (OSError, ValueError) as error:
+        with contextlib.suppress(OSError, ValueError):
+            temporary.unlink()
+        raise AnnotatedError(f"{path} cannot be written: {error}. Make room, or name another --annotated.") from error
+
+
+def annotated_path(folder: Path, name: str) -> Path:
+    """Where the drawn photo of this name goes: below `folder`, whatever the name says.
+
+    Its folders stay, so that photos of the same name in different ones do not meet.
+    """
+    path = folder.joinpath(*safe_parts(name))
+    return path if path.suffix.lower() in {".jpg", ".jpeg"} else path.with_name(f"{path.name}.jpg")
+
+
+def safe_parts(name: str) -> list[str]:
+    """The folders and the name of a photo, none of which leads anywhere but down."""
+    path = PurePosixPath(name)
+    return [_as_part(part) for part in path.parts if part != path.anchor] or ["photo"]
+
+
+def _as_part(part: str) -> str:
+    return "__" if part == ".." else part.replace("\0", "_").replace("\\", "_")

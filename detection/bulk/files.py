@@ -1,0 +1,65 @@
+"""One photo of a large base: what it is called, and how to get its bytes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"})
+
+
+class BadPhotoError(Exception):
+    """The bytes of one photo cannot be had; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFile:
+    """A photo that was named. `read` gives its bytes, or raises BadPhotoError.
+
+    given: its name as it was given, or `ARCHIVE/MEMBER`.
+    in_sequence: it can be read only before the next photo is asked for (a member of an archive).
+    """
+
+    given: str
+    read: Callable[[], bytes]
+    in_sequence: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name as text: bytes that are no UTF-8, which names of files may have, are replaced."""
+        return self.given.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def is_photo_name(name: str) -> bool:
+    """Whether a file of a folder or an archive is called like a photo; other files there are passed over."""
+    return PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES
+
+
+def read_capped(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a file. Raises BadPhotoError when it cannot be read, or has more than `max_bytes`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        raise BadPhotoError(f"The file cannot be read: {error.strerror or error}.") from error
+    return checked_size(data, max_bytes)
+
+
+def checked_size(data: bytes, max_bytes: int) -> bytes:
+    """The data itself. Raises BadPhotoError above the limit."""
+    if len(data) > max_bytes:
+        raise too_large(max_bytes)
+    return data
+
+
+def too_large(max_bytes: int) -> BadPhotoError:
+    """What is said of a photo above the limit."""
+    return BadPhotoError(f"The photo has more than {max_bytes:,} bytes. Raise MAX_BODY_BYTES to have it accepted.")
+
+
+def failing(name: str, sentence: str) -> PhotoFile:
+    """A name behind which there is no photo: it fails when it is read, in its turn."""
+
+    def read() -> bytes:
+        raise BadPhotoError(sentence)
+
+    return PhotoFile(name, read)

@@ -1,0 +1,212 @@
+"""What a run has answered so far, on disk: a killed run goes on where it stopped, and answers each photo once.
+
+The records are JSON Lines, one photo a line, written as they come. Beside them `OUTPUT.journal` says what run they
+belong to; it is there from the first moment to the last, so an output without one is finished. A line counts when it is
+whole: half a line, left by a kill, is cut off, and its photo is done again.
+"""
+
+import json
+import os
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from detection.file_lock import held_by_us
+from detection.serializers import to_json
+
+JSON_LINES = "jsonl"
+Line = dict[str, Any]
+
+
+class JournalError(Exception):
+    """A run cannot begin or go on with this output; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What all answers of one output have in common.
+
+    uuid: of the run; the ids of its detections are made from it, so that none is recorded twice. begun_at: in ISO 8601.
+    """
+
+    uuid: uuid.UUID
+    format: str
+    threshold: float
+    model_name: str
+    model_sha256: str
+    begun_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The files of a run: the output, the records that it is made from (JSON Lines are both), and the journal."""
+
+    output: Path
+    records: Path
+    journal: Path
+
+    @classmethod
+    def of(cls, output: Path, output_format: str) -> Self:
+        records = output if output_format == JSON_LINES else output.with_name(f"{output.name}.part.jsonl")
+        return cls(output, records, output.with_name(f"{output.name}.journal"))
+
+    def remove_journal(self) -> None:
+        """The output is complete: leave nothing else behind."""
+        if self.records != self.output:
+            self.records.unlink()
+        self.journal.unlink()
+
+
+@contextmanager
+def begun(places: Places, wanted: Run) -> Iterator[tuple[Run, bool]]:
+    """The run that the output belongs to, and whether it goes on: the one that was stopped there, or `wanted`.
+
+    No other process can have it meanwhile. Raises JournalError when one does, or when the output is finished already,
+    or was begun with another model, threshold or format; OSError when its folder cannot be written.
+    """
+    with held_by_us(places.journal) as is_ours:
+        if not is_ours:
+            raise JournalError(f"Another command is writing {places.output}. Wait for it, or name another --output.")
+        written = places.journal.read_bytes()
+        if written:
+            yield _stopped(places, wanted, written), True
+            return
+        if places.output.exists():
+            places.journal.unlink()
+            raise JournalError(f"{places.output} is there already, complete. Remove it, or name another --output.")
+        places.journal.write_bytes(to_json({**asdict(wanted), "uuid": str(wanted.uuid)}))
+        yield wanted, False
+
+
+def _stopped(places: Places, wanted: Run, written: bytes) -> Run:
+    try:
+        found = json.loads(written)
+        run = Run(**{**found, "uuid": uuid.UUID(found["uuid"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise JournalError(
+            f"{places.journal} is damaged. Remove it and {places.records} to begin from the start."
+        ) from error
+    for name, said in (("format", "format"), ("threshold", "threshold"), ("model_sha256", "model")):
+        if getattr(run, name) != getattr(wanted, name):
+            raise JournalError(
+                f"{places.output} was begun with another {said}: {getattr(run, name)}, and now it is "
+                f"{getattr(wanted, name)}. Go on with the same, or remove {places.journal} and {places.records}."
+            )
+    return run
+
+
+class _Tally:
+    """answered, failed: how many photos have been, in this run and those that it goes on from."""
+
+    def __init__(self) -> None:
+        self.answered = self.failed = 0
+
+    def count(self, line: Line) -> None:
+        if "error" in line:
+            self.failed += 1
+        else:
+            self.answered += 1
+
+
+class Records(_Tally):
+    """The lines that were written, and a place to write more."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._done: Counter[bytes] = Counter()
+        path.touch()
+        os.truncate(path, self._read_back(path))
+        self._file = path.open("ab", buffering=0)
+
+    def take_done(self, name: str) -> bool:
+        """Whether a photo of this name was answered before. One that was named twice is done twice."""
+        key = _key(name)
+        if not self._done[key]:
+            del self._done[key]
+            return False
+        self._done[key] -= 1
+        return True
+
+    def add(self, line: Line) -> None:
+        """Write a line, at once and whole. Raises OSError."""
+        data = memoryview(to_json(line) + b"\n")
+        while data:
+            data = data[self._file.write(data) :]
+        self.count(line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def _read_back(self, path: Path) -> int:
+        """Remember what is done; the size of all whole lines in bytes."""
+        size = 0
+        for line, ends_at in _whole_lines(path):
+            self._done[_key(line["file"])] += 1
+            self.count(line)
+            size = ends_at
+        return size
+
+
+class Stream(Protocol):
+    """What lines can be printed to."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> None: ...
+
+
+class Printed(_Tally):
+    """Lines for a pipe or a terminal: there is nothing to go on from."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def take_done(self, _name: str) -> bool:
+        """No photo was answered before."""
+        return False
+
+    def add(self, line: Line) -> None:
+        """Write a line at once. Raises OSError."""
+        self._stream.write(f"{to_json(line).decode()}\n")
+        self._stream.flush()
+        self.count(line)
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """The records, one at a time."""
+    return (line for line, _ in _whole_lines(path))
+
+
+def _whole_lines(path: Path) -> Iterator[tuple[Line, int]]:
+    """Each line with the place where it ends. Raises JournalError where one is no record."""
+    ends_at = 0
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, 1):
+            if not raw.endswith(b"\n"):
+                return
+            ends_at += len(raw)
+            yield _parsed(path, number, raw), ends_at
+
+
+def _parsed(path: Path, number: int, raw: bytes) -> Line:
+    try:
+        line = json.loads(raw)
+        if isinstance(line["file"], str):
+            return dict(line)
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise JournalError(f"Line {number} of {path} is no record of this command. Remove the file to begin anew.")
+
+
+def _key(name: str) -> bytes:
+    """Sixteen bytes for a name: what is done has to be remembered for every photo."""
+    return blake2b(name.encode(), digest_size=16).digest()

@@ -1,0 +1,115 @@
+"""The results of a run in the formats of `detection/export/`, made from its records when all photos have an answer."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from detection import services
+from detection.bulk.answering import safe_parts
+from detection.bulk.journal import JSON_LINES, Line, Places, Run, read_lines
+from detection.export.labels import Label
+from detection.export.registry import export_formats
+from detection.export.selection import Example, Selection
+from detection.export.stream import Export
+from detection.inference.types import PixelBox
+from detection.models import Detection, Photo
+from detection.serializers import to_json
+
+
+class FormatError(Exception):
+    """There is no such format, or it cannot go to standard output; the message says what to do."""
+
+
+def chosen_format(output: Path | None, name: str | None) -> str:
+    """The format that was asked for, or that the output's name ends like. Raises FormatError."""
+    known = export_formats()
+    if name is not None and name not in known:
+        raise FormatError(f"There is no format {name}. Choose one of {', '.join(known)}.")
+    if output is None:
+        if name not in {None, JSON_LINES}:
+            raise FormatError(f"{name} is written when all photos are done. Name a file for it with --output.")
+        return JSON_LINES
+    if name is not None:
+        return name
+    for found in known.values():
+        if found.single is not None and output.name.endswith(f".{found.single.suffix}"):
+            return found.name
+    raise FormatError(f"No format is known by the end of {output.name}. Name one with --format: {', '.join(known)}.")
+
+
+def finish(places: Places, run: Run) -> None:
+    """Write the output from the records, whole or not at all; then the journal goes. Raises OSError.
+
+    Formats that have no place for a photo that failed get a file of their own with these, `OUTPUT.errors.jsonl`.
+    """
+    if places.records != places.output:
+        _write(places.output, _blocks(places, run))
+        errors = (to_json(line) + b"\n" for line in read_lines(places.records) if "error" in line)
+        if first := next(errors, None):
+            _write(places.output.with_name(f"{places.output.name}.errors.jsonl"), _chained(first, errors))
+    places.remove_journal()
+
+
+def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _write(path: Path, blocks: Iterator[bytes]) -> None:
+    temporary = path.with_name(f"{path.name}.part")
+    with temporary.open("wb") as file:
+        file.writelines(blocks)
+    temporary.replace(path)
+
+
+def _blocks(places: Places, run: Run) -> Iterator[bytes]:
+    selection = RecordSelection(Detection.objects.none(), services.model_classes(), 0, places.records, run)
+    return Export(selection, export_formats()[run.format], photos=False).blocks()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSelection(Selection):
+    """The photos of a run that have an answer, as the formats of exports take them; nothing comes from the database.
+
+    Their ids count from 1, in the order of the input.
+    """
+
+    records: Path
+    run: Run
+
+    def photos(self) -> Iterator[Detection]:
+        """The detections, without labels; reads the records anew at each call."""
+        return (self._detection(number, line) for number, line in self._answered())
+
+    def examples(self) -> Iterator[Example]:
+        """The detections with their labels; reads the records anew at each call."""
+        for number, line in self._answered():
+            detection = self._detection(number, line)
+            yield Example(detection, self.name_of(detection), tuple(_label(found) for found in line["prediction"]))
+
+    def name_of(self, detection: Detection) -> str:
+        """The photo's own path, without what would lead out of the folder in which somebody unpacks the export."""
+        return "/".join(safe_parts(detection.photo.original_name))
+
+    def _answered(self) -> Iterator[tuple[int, Line]]:
+        return enumerate((line for line in read_lines(self.records) if "error" not in line), 1)
+
+    def _detection(self, number: int, line: Line) -> Detection:
+        return Detection(
+            pk=number,
+            uuid=uuid.UUID(line["detection"]) if "detection" in line else uuid.uuid5(self.run.uuid, str(number)),
+            photo=Photo(original_name=line["file"], width=line["width"], height=line["height"]),
+            model_name=self.run.model_name,
+            model_sha256=self.run.model_sha256,
+            threshold=self.run.threshold,
+            source=Detection.Source.COMMAND,
+            created_at=datetime.fromisoformat(self.run.begun_at),
+        )
+
+
+def _label(found: dict[str, Any]) -> Label:
+    box = PixelBox(found["x"], found["y"], found["width"], found["height"])
+    return Label(found["objectClass"], found["probability"], box)

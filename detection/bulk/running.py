@@ -1,0 +1,119 @@
+"""One run over a large base: what is done already is passed over, the rest is answered, line by line, in order."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from rich.console import Console
+
+from detection import services
+from detection.bulk.answering import Job, Wishes, answer
+from detection.bulk.files import BadPhotoError, PhotoFile
+from detection.bulk.inputs import Inputs
+from detection.bulk.journal import Line, Run
+from detection.bulk.pipeline import MAX_RESULTS_AHEAD, in_order
+from detection.bulk.progress import meter, spoken
+from detection.bulk.stopping import stopping
+from detection.models import Detection
+
+# Photos that are read, drawn or being written to the history, beside those that the detector works on.
+AHEAD = 8
+ALL_DONE, NONE_DONE, SOME_FAILED, STOPPED = 0, 1, 3, 130
+
+
+class Answers(Protocol):
+    """Where the lines go, which photos have one already, and how many there are of both kinds."""
+
+    @property
+    def answered(self) -> int: ...
+
+    @property
+    def failed(self) -> int: ...
+
+    def take_done(self, name: str) -> bool: ...
+
+    def add(self, line: Line) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A run: over which photos, with what wishes. goes_on: it was stopped before."""
+
+    inputs: Inputs
+    wishes: Wishes
+    run: Run
+    goes_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How a run ended. answered, failed: photos of the output; now: how many of them in this run, in `seconds`."""
+
+    answered: int
+    failed: int
+    now: int
+    seconds: float
+    was_stopped: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0: all photos have an answer; 3: some failed; 1: none could be done; 130: stopped by a signal."""
+        if self.was_stopped:
+            return STOPPED
+        if not self.answered:
+            return NONE_DONE
+        return SOME_FAILED if self.failed else ALL_DONE
+
+    def __str__(self) -> str:
+        rate = self.now / self.seconds if self.seconds else 0.0
+        counts = f"{self.answered:,} photos answered, {self.failed:,} failed"
+        this_run = f"{self.now:,} of them in this run: {spoken(self.seconds)}, {rate:.1f} photos a second"
+        if self.answered + self.failed == 0:
+            counts = "No photo was found"
+        return f"{'Stopped. ' if self.was_stopped else ''}{counts}; {this_run}."
+
+
+def answer_all(task: Task, answers: Answers, console: Console) -> Totals:
+    """Answer every photo that has no answer yet, and say on `console` how far it is and which photos failed.
+
+    The model must be loaded, with a queue that refuses nothing. Raises what `answer` and `answers.add` raise; all
+    photos before that one are answered then.
+    """
+    before, started = answers.answered + answers.failed, time.monotonic()
+    with stopping() as stop, meter(console, task.inputs.count(), before) as shown:
+        for line in _lines(task, stop.until_requested(task.inputs.photos()), answers):
+            answers.add(line)
+            shown.advance()
+            if "error" in line:
+                shown.say(f"{line['file']}: {line['error']}")
+    now = answers.answered + answers.failed - before
+    return Totals(answers.answered, answers.failed, now, time.monotonic() - started, stop.requested)
+
+
+def _lines(task: Task, photos: Iterator[PhotoFile], answers: Answers) -> Iterator[Line]:
+    at_once = services.photos_at_once() + AHEAD
+    # So many photos without an answer may have been recorded by the run that was stopped.
+    unsure = MAX_RESULTS_AHEAD + at_once if task.goes_on and task.wishes.record else 0
+    jobs = _jobs(photos, answers, task.run.uuid, unsure)
+    return in_order(jobs, partial(answer, wishes=task.wishes), at_once)
+
+
+def _jobs(photos: Iterator[PhotoFile], answers: Answers, run_uuid: uuid.UUID, unsure: int) -> Iterator[Job]:
+    for position, photo in enumerate(photos):
+        if answers.take_done(photo.name):
+            continue
+        # The same for the same photo of the same run, also after it was killed and started again.
+        detection_uuid = uuid.uuid5(run_uuid, f"{position}:{photo.name}")
+        is_recorded = unsure > 0 and Detection.objects.filter(uuid=detection_uuid).exists()
+        unsure -= 1
+        yield Job(photo, _read(photo) if photo.in_sequence else None, detection_uuid, is_recorded)
+
+
+def _read(photo: PhotoFile) -> bytes | BadPhotoError:
+    try:
+        return photo.read()
+    except BadPhotoError as error:
+        return error

@@ -1,0 +1,101 @@
+"""`manage.py detect`: a large base of photos, from folders and archives, resumed where it stopped."""
+
+import argparse
+import os
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+from django.utils import timezone
+from rich.console import Console
+
+from detection import services
+from detection.bulk.answering import AnnotatedError, Wishes
+from detection.bulk.inputs import Inputs
+from detection.bulk.journal import JournalError, Places, Printed, Records, Run, begun
+from detection.bulk.output import FormatError, chosen_format, finish
+from detection.bulk.running import Task, Totals, answer_all
+from detection.errors import DetectionTimeoutError, StorageUnavailableError
+from detection.inference.errors import InferenceError
+
+# The run bounds itself how many photos it sends; none is refused.
+_UNBOUNDED = sys.maxsize
+_GO_ON = "The same command goes on from there."
+
+
+class Command(BaseCommand):
+    """Exit code 0: all photos have an answer; 3: some failed, and are named; 1: none could be done, or a sentence on
+    standard error says what ended the run; 130: stopped by a signal. Ended early, the same command goes on.
+    """
+
+    help = (
+        "Detect objects in many photos: files, folders with all below them, patterns, zip and tar archives; - reads "
+        "names from standard input, one a line. Stopped or killed, the same command with the same --output goes on."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder, pattern or archive; - for a list")
+        parser.add_argument("--output", type=Path, metavar="FILE", help="for the results (default: standard output)")
+        parser.add_argument("--format", help="jsonl, or one of `manage.py export` (default: as the name of FILE ends)")
+        parser.add_argument("--annotated", type=Path, metavar="DIR", help="write the photos there, with red boxes")
+        parser.add_argument("--record", action="store_true", help="keep photos and detections in the history")
+        parser.add_argument(
+            "--threshold", type=_probability, help="report objects above it (default: PROBABILITY_MORE)"
+        )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Raises CommandError with a sentence when the run cannot begin or go on, SystemExit with one of the codes."""
+        try:
+            totals = self._detect(options)
+        except (JournalError, FormatError, InferenceError) as error:
+            raise CommandError(str(error)) from error
+        except (AnnotatedError, StorageUnavailableError, DetectionTimeoutError) as error:
+            raise CommandError(f"{error} {_GO_ON}") from error
+        except BrokenPipeError:
+            # Whoever read the lines has had enough. What is left in the buffer goes nowhere, without a traceback.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(1) from None
+        except (OSError, DatabaseError) as error:
+            raise CommandError(f"{error}. Mend that. {_GO_ON}") from error
+        finally:
+            services.stop()
+        # Not in the red of errors.
+        self.stderr.write(str(totals), style_func=str)
+        if totals.exit_code:
+            raise SystemExit(totals.exit_code)
+
+    def _detect(self, options: dict[str, Any]) -> Totals:
+        output: Path | None = options["output"]
+        output_format = chosen_format(output, options["format"])
+        config = services.config()
+        threshold = config.probability_more if options["threshold"] is None else options["threshold"]
+        wishes = Wishes(threshold, options["record"], options["annotated"])
+        inputs = Inputs(tuple(options["paths"]), sys.stdin.buffer, config.max_body_bytes)
+        if wishes.record:
+            call_command("migrate", interactive=False, verbosity=0)
+        services.start(queue_size=_UNBOUNDED)
+        model = services.model_info()
+        run = Run(uuid.uuid4(), output_format, threshold, model["name"], model["sha256"], timezone.now().isoformat())
+        console = Console(stderr=True)
+        if output is None:
+            return answer_all(Task(inputs, wishes, run), Printed(self.stdout), console)
+        places = Places.of(output, output_format)
+        with begun(places, run) as (run, goes_on), Records(places.records) as records:
+            totals = answer_all(Task(inputs, wishes, run, goes_on), records, console)
+            if not totals.was_stopped:
+                finish(places, run)
+        return totals
+
+
+def _probability(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no probability. Give a number from 0 to 1.")
+    return value
