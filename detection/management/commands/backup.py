@@ -1,0 +1,34 @@
+"""`manage.py backup`: database and photos in one file."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
+
+from detection import services
+from detection.backup import BackupError, back_up
+from detection.upkeep import alone
+
+
+class Command(BaseCommand):
+    """Exit code 0: the file is whole; 1: a sentence on standard error says what to do, and there is no file."""
+
+    help = "Write database (SQLite) and photos into one tar file. The server may run meanwhile."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path, help="a file that does not exist yet, such as detector-2026-01-31.tar")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Raises CommandError."""
+        try:
+            # Nothing is deleted in bulk between the moment of the database and the copy of its photos.
+            with alone(services.config().data_dir) as is_ours:
+                if not is_ours:
+                    raise CommandError("Another process is deleting detections. Run this again in a minute.")
+                contents = back_up(options["file"])
+        except (BackupError, OSError, Error) as error:
+            raise CommandError(str(error)) from error
+        for name in contents.missing:
+            self.stderr.write(f"{name}: a row without a file; `manage.py prune --orphans` tells more")
+        self.stdout.write(f"{options['file']}: {contents.detections:,} detections, {contents.photos:,} photos.")

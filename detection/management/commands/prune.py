@@ -1,0 +1,119 @@
+"""`manage.py prune`: forget old detections, and clear away what kills have left behind."""
+
+import argparse
+import re
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
+
+from detection import orphans, services
+from detection.errors import StorageUnavailableError
+from detection.retention import Pruned, RetentionError, Rules, prune
+from detection.upkeep import alone
+
+_AGES = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_SIZES = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
+_MAX_DAYS = 36_500
+
+
+class Command(BaseCommand):
+    """Exit code 0: done; 1: a sentence on standard error says what to do."""
+
+    help = (
+        "Delete detections with their photos, the oldest first, in short transactions; the server may run meanwhile. "
+        "With --orphans, also files without a row, and a report of rows without a file."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--older-than", type=_age, metavar="AGE", help="delete what is older: 12h, 30d, 8w")
+        parser.add_argument("--keep", type=_count, metavar="COUNT", help="keep that many detections, the newest")
+        parser.add_argument("--max-bytes", type=_size, metavar="SIZE", help="keep so many bytes of photos: 500MB, 20GB")
+        parser.add_argument(
+            "--min-free", type=_size, metavar="SIZE", help="make so much free on the disk of DATA_DIR: 5GB"
+        )
+        parser.add_argument("--orphans", action="store_true", help="remove files without rows, report the opposite")
+        parser.add_argument("--grace", type=_age, default=orphans.GRACE, help="leave younger files alone (1h)")
+        parser.add_argument("--forget-missing", action="store_true", help="delete the detections whose photo is gone")
+        parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Raises CommandError."""
+        rules = Rules(options["older_than"], options["keep"], options["max_bytes"], options["min_free"])
+        if rules.is_empty and not (options["orphans"] or options["forget_missing"]):
+            raise CommandError("Say what may stay: --older-than 30d, --keep 100000, --max-bytes 20GB, --min-free 5GB.")
+        data_dir = services.config().data_dir
+        try:
+            with alone(data_dir) as is_ours:
+                if not is_ours:
+                    raise CommandError("Another process is deleting already. Wait for it, then run this again.")
+                self._prune(rules, options["dry_run"])
+                if options["orphans"]:
+                    self._remove_files(options["grace"], options["dry_run"])
+                if options["orphans"] or options["forget_missing"]:
+                    self._report_rows(options["forget_missing"] and not options["dry_run"])
+        except (RetentionError, StorageUnavailableError) as error:
+            raise CommandError(str(error)) from error
+        except (Error, OSError) as error:
+            raise CommandError(f"{error}. What was deleted so far is deleted; run this again later.") from error
+
+    def _prune(self, rules: Rules, dry_run: bool) -> None:
+        if rules.is_empty:
+            return
+        pruned = prune(rules, services.config().data_dir, dry_run=dry_run)
+        self.stdout.write(f"{_would(dry_run)} {_counts(pruned)}.")
+
+    def _remove_files(self, grace: timedelta, dry_run: bool) -> None:
+        removed = Pruned()
+        for file in orphans.files_without_rows(grace):
+            self.stdout.write(f"{file.name}: a file without a row")
+            if not dry_run:
+                orphans.remove(file)
+            removed.add(Pruned(0, 1, file.size_bytes))
+        self.stdout.write(f"{_would(dry_run)} {removed.files:,} files without rows ({removed.bytes:,} bytes).")
+
+    def _report_rows(self, forget: bool) -> None:
+        count = 0
+        for photo in orphans.photos_without_files():
+            count += 1
+            self.stdout.write(f"{photo.file}: a row without a file ({photo})")
+            if forget:
+                orphans.forget(photo)
+        if forget:
+            self.stdout.write(f"Forgot {count:,} photos whose file is gone.")
+        elif count:
+            self.stdout.write(
+                f"{count:,} photos have lost their file. Bring it back from a backup, or use --forget-missing."
+            )
+        else:
+            self.stdout.write("Every photo has its file.")
+
+
+def _would(dry_run: bool) -> str:
+    return "Would delete" if dry_run else "Deleted"
+
+
+def _counts(pruned: Pruned) -> str:
+    return f"{pruned.detections:,} detections and {pruned.files:,} photos ({pruned.bytes:,} bytes)"
+
+
+def _age(text: str) -> timedelta:
+    match = re.fullmatch(r"([0-9]{1,6})([hdw])", text)
+    age = None if match is None else int(match[1]) * _AGES[match[2]]
+    if age is None or age.days > _MAX_DAYS:
+        raise argparse.ArgumentTypeError(f"{text} is no age. Give hours, days or weeks: 12h, 30d, 8w.")
+    return age
+
+
+def _count(text: str) -> int:
+    if re.fullmatch(r"[0-9]{1,12}", text) is None:
+        raise argparse.ArgumentTypeError(f"{text} is no count. Give a whole number.")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,12})([KMGT]?)B?", text, re.IGNORECASE)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text} is no size. Give bytes, or KB, MB, GB, TB: 5GB.")
+    return int(match[1]) * _SIZES[match[2].upper()]

@@ -1,0 +1,29 @@
+"""`manage.py restore`: what `manage.py backup` wrote."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
+
+from detection.backup import BackupError, restore
+
+
+class Command(BaseCommand):
+    """Exit code 0: everything is back; 1: a sentence on standard error says what to do, the database is as it was."""
+
+    help = "Bring a backup back. Stop the server first: what it records meanwhile would be lost."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path, help="a file of `manage.py backup`")
+        parser.add_argument("--replace", action="store_true", help="also when the database has detections, which go")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Raises CommandError."""
+        try:
+            contents = restore(options["file"], replace=options["replace"])
+        except (BackupError, OSError, Error) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Restored {contents.detections:,} detections and {contents.photos:,} photos.")
+        if contents.missing:
+            self.stdout.write(f"{len(contents.missing):,} photos were missing when the backup was made.")

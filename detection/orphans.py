@@ -1,0 +1,88 @@
+"""Files without rows and rows without files: what a kill in the wrong moment, or a person with `rm`, leaves behind.
+
+A photo's file is written before its row is committed. A file without a row is therefore left alone while it is young:
+its upload may be on the way.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from detection import photo_store, services
+from detection.models import Photo
+
+GRACE = timedelta(hours=1)
+# A file on the way to its name (`detection/storage.py`).
+_PART = ".part"
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class LostFile:
+    """A file in the photo store that no row names."""
+
+    name: str
+    size_bytes: int
+
+
+def files_without_rows(grace: timedelta = GRACE) -> Iterator[LostFile]:
+    """The files that have no row and are older than `grace`, halves of files that a kill left among them."""
+    before = timezone.now() - grace
+    names: list[str] = []
+    for name in _stored_files(""):
+        names.append(name)
+        if len(names) == _CHUNK:
+            yield from _lost(names, before)
+            names = []
+    yield from _lost(names, before)
+
+
+def remove(file: LostFile) -> None:
+    """Remove a file, unless a row names it by now."""
+    if file.name.endswith(_PART):
+        photo_store.discard(file.name)
+    else:
+        photo_store.discard_unused(file.name)
+
+
+def photos_without_files() -> Iterator[Photo]:
+    """The photos whose file is gone; their detections have no picture any more."""
+    after = 0
+    while chunk := list(Photo.objects.filter(pk__gt=after).order_by("pk")[:_CHUNK]):
+        for photo in chunk:
+            # A photo that is deleted meanwhile loses its row first.
+            if not default_storage.exists(photo.file) and Photo.objects.filter(pk=photo.pk).exists():
+                yield photo
+        after = chunk[-1].pk
+
+
+def forget(photo: Photo) -> None:
+    """Delete a photo with its detections. Raises StorageUnavailableError."""
+    for detection in photo.detections.all():
+        services.delete_detection(detection)
+
+
+def _lost(names: list[str], before: datetime) -> Iterator[LostFile]:
+    known = set(Photo.objects.filter(file__in=names).values_list("file", flat=True))
+    for name in names:
+        if name in known:
+            continue
+        try:
+            if default_storage.get_modified_time(name) < before:
+                yield LostFile(name, default_storage.size(name))
+        except FileNotFoundError:
+            continue
+
+
+def _stored_files(folder: str) -> Iterator[str]:
+    try:
+        folders, names = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return
+    prefix = f"{folder}/" if folder else ""
+    yield from (f"{prefix}{name}" for name in sorted(names))
+    for name in sorted(folders):
+        yield from _stored_files(f"{prefix}{name}")

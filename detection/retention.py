@@ -1,0 +1,188 @@
+"""How long detections are kept: by age, by number, by the space that photos take and leave. The oldest go first."""
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.db import transaction
+from django.db.models import Max, Q, Sum
+from django.utils import timezone
+
+from detection import photo_store
+from detection.conf import Config
+from detection.models import Detection, Photo
+
+# One transaction each: short enough that nobody who records a detection meanwhile notices.
+BATCH = 200
+
+
+class RetentionError(Exception):
+    """What is asked for cannot be reached by deleting detections; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What may stay; None: as much as there is.
+
+    max_age: of a detection. keep: how many detections. max_bytes: of all uploads, the same content counted once.
+    min_free_bytes: on the disk of DATA_DIR.
+    """
+
+    max_age: timedelta | None = None
+    keep: int | None = None
+    max_bytes: int | None = None
+    min_free_bytes: int | None = None
+
+    @classmethod
+    def of(cls, config: Config) -> "Rules":
+        """The rules that an operator has set for the running server; 0 is none."""
+        return cls(
+            max_age=timedelta(days=config.retention_days) if config.retention_days else None,
+            keep=config.retention_count or None,
+            min_free_bytes=config.min_free_bytes or None,
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything may stay."""
+        return self == Rules()
+
+
+@dataclass(slots=True)
+class Pruned:
+    """What was deleted: detections, files of photos, and the bytes that these took as uploads."""
+
+    detections: int = 0
+    files: int = 0
+    bytes: int = 0
+
+    def add(self, other: "Pruned") -> None:
+        self.detections += other.detections
+        self.files += other.files
+        self.bytes += other.bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Old:
+    """One detection, as far as it matters here."""
+
+    pk: int
+    created_at: datetime
+    photo_id: int
+    size_bytes: int
+
+
+@dataclass(slots=True)
+class _Excess:
+    """What is still too much: detections before a time, a number of detections, a number of bytes."""
+
+    before: datetime | None
+    detections: int
+    bytes: int
+    _photos: set[int] = field(default_factory=set)
+
+    def take(self, old: _Old) -> bool:
+        """Whether this detection has to go; the next one is asked about as if it had gone."""
+        is_too_old = self.before is not None and old.created_at < self.before
+        if not (is_too_old or self.detections > 0 or self.bytes > 0):
+            return False
+        self.detections -= 1
+        if old.photo_id not in self._photos:
+            self._photos.add(old.photo_id)
+            self.bytes -= old.size_bytes
+        return True
+
+
+def prune(
+    rules: Rules, data_dir: Path, *, dry_run: bool = False, is_stopped: Callable[[], bool] = lambda: False
+) -> Pruned:
+    """Delete what the rules do not let stay, the oldest first, in short transactions; files after their rows.
+
+    data_dir: on the disk whose free space counts. dry_run: only say what would go. is_stopped: asked between two
+    transactions. Raises RetentionError before anything is deleted, and django.db.Error.
+    """
+    total = Pruned()
+    while True:
+        excess = _excess(rules, data_dir)
+        gone = Pruned()
+        for batch in _batches(excess):
+            if is_stopped():
+                break
+            gone.add(_counted(batch) if dry_run else _delete(batch))
+        total.add(gone)
+        # Photos of the same content share a file, and a file is not its upload to the byte: look again at what is left.
+        if dry_run or not gone.detections or is_stopped():
+            return total
+
+
+def stored_bytes() -> int:
+    """The size of all uploads, the same content counted once."""
+    files = Photo.objects.values("file").annotate(size=Max("size_bytes"))
+    return int(files.aggregate(total=Sum("size"))["total"] or 0)
+
+
+def _excess(rules: Rules, data_dir: Path) -> _Excess:
+    before = None if rules.max_age is None else timezone.now() - rules.max_age
+    detections = 0 if rules.keep is None else Detection.objects.count() - rules.keep
+    return _Excess(before, detections, _excess_bytes(rules, data_dir))
+
+
+def _excess_bytes(rules: Rules, data_dir: Path) -> int:
+    missing = 0
+    if rules.min_free_bytes is not None:
+        free = shutil.disk_usage(data_dir).free
+        missing = rules.min_free_bytes - free
+    if rules.max_bytes is None and missing <= 0:
+        return 0
+    stored = stored_bytes()
+    if missing > stored:
+        # Somebody else has filled the disk: not a reason to delete the whole history and be no better off.
+        raise RetentionError(
+            f"{free:,} bytes are free and {rules.min_free_bytes:,} are asked for, but all photos take only {stored:,}. "
+            "Nothing was deleted. Make room on the disk, or ask for less."
+        )
+    return max(missing, 0 if rules.max_bytes is None else stored - rules.max_bytes)
+
+
+def _batches(excess: _Excess) -> Iterator[list[_Old]]:
+    """The detections that have to go, oldest first: where one may stay, all newer ones may."""
+    beyond = Q()
+    while found := [_Old(*row) for row in _oldest(beyond)]:
+        batch = list(itertools.takewhile(excess.take, found))
+        if batch:
+            yield batch
+        if len(batch) < len(found):
+            return
+        last = found[-1]
+        beyond = Q(created_at__gt=last.created_at) | Q(created_at=last.created_at, pk__gt=last.pk)
+
+
+def _oldest(beyond: Q) -> Iterable[tuple[int, datetime, int, int]]:
+    rows = Detection.objects.filter(beyond).order_by("created_at", "pk")
+    return rows.values_list("pk", "created_at", "photo_id", "photo__size_bytes")[:BATCH]
+
+
+def _counted(batch: list[_Old]) -> Pruned:
+    """What a deletion would come to; photos of the same content are counted each."""
+    sizes = {old.photo_id: old.size_bytes for old in batch}
+    return Pruned(len(batch), len(sizes), sum(sizes.values()))
+
+
+def _delete(batch: list[_Old]) -> Pruned:
+    with transaction.atomic():
+        # Locked, so that of two who delete the last two detections of a photo, one sees that it was the last.
+        locked = Photo.objects.select_for_update().filter(pk__in={old.photo_id for old in batch}).order_by("pk")
+        photos = {photo.pk: photo for photo in locked}
+        _, rows = Detection.objects.filter(pk__in=[old.pk for old in batch]).delete()
+        unused = Photo.objects.filter(pk__in=photos, detections=None).values_list("pk", flat=True)
+        gone = [photos[pk] for pk in unused]
+        Photo.objects.filter(pk__in=[photo.pk for photo in gone]).delete()
+    sizes = {photo.file: photo.size_bytes for photo in gone}
+    shared = set(Photo.objects.filter(file__in=sizes).values_list("file", flat=True))
+    for file in sizes.keys() - shared:
+        photo_store.discard_unused(file)
+    freed = [size for file, size in sizes.items() if file not in shared]
+    return Pruned(rows.get(Detection._meta.label, 0), len(freed), sum(freed))

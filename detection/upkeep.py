@@ -1,0 +1,117 @@
+"""The running server keeps its own house: retention every minute, and what kills have left behind every hour.
+
+Of several servers on one database one does it at a time. It runs on a thread of its own and in short transactions; no
+request waits for it.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connection
+
+from detection import orphans
+from detection.conf import Config
+from detection.file_lock import held_by_us
+from detection.retention import Pruned, RetentionError, Rules, prune
+
+logger = logging.getLogger(__name__)
+
+EVERY_S = 60.0
+# All files are looked at for it.
+ORPHANS_EVERY = 60
+# A number of our own for PostgreSQL's advisory locks: the first bytes of sha256(b"detection.upkeep").
+_LOCK_KEY = 0x66F594E8
+
+
+@contextmanager
+def alone(data_dir: Path) -> Iterator[bool]:
+    """Hold the lock of all who delete in bulk on this database, unless another process does: then False, at once.
+
+    PostgreSQL: an advisory lock of the connection, which the server lets go of when the connection ends, however it
+    ends. SQLite: a file beside the database.
+    """
+    if connection.vendor != "postgresql":
+        with held_by_us(data_dir / "upkeep.lock") as is_ours:
+            yield is_ours
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK_KEY])
+        is_ours = bool(cursor.fetchone()[0])
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK_KEY])
+
+
+@contextmanager
+def upkeep(config: Config) -> Iterator[None]:
+    """Keep house while the block runs, when an operator has set a rule."""
+    rules = Rules.of(config)
+    if rules.is_empty:
+        yield
+        return
+    keeper = Upkeep(rules, config.data_dir)
+    keeper.start()
+    try:
+        yield
+    finally:
+        keeper.stop()
+
+
+class Upkeep:
+    """A thread that applies the rules again and again."""
+
+    def __init__(self, rules: Rules, data_dir: Path, every_s: float = EVERY_S) -> None:
+        self._rules = rules
+        self._data_dir = data_dir
+        self._every_s = every_s
+        self._ending = threading.Event()
+        self._rounds = 0
+        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Wait until the deletion that runs is committed."""
+        self._ending.set()
+        self._thread.join()
+
+    def once(self) -> None:
+        """Apply the rules now, unless another process does, and remove orphans when it is time to."""
+        with alone(self._data_dir) as is_ours:
+            if not is_ours:
+                return
+            pruned = prune(self._rules, self._data_dir, is_stopped=self._ending.is_set)
+            if self._rounds % ORPHANS_EVERY == 0:
+                pruned.add(self._remove_orphans())
+            self._rounds += 1
+        if pruned != Pruned():
+            logger.info(
+                "Upkeep deleted %d detections and %d files of %d bytes.", pruned.detections, pruned.files, pruned.bytes
+            )
+
+    def _remove_orphans(self) -> Pruned:
+        removed = Pruned()
+        for file in orphans.files_without_rows():
+            if self._ending.is_set():
+                break
+            orphans.remove(file)
+            removed.add(Pruned(0, 1, file.size_bytes))
+        return removed
+
+    def _run(self) -> None:
+        while not self._ending.wait(self._every_s):
+            try:
+                self.once()
+            except RetentionError as error:
+                logger.error("Upkeep: %s", error)
+            except Exception:  # the thread must live on: what failed may be mended by the next time
+                logger.exception("Upkeep failed; it is tried again in %g seconds.", self._every_s)
+            finally:
+                connection.close()

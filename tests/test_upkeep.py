@@ -1,0 +1,161 @@
+"""The server's own housekeeping: by the rules, one process at a time, and it outlives what goes wrong."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import OperationalError, connection
+
+from detection import services, upkeep
+from detection.conf import Config
+from detection.lifespan import Lifespan
+from detection.models import Detection
+from detection.retention import Pruned, RetentionError, Rules
+from detection.upkeep import ORPHANS_EVERY, Upkeep, alone
+from tests.kept import keep
+from tests.test_orphans import aged
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WAIT_S = 60
+
+
+@pytest.fixture
+def data_dir(config: Config) -> Path:
+    config.data_dir.mkdir(exist_ok=True)
+    return config.data_dir
+
+
+@contextmanager
+def held_by_another(data_dir: Path) -> Iterator[None]:
+    """Another thread has the lock: it has a connection of its own, as another process would."""
+    has_it, ended = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with alone(data_dir) as is_ours:
+            assert is_ours
+            has_it.set()
+            assert ended.wait(WAIT_S)
+        connection.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert has_it.wait(WAIT_S)
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_lock_is_for_one_at_a_time_and_free_afterwards(data_dir: Path) -> None:
+    with held_by_another(data_dir), alone(data_dir) as is_ours:
+        assert not is_ours
+    with alone(data_dir) as is_ours:
+        assert is_ours
+
+
+def test_round_applies_the_rules_and_removes_orphans(data_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _, young = keep(31, 1)
+    default_storage.save("ab/lost.jpg", ContentFile(b"lost"))
+    aged("ab/lost.jpg", 24 * 3600)
+    with caplog.at_level("INFO"):
+        Upkeep(Rules(max_age=timedelta(days=30)), data_dir).once()
+    assert Detection.objects.get().pk == young.pk
+    assert not default_storage.exists("ab/lost.jpg")
+    assert "Upkeep deleted 1 detections and 2 files" in caplog.text
+
+
+def test_round_leaves_it_to_another_process_that_is_at_it(data_dir: Path) -> None:
+    keep(31)
+    with held_by_another(data_dir):
+        Upkeep(Rules(keep=0), data_dir).once()
+    assert Detection.objects.count() == 1
+
+
+def test_round_with_nothing_to_do_says_nothing(data_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    keep(1)
+    with caplog.at_level("INFO"):
+        Upkeep(Rules(keep=1), data_dir).once()
+    assert "Upkeep" not in caplog.text
+
+
+def test_orphans_are_looked_for_now_and_then(data_dir: Path) -> None:
+    keeper = Upkeep(Rules(keep=1), data_dir)
+    with mock.patch("detection.orphans.files_without_rows", return_value=[]) as looked:
+        for _ in range(ORPHANS_EVERY + 1):
+            keeper.once()
+    assert looked.call_count == 2
+
+
+def test_stop_is_heard_between_two_orphans(data_dir: Path) -> None:
+    keeper = Upkeep(Rules(keep=1), data_dir, every_s=WAIT_S)
+    keeper.start()
+    keeper.stop()
+    default_storage.save("ab/lost.jpg", ContentFile(b"lost"))
+    aged("ab/lost.jpg", 24 * 3600)
+    keeper.once()
+    assert default_storage.exists("ab/lost.jpg")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RetentionError("Make room on the disk."), "Upkeep: Make room on the disk."),
+        (OperationalError("database is locked"), "Upkeep failed; it is tried again"),
+    ],
+    ids=["cannot be reached", "database is locked"],
+)
+def test_thread_outlives_a_round_that_fails(
+    error: Exception, said: str, data_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    again = threading.Event()
+    outcomes = iter([error])
+
+    def prune(*_: Any, **__: Any) -> Any:
+        for failure in outcomes:
+            raise failure
+        again.set()
+        return Pruned()
+
+    keeper = Upkeep(Rules(keep=1), data_dir, every_s=0.01)
+    with mock.patch.object(upkeep, "prune", prune):
+        keeper.start()
+        assert again.wait(WAIT_S)
+        keeper.stop()
+    assert said in caplog.text
+
+
+async def lifespan() -> list[str]:
+    """One life of the server: what it sends."""
+    events = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    sent: list[str] = []
+
+    async def receive() -> Any:
+        return next(events)
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    await Lifespan()({"type": "lifespan"}, receive, send)  # type: ignore[arg-type]
+    return sent
+
+
+@pytest.mark.parametrize(("rule", "starts"), [({"retention_days": 30}, 1), ({}, 0)], ids=["a rule", "no rule"])
+def test_server_keeps_house_when_there_is_a_rule(rule: dict[str, int], starts: int, limits: Any) -> None:
+    limits(**rule)
+    with (
+        mock.patch.object(services, "start"),
+        mock.patch.object(services, "stop"),
+        mock.patch.object(Upkeep, "start") as started,
+        mock.patch.object(Upkeep, "stop") as stopped,
+    ):
+        assert asyncio.run(lifespan()) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert (started.call_count, stopped.call_count) == (starts, starts)
