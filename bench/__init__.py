@@ -1,0 +1,1 @@
+"""Measurements of the service; `make bench` runs them all, `python -m bench.<part>` one of them."""

@@ -1,0 +1,69 @@
+"""The checkpoints that are measured: the embedded one, and ResNet-50's network with seeded random weights."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.checkpoints import (
+    EMBEDDED_EDGE,
+    EMBEDDED_PREFIX,
+    NO_RESNET50,
+    REPOSITORY,
+    RESNET50_EDGE,
+    RESNET50_SYMBOL,
+    write_random_resnet50_ssd,
+)
+
+EMBEDDED = "embedded"
+RESNET50 = "resnet50"
+NAMES = (EMBEDDED, RESNET50)
+
+
+class ModelMissingError(RuntimeError):
+    """A checkpoint is not on this machine; the message says what it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A checkpoint of epoch 0 and the edge of its input in pixels."""
+
+    name: str
+    prefix: Path
+    edge: int
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The service's settings that choose it."""
+        return {"MODEL_PREFIX": str(self.prefix), "MODEL_EPOCH": "0", "MODEL_EDGE": str(self.edge)}
+
+    @property
+    def arguments(self) -> list[str]:
+        """The same for the bench's own programs."""
+        return [f"--prefix={self.prefix}", f"--edge={self.edge}"]
+
+
+def model(name: str, folder: Path) -> Model:
+    """A model by its name; random weights are written to `folder`. Raises ModelMissingError."""
+    if name == EMBEDDED:
+        return Model(name, EMBEDDED_PREFIX, EMBEDDED_EDGE)
+    if not RESNET50_SYMBOL.is_file():
+        raise ModelMissingError(f"The measurement of {name} {NO_RESNET50}.")
+    prefix = folder / "random" / "resnet50_ssd_model"
+    if not prefix.with_name(f"{prefix.name}-symbol.json").is_file():
+        write_random_resnet50_ssd(prefix.parent)
+    return Model(name, prefix, RESNET50_EDGE)
+
+
+def quantize(model: Model, photos: Sequence[Path], folder: Path) -> None:
+    """Make the int8 model of a checkpoint that comes without one. Raises CalledProcessError.
+
+    Calibrated on the photos that the bench sends: good enough for its speed, and random weights detect nothing anyway.
+    """
+    if model.prefix.with_name(f"{model.prefix.name}-0000-int8.onnx").is_file():
+        return
+    environment = {**os.environ, **model.environment, "DATA_DIR": str(folder / "quantize")}
+    command = [sys.executable, "manage.py", "quantize", *map(str, photos)]
+    subprocess.run(command, cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL, check=True)

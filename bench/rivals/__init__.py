@@ -1,0 +1,1 @@
+"""The same network, served by others."""

@@ -1,0 +1,65 @@
+"""What every rival does with a photo: this service's own steps, so that the serving is what differs."""
+
+import argparse
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import openvino as ov
+
+from bench import steps
+from detection.inference.convert.cache import prepare_network
+from detection.inference.network import Network
+
+_PROBABILITY_MORE = 0.5
+
+
+def arguments() -> argparse.Namespace:
+    """What a rival's server is told: where to listen, which checkpoint, and its own variant."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--prefix", type=Path, required=True)
+    parser.add_argument("--edge", type=int, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--variant", required=True)
+    return parser.parse_args()
+
+
+class Steps:
+    """Decode, resize, run, decode boxes. Safe to call from several threads: each has an infer request of its own."""
+
+    def __init__(self, prefix: Path, edge: int, cache: Path, properties: dict[str, Any]) -> None:
+        self._network: Network = prepare_network(prefix, 0, edge, cache)
+        core = ov.Core()
+        model = core.read_model(self._network.onnx_path)
+        self._compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.f32, **properties})
+        self._names: Sequence[str] = [output.get_any_name() for output in self._compiled.outputs]
+        self._of_thread = threading.local()
+
+    def __call__(self, data: bytes) -> dict[str, Any]:
+        """The answer's body for the bytes of a photo."""
+        prepared = steps.prepare(data, self._network)
+        request = self._request()
+        request.infer([prepared.batch_rgb], share_inputs=True)
+        outputs = {name: request.get_output_tensor(index).data for index, name in enumerate(self._names)}
+        found = steps.finish(outputs, prepared, self._network)
+        return {
+            "prediction": [
+                {
+                    "objectClass": one.class_name,
+                    "probability": one.probability,
+                    "x": one.box.x,
+                    "y": one.box.y,
+                    "width": one.box.width,
+                    "height": one.box.height,
+                }
+                for one in found
+                if one.probability > _PROBABILITY_MORE
+            ]
+        }
+
+    def _request(self) -> Any:
+        if not hasattr(self._of_thread, "request"):
+            self._of_thread.request = self._compiled.create_infer_request()
+        return self._of_thread.request
