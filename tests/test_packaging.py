@@ -1,0 +1,218 @@
+"""What ships the service: the Dockerfile, the lists of requirements, the Makefile. Checked without Docker."""
+
+import fnmatch
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from detection.conf import BASE_DIR
+
+PINNED = re.compile(r"[a-z0-9._-]+(\[[a-z,]+\])?==[0-9][0-9a-z.]*(\s*;.+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction of the Dockerfile, its continued lines joined."""
+
+    name: str
+    arguments: str
+
+
+def dockerfile() -> list[Instruction]:
+    text = (BASE_DIR / "Dockerfile").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
+    return [Instruction(*line.split(maxsplit=1)) for line in joined.splitlines() if line.strip()]
+
+
+def arguments_of(name: str) -> list[str]:
+    return [instruction.arguments for instruction in dockerfile() if instruction.name == name]
+
+
+def environment_of_image() -> dict[str, str]:
+    return dict(re.findall(r"(\w+)=(\S+)", " ".join(arguments_of("ENV"))))
+
+
+def copied_sources() -> list[str]:
+    return [source for line in arguments_of("COPY") for source in line.split()[:-1]]
+
+
+def pins_of(name: str) -> dict[str, str]:
+    """The pins of a list of requirements, by package."""
+    lines = (line.split("#")[0].strip() for line in (BASE_DIR / name).read_text(encoding="utf-8").splitlines())
+    return {re.split(r"[\[=]", line)[0]: line for line in lines if line and not line.startswith("-")}
+
+
+def copy_as_docker_does(folder: Path) -> None:
+    for source in copied_sources():
+        path = BASE_DIR / source
+        if path.is_dir():
+            shutil.copytree(path, folder / source, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(path, folder / source)
+
+
+def test_the_image_is_of_the_slim_python_and_ends_as_an_ordinary_user() -> None:
+    assert arguments_of("FROM") == ["python:3.12-slim"]
+    (user,) = arguments_of("USER")
+    assert f"useradd --uid {user} " in " ".join(arguments_of("RUN"))
+    names = [instruction.name for instruction in dockerfile()]
+    assert names.index("USER") > max(index for index, name in enumerate(names) if name == "RUN")
+
+
+def test_what_the_image_copies_is_there_and_is_sent_to_the_builder() -> None:
+    ignored = [line for line in (BASE_DIR / ".dockerignore").read_text().splitlines() if line and line[0] != "#"]
+    sources = copied_sources()
+    assert {"requirements.txt", "requirements-gpu.txt", "manage.py", "models"} <= set(sources)
+    assert [source for source in sources if not (BASE_DIR / source).exists()] == []
+    assert [source for source in sources if any(fnmatch.fnmatch(source, pattern) for pattern in ignored)] == []
+
+
+@pytest.mark.parametrize("path", [".git", ".venv", ".venv-mxnet", "var", ".env", "staticfiles", "half.part"])
+def test_what_is_private_or_large_is_not_sent_to_the_builder(path: str) -> None:
+    ignored = (BASE_DIR / ".dockerignore").read_text().splitlines()
+    assert any(fnmatch.fnmatch(path, pattern) for pattern in ignored)
+
+
+def test_the_image_serves_beyond_itself_and_keeps_its_data_in_the_volume() -> None:
+    environment = environment_of_image()
+    assert environment["DATA_DIR"] == "/data"
+    assert arguments_of("VOLUME") == ["/data"]
+    assert environment["REST_HOST"] == "0.0.0.0"  # noqa: S104 - the container's own network
+    assert arguments_of("EXPOSE") == [environment["REST_PORT"]]
+    assert "SECRET_KEY" not in environment
+    assert json.loads(arguments_of("CMD")[-1]) == ["python", "manage.py", "serve"]
+
+
+def test_the_variant_chooses_the_requirements_and_another_stops_the_build(tmp_path: Path) -> None:
+    (choose,) = [run for run in arguments_of("RUN") if "VARIANT" in run]
+    (tmp_path / "pip").write_text('#!/bin/sh\necho "pip $*"\n')
+    (tmp_path / "pip").chmod(0o755)
+
+    def run(variant: str) -> tuple[int, str]:
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "VARIANT": variant}
+        ended = subprocess.run(["sh", "-c", choose], env=environment, capture_output=True, text=True, check=False)
+        return ended.returncode, ended.stdout + ended.stderr
+
+    assert run("cpu") == (0, "pip install -r requirements.txt\n")
+    assert run("gpu") == (0, "pip install -r requirements-gpu.txt\n")
+    assert run("tpu") == (1, "VARIANT is 'tpu': build with VARIANT=cpu or VARIANT=gpu.\n")
+
+
+def test_the_build_collects_the_static_files_and_makes_no_key(tmp_path: Path) -> None:
+    copy_as_docker_does(tmp_path)
+    (collect,) = [run for run in arguments_of("RUN") if "collectstatic" in run]
+    environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-c", collect], cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert (tmp_path / "staticfiles" / "admin").is_dir()
+    assert (tmp_path / "staticfiles" / "staticfiles.json").is_file()
+    assert list(tmp_path.rglob("secret_key")) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-dev.txt", "requirements-gpu.txt", "requirements-mxnet.txt"]
+)
+def test_every_requirement_is_pinned(name: str) -> None:
+    pins = pins_of(name)
+    assert len(pins) > 10
+    assert [line for line in pins.values() if not PINNED.fullmatch(line)] == []
+
+
+def test_the_gpu_variant_differs_in_onnx_runtime_alone() -> None:
+    cpu, gpu = pins_of("requirements.txt"), pins_of("requirements-gpu.txt")
+    assert cpu.pop("onnxruntime").startswith("onnxruntime==")
+    assert gpu.pop("onnxruntime-gpu").startswith("onnxruntime-gpu[cuda,cudnn]==")
+    assert gpu == cpu
+
+
+def test_the_environment_of_mxnet_serves_with_the_same_pins_but_numpy() -> None:
+    service, mxnet = pins_of("requirements.txt"), pins_of("requirements-mxnet.txt")
+    assert {name: mxnet.get(name) for name in service if name != "numpy"} == {
+        name: pin for name, pin in service.items() if name != "numpy"
+    }
+    assert mxnet["mxnet"].startswith("mxnet==1.")
+
+
+def make(*arguments: str, path: Path) -> subprocess.CompletedProcess[str]:
+    """Run make where only the programs in `path` can be found, in a folder without environments."""
+    command = [shutil.which("make") or "make", *arguments]
+    return subprocess.run(
+        command, cwd=path.parent, env={"PATH": str(path)}, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def bare_path(tmp_path: Path) -> Path:
+    """A PATH with the shell and awk alone, beside a copy of the Makefile."""
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    shutil.copy(BASE_DIR / "Makefile", tmp_path)
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        shutil.copy(BASE_DIR / name, tmp_path)
+    path = tmp_path / "bin"
+    path.mkdir()
+    for program in ("sh", "awk", "rm"):
+        (path / program).symlink_to(shutil.which(program) or program)
+    return path
+
+
+def stand_in_python(path: Path, body: str) -> None:
+    script = path / "python3"
+    script.write_text(f"#!/bin/sh\n{body}\n")
+    script.chmod(0o755)
+
+
+def test_make_alone_lists_what_one_can_do(bare_path: Path) -> None:
+    listed = make(path=bare_path).stdout
+    for target in ("run", "test", "oracle", "lint", "format"):
+        assert re.search(rf"^make {target} +\w+", listed, re.MULTILINE)
+
+
+def test_make_run_without_python_says_what_to_install(bare_path: Path) -> None:
+    ended = make("run", path=bare_path)
+    assert ended.returncode != 0
+    assert ended.stderr.startswith("No Python 3.11 or newer was found. Install one, or name it: make PYTHON=")
+
+
+def test_make_run_passes_over_an_old_python(bare_path: Path) -> None:
+    stand_in_python(bare_path, "exit 1")
+    assert make("run", path=bare_path).stderr.startswith("No Python 3.11 or newer was found.")
+
+
+def test_make_run_without_the_venv_module_says_what_to_install(bare_path: Path) -> None:
+    stand_in_python(bare_path, 'case "$2" in *ensurepip*) exit 1 ;; esac')
+    ended = make("run", path=bare_path)
+    assert ended.returncode != 0
+    assert "python3 cannot make environments. On Debian and Ubuntu, run: sudo apt install python3-venv" in ended.stderr
+    assert not (bare_path.parent / ".venv").exists()
+
+
+def test_an_environment_that_cannot_be_made_leaves_nothing_behind(bare_path: Path) -> None:
+    (bare_path / "mkdir").symlink_to(shutil.which("mkdir") or "mkdir")
+    stand_in_python(bare_path, 'case "$*" in *--clear*) mkdir -p .venv/bin; exit 1 ;; esac')
+    assert make("run", path=bare_path).returncode != 0
+    assert not (bare_path.parent / ".venv").exists()
+
+
+def test_make_test_postgres_asks_for_the_database(bare_path: Path) -> None:
+    tools = bare_path.parent / ".venv"
+    (tools / "bin").mkdir(parents=True)
+    for name in ("bin/python", ".tools-installed"):
+        (tools / name).touch()
+    assert make("test-postgres", path=bare_path).stderr.startswith("Set TEST_DATABASE_URL to a role")
+
+
+def test_the_guide_for_contributors_names_files_and_targets_that_exist() -> None:
+    guide = (BASE_DIR / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", (BASE_DIR / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    paths = re.findall(r"`((?:detection|tests|\.ci)/[\w./-]+)`", guide)
+    assert len(paths) > 10
+    assert [path for path in paths if not (BASE_DIR / path).exists()] == []
+    assert set(re.findall(r"`make ([a-z-]+)", guide)) <= targets
