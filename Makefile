@@ -1,0 +1,87 @@
+# What one can do here: `make` lists it. Each target makes the environment that it needs.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test test-postgres oracle bench lint format coverage clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+ORACLE_VENV := .venv-mxnet
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+# Variables, for a comma in the text of $(call) would end its argument.
+ANY_PYTHON := python3 python3.14 python3.13 python3.12 python3.11
+NO_PYTHON = No Python 3.11 or newer was found. Install one, or name it: make PYTHON=/path/to/python3 $(MAKECMDGOALS)
+ORACLE_PYTHON := python3.11 python3
+NO_ORACLE_PYTHON = MXNet 1.9.1 needs Python 3.11, and none was found. Install it, or name it: make PYTHON=/path/to/python3.11 oracle
+NO_VENV = cannot make environments. On Debian and Ubuntu, run: sudo apt install python3-venv
+
+# $(call make_venv,FOLDER,CANDIDATES,TEST OF THE VERSION v,SENTENCE WHERE NO CANDIDATE PASSES)
+define make_venv
+@found=; for python in $(PYTHON) $(2); do \
+	if "$$python" -c 'import sys; v = sys.version_info[:2]; sys.exit(not $(3))' 2>/dev/null; then found=$$python; break; fi; \
+done; \
+if [ -z "$$found" ]; then echo "$(4)" >&2; exit 1; fi; \
+if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then echo "$$found $(NO_VENV)" >&2; exit 1; fi; \
+echo "Making $(1) with $$("$$found" --version)."; \
+"$$found" -m venv --clear $(1) || { rm -rf $(1); exit 1; }
+endef
+
+help: ## List what one can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.service-installed ## Serve on http://127.0.0.1:8080 (REST_HOST, REST_PORT)
+	$(BIN)/python manage.py serve
+
+test: lint ## Everything that can be tested here: style, types, all tests, branch coverage
+	$(BIN)/python -m pytest --ignore=tests/oracle --cov --cov-fail-under=90 $(PYTEST_ARGS)
+
+test-postgres: $(VENV)/.tools-installed ## The tests that use the database, on PostgreSQL at TEST_DATABASE_URL
+	@[ -n "$$TEST_DATABASE_URL" ] || { \
+		echo "Set TEST_DATABASE_URL to a role that may make databases, such as postgres://me@127.0.0.1/detector." >&2; exit 1; }
+	@DATABASE_URL="$$TEST_DATABASE_URL" $(BIN)/python -m pytest --ignore=tests/oracle --ignore=tests/inference --ignore=tests/faults \
+		-m "not browser" $(PYTEST_ARGS)
+
+oracle: $(ORACLE_VENV)/.installed ## Compare with MXNet 1.9.1, in an environment of its own (Python 3.11)
+	$(ORACLE_VENV)/bin/python -m pytest -c tests/oracle/pytest.ini -p tests.strict_skips tests/oracle $(PYTEST_ARGS)
+
+bench: $(VENV)/.tools-installed ## Measure: engines, service, rivals, memory, ... (a quarter of an hour; BENCH_ARGS)
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+lint: $(VENV)/.tools-installed ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.tools-installed ## Format the code, mend what can be mended by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+coverage: test ## The tests, and which branches they took, line by line
+	$(BIN)/coverage html
+	@echo "Open htmlcov/index.html."
+
+clean: ## Remove environments, caches and reports; var/ (photos, database, models) stays
+	rm -rf $(VENV) $(ORACLE_VENV) .venv-bench-* .coverage .coverage.* htmlcov staticfiles .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.service-installed: requirements.txt $(BIN)/python
+	@echo "Installing requirements.txt into $(VENV): a minute or two at the first time."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.tools-installed: requirements-dev.txt requirements.txt $(BIN)/python
+	@echo "Installing requirements-dev.txt into $(VENV): a minute or two at the first time."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $(VENV)/.service-installed $@
+
+$(BIN)/python:
+	$(call make_venv,$(VENV),$(ANY_PYTHON),v >= (3, 11),$(NO_PYTHON))
+
+$(ORACLE_VENV)/.installed: requirements-mxnet.txt $(ORACLE_VENV)/bin/python
+	@echo "Installing requirements-mxnet.txt into $(ORACLE_VENV): a minute or two at the first time."
+	@$(ORACLE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-mxnet.txt
+	@touch $@
+
+$(ORACLE_VENV)/bin/python:
+	$(call make_venv,$(ORACLE_VENV),$(ORACLE_PYTHON),v == (3, 11),$(NO_ORACLE_PYTHON))
