@@ -11,6 +11,10 @@ import numpy as np
 _SOI, _EOI, _SOS, _APP0, _APP2, _APP14, _COM = 0xD8, 0xD9, 0xDA, 0xE0, 0xE2, 0xEE, 0xFE
 _APP_MARKERS = range(0xE0, 0xF0)
 _FILL, _RST_FIRST, _RST_LAST = 0xFF, 0xD0, 0xD7
+# Looked through at once: a file of many short scans is not read to its end for each of them.
+_BLOCK_BYTES = 1 << 20
+# A photo with all that cameras and editors add has some hundred.
+_MOST_SEGMENTS = 20_000
 # A JFIF segment (ITU-T T.871, section 10.1) of 16 bytes: version and density are copied, its thumbnail is not.
 _JFIF_START = b"\xff\xe0\x00\x10JFIF\0"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -80,7 +84,7 @@ def _keeps_jpeg_segment(marker: int, segment: bytes) -> bool:
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Marker and bytes of each segment after SOI; a scan's compressed data belongs to its SOS. Ends with EOI."""
     position = 2
-    while True:
+    for _ in range(_MOST_SEGMENTS):
         if data[position : position + 1] != b"\xff":
             raise NotStrippableError("a JPEG segment is not where it should be")
         while data[position + 1 : position + 2] == b"\xff":
@@ -99,6 +103,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             end = _scan_end(data, end)
         yield marker, data[position:end]
         position = end
+    raise NotStrippableError("the JPEG has too many segments")
 
 
 def _scan_end(data: bytes, start: int) -> int:
@@ -107,13 +112,14 @@ def _scan_end(data: bytes, start: int) -> int:
     In it 0xFF is followed by 0x00 (a stuffed byte), a restart marker or another 0xFF (a fill byte); anything else is
     the next segment (ITU-T T.81, B.1.1.5). In NumPy, because this reads nearly every byte of nearly every photo.
     """
-    scan = np.frombuffer(data, dtype=np.uint8)[start:]
-    marks = np.flatnonzero(scan[:-1] == _FILL)
-    after = scan[marks + 1]
-    ends = np.flatnonzero((after != 0) & (after != _FILL) & ((after < _RST_FIRST) | (after > _RST_LAST)))
-    if len(ends) == 0:
-        raise NotStrippableError("the JPEG ends within its compressed data")
-    return start + int(marks[ends[0]])
+    for begin in range(start, len(data), _BLOCK_BYTES):
+        block = np.frombuffer(data, dtype=np.uint8)[begin : begin + _BLOCK_BYTES + 1]
+        marks = np.flatnonzero(block[:-1] == _FILL)
+        after = block[marks + 1]
+        ends = np.flatnonzero((after != 0) & (after != _FILL) & ((after < _RST_FIRST) | (after > _RST_LAST)))
+        if len(ends):
+            return begin + int(marks[ends[0]])
+    raise NotStrippableError("the JPEG ends within its compressed data")
 
 
 def _orientation_segment(orientation: int) -> bytes:

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 import zlib
 from collections.abc import Callable
 
@@ -210,3 +211,19 @@ def test_chunks_of_a_png_keep_their_checksums() -> None:
         kinds.append(kind)
         position += 12 + length
     assert kinds == [b"IHDR", b"iCCP", b"IDAT", b"IEND"]
+
+
+def test_jpeg_of_many_short_scans_is_read_once() -> None:
+    """Each scan's end used to be looked for in the whole rest of the file."""
+    whole = photos.encode(photos.two_colours(), progressive=True)
+    scan = whole[whole.rfind(b"\xff\xda") : -2]
+    data = whole[:-2] + scan * 300 + bytes(15_000_000) + b"\xff\xd9"
+    started = time.process_time()
+    assert len(strip_metadata(data, "JPEG", 1)) == len(data)
+    assert time.process_time() - started < 3
+
+
+def test_jpeg_of_endless_segments_is_encoded_anew() -> None:
+    whole = photos.encode(photos.two_colours())
+    with pytest.raises(NotStrippableError, match="too many segments"):
+        strip_metadata(whole[:2] + b"\xff\xe5\x00\x02" * 30_000 + whole[2:], "JPEG", 1)

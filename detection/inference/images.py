@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ExifTags, Image
 
+from detection.inference.costly_files import refuse_costly
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 
 FORMATS = ("JPEG", "PNG", "WEBP")
@@ -89,6 +90,7 @@ def decode_photo(data: bytes, *, max_pixels: int, min_edge_px: int | None = None
 def _opened(data: bytes) -> Image.Image:
     if not data:
         raise ImageDecodeError("The photo is empty. Send the bytes of a JPEG, PNG or WebP file.")
+    refuse_costly(data)
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except _DECODER_ERRORS as error:
