@@ -1,6 +1,9 @@
 """The Django app. Loading it reads no model: only a server does (`detection/services.py`)."""
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class DetectionConfig(AppConfig):
@@ -12,3 +15,14 @@ class DetectionConfig(AppConfig):
             api_access_schema,
             checks,
         )
+
+        post_migrate.connect(_enter_old_detections, sender=self)
+
+
+def _enter_old_detections(**_given: Any) -> None:
+    """A history from before there were entries and tallies gets them after its migration."""
+    from detection.bookkeeping import rebuild
+    from detection.models import Detection, ListEntry
+
+    if Detection.objects.exists() and not ListEntry.objects.exists():
+        rebuild()

@@ -35,6 +35,7 @@ SCORES = Histogram(
     buckets=[tenth / 10 for tenth in range(1, 11)],
     registry=registry,
 )
+VERDICTS = Counter("detector_verdicts", "What reviewers said of objects and photos.", ["verdict"], registry=registry)
 STORED_PHOTOS = Counter("detector_stored_photos", "Photos that were kept.", registry=registry)
 STORED_BYTES = Counter("detector_stored_bytes", "Bytes of the uploads that were kept.", registry=registry)
 BATCH_PHOTOS = Histogram(
@@ -82,6 +83,12 @@ def observe_photo(stages_ms: Iterable[tuple[str, float]], objects: Iterable[Foun
         SCORES.observe(found.probability)
     if empty:
         EMPTY_PHOTOS.inc()
+
+
+def observe_verdicts(kinds: Iterable[str]) -> None:
+    """Count what a reviewer said."""
+    for kind in kinds:
+        VERDICTS.labels(kind).inc()
 
 
 def observe_stage(stage: str, spent_ms: float) -> None:

@@ -1,4 +1,5 @@
-"""What is kept: the photo, the detection that a model made of it, the objects of that detection, and batches of photos.
+"""What is kept: the photo, the detection that a model made of it, the objects of that detection, batches of photos, and
+what people said of the objects.
 
 A detection is never changed after it was written. Objects are kept from a low probability up, so that a threshold can
 be moved later without running the network again; what a detection *reports* are the objects above its own threshold.
@@ -204,3 +205,143 @@ class BatchItem(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Review(models.Model):
+    """How far people are with a detection. One without a row was never looked at.
+
+    version: the number of steps so far; whoever goes on from another one has not seen what a colleague did meanwhile.
+    """
+
+    detection = models.OneToOneField(Detection, on_delete=models.CASCADE, related_name="review")
+    version = models.PositiveIntegerField(default=0)
+    is_reviewed = models.BooleanField(default=False)
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+    reviewer_name = models.CharField(max_length=150, blank=True)
+
+    def __str__(self) -> str:
+        return f"review of {self.detection_id}"
+
+
+class Verdict(models.Model):
+    """What a person said, at one step of a review. Rows are only ever added: the newest one of an object is in force.
+
+    found: the model's object that it is about; added_number: the object that a person drew. A row about neither is
+    about the whole detection. class_name and box: what is true of the object from then on, also where it says no more
+    than that the model is right.
+    """
+
+    class Kind(models.TextChoices):
+        CONFIRMED = "confirmed"
+        REJECTED = "rejected"
+        RELABELLED = "relabelled"
+        CORRECTED = "corrected"
+        ADDED = "added"
+        CLEARED = "cleared"
+        REVIEWED = "reviewed"
+        REOPENED = "reopened"
+
+    detection = models.ForeignKey(Detection, on_delete=models.CASCADE, related_name="verdicts", db_index=False)
+    step = models.PositiveIntegerField(help_text="The version of the review that it made.")
+    found = models.ForeignKey(DetectedObject, on_delete=models.CASCADE, null=True, blank=True, related_name="verdicts")
+    added_number = models.PositiveIntegerField(null=True, blank=True)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    class_name = models.CharField(max_length=100, blank=True)
+    x = models.PositiveIntegerField(default=0)
+    y = models.PositiveIntegerField(default=0)
+    width = models.PositiveIntegerField(default=0)
+    height = models.PositiveIntegerField(default=0)
+    undoes = models.PositiveIntegerField(null=True, blank=True, help_text="The step that it took back.")
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="verdicts"
+    )
+    reviewer_name = models.CharField(max_length=150, blank=True, help_text="Also when the account is gone.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["step", "id"]
+        indexes = [models.Index(fields=["detection", "step"], name="verdict_steps")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.class_name}".rstrip()
+
+    @property
+    def box(self) -> PixelBox:
+        """The box in pixels of the upright photo."""
+        return PixelBox(self.x, self.y, self.width, self.height)
+
+
+class ListEntry(models.Model):
+    """Where a detection stands in the lists: one row for all its reported objects, and one for each of their classes.
+
+    Kept beside the detection (`detection/bookkeeping.py`), so that a list of one class finds its page by an index among
+    a million detections. class_name: empty in the row for all. lowest, highest: probabilities of the objects that the
+    row is for; 1 and 0 where there are none. is_reviewed: that of the review.
+    """
+
+    detection = models.ForeignKey(Detection, on_delete=models.CASCADE, related_name="entries")
+    class_name = models.CharField(max_length=100, blank=True)
+    owner_id = models.BigIntegerField(default=0, help_text="0 for nobody.")
+    source = models.CharField(max_length=16)
+    lowest = models.FloatField()
+    highest = models.FloatField()
+    is_reviewed = models.BooleanField(default=False)
+    created_at = models.DateTimeField(help_text="That of the detection.")
+
+    class Meta:
+        verbose_name_plural = "list entries"
+        indexes = [
+            models.Index(
+                fields=["class_name", "-created_at", "-detection", "highest", "source", "is_reviewed"],
+                name="entry_newest",
+            ),
+            models.Index(
+                fields=["class_name", "is_reviewed", "-created_at", "-detection", "highest"], name="entry_review_newest"
+            ),
+            models.Index(fields=["class_name", "is_reviewed", "lowest", "detection"], name="entry_review_lowest"),
+            models.Index(
+                fields=["owner_id", "class_name", "is_reviewed", "-created_at", "-detection"], name="entry_owner"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.class_name or 'all objects'} of {self.detection_id}"
+
+
+class Tally(models.Model):
+    """A number of the history, counted while it grows: how many of something there were on a day (`tallies.py`).
+
+    class_name: of the model's object, or of the one that a person drew; empty where a row counts photos. detail: the
+    twentieth of the probability that an object has, or the class that it was relabelled to. day: of the detection, in
+    UTC.
+    """
+
+    class Kind(models.TextChoices):
+        PHOTO = "photo"
+        EMPTY = "empty"
+        OBJECT = "object"
+        CONFIRMED = "confirmed"
+        REJECTED = "rejected"
+        RELABELLED = "relabelled"
+        CORRECTED = "corrected"
+        ADDED = "added"
+
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    day = models.DateField()
+    class_name = models.CharField(max_length=100, blank=True)
+    detail = models.CharField(max_length=100, blank=True)
+    source = models.CharField(max_length=16)
+    model_name = models.CharField(max_length=200)
+    owner_id = models.BigIntegerField(default=0, help_text="0 for nobody.")
+    count = models.BigIntegerField()
+
+    class Meta:
+        verbose_name_plural = "tallies"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "day", "class_name", "detail", "source", "model_name", "owner_id"], name="one_tally"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.kind} on {self.day}"

@@ -23,7 +23,7 @@ from django.db import (
 )
 from django.utils import timezone
 
-from detection import metrics, photo_store, request_id
+from detection import bookkeeping, metrics, photo_store, request_id
 from detection.errors import StorageUnavailableError
 from detection.inference.hardware import usable_cores
 from detection.inference.images import PhotoInfo
@@ -217,7 +217,7 @@ def _unavailable(what: str, error: Exception) -> StorageUnavailableError:
 
 
 def _insert(stored: list[tuple[Record, StoredPhoto]]) -> list[Detection]:
-    """Three bulk inserts, whatever the number of records, and an update for each item of a batch."""
+    """Four bulk inserts and a few counts, whatever the number of records, and an update for each item of a batch."""
     now = timezone.now()
     photos = Photo.objects.bulk_create(
         Photo(
@@ -235,11 +235,12 @@ def _insert(stored: list[tuple[Record, StoredPhoto]]) -> list[Detection]:
     detections = Detection.objects.bulk_create(
         _detection(record, photo) for (record, _), photo in zip(stored, photos, strict=True)
     )
-    DetectedObject.objects.bulk_create(
+    objects = DetectedObject.objects.bulk_create(
         _object(detection, rank, found)
         for (record, _), detection in zip(stored, detections, strict=True)
         for rank, found in enumerate(record.objects)
     )
+    bookkeeping.enter(detections, objects)
     for (record, photo), detection in zip(stored, detections, strict=True):
         if record.batch_item is not None:
             _finish_item(record.batch_item, photo, detection)

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Max, Q, Sum
 from django.utils import timezone
 
-from detection import photo_store
+from detection import bookkeeping, photo_store
 from detection.conf import Config
 from detection.models import Detection, Photo
 
@@ -176,7 +176,9 @@ def _delete(batch: list[_Old]) -> Pruned:
         # Locked, so that of two who delete the last two detections of a photo, one sees that it was the last.
         locked = Photo.objects.select_for_update().filter(pk__in={old.photo_id for old in batch}).order_by("pk")
         photos = {photo.pk: photo for photo in locked}
-        _, rows = Detection.objects.filter(pk__in=[old.pk for old in batch]).delete()
+        detections = Detection.objects.filter(pk__in=[old.pk for old in batch])
+        bookkeeping.leave(detections)
+        _, rows = detections.delete()
         unused = Photo.objects.filter(pk__in=photos, detections=None).values_list("pk", flat=True)
         gone = [photos[pk] for pk in unused]
         Photo.objects.filter(pk__in=[photo.pk for photo in gone]).delete()

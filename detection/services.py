@@ -26,7 +26,7 @@ from typing import Any
 from django.conf import settings
 from django.db import Error, transaction
 
-from detection import metrics, photo_store
+from detection import bookkeeping, metrics, photo_store
 from detection.conf import Config
 from detection.errors import DetectionTimeoutError, ModelUnavailableError, StorageUnavailableError
 from detection.inference.detector import KEPT_PROBABILITY, Detector, DetectorOptions, Prediction, load_detector
@@ -350,6 +350,7 @@ def delete_detection(detection: Detection) -> None:
         with transaction.atomic():
             # Locked, so that of two who delete the last two detections of a photo, one sees that it was the last.
             photo = Photo.objects.select_for_update().filter(pk=detection.photo_id).first()
+            bookkeeping.leave(Detection.objects.filter(pk=detection.pk))
             detection.delete()
             if photo is not None and not photo.detections.exists():
                 photo.delete()

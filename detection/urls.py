@@ -11,6 +11,7 @@ from detection.api import ModelsView, ModelView, PredictView
 from detection.api_batches import BatchesView, BatchPhotoView, BatchView
 from detection.api_detections import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView
 from detection.api_export import ExportView
+from detection.api_reviews import ReviewQueueView, ReviewView, UndoView
 from detection.metrics_view import metrics_page
 
 pages = [
@@ -34,6 +35,9 @@ api = [
     path("api/detections/<uuid:detection_id>/photo", PhotoView.as_view(), name="detection-photo"),
     path("api/detections/<uuid:detection_id>/annotated", AnnotatedView.as_view(), name="detection-annotated"),
     path("api/detections/<uuid:detection_id>/thumbnail", ThumbnailView.as_view(), name="detection-thumbnail"),
+    path("api/detections/<uuid:detection_id>/review", ReviewView.as_view(), name="detection-review"),
+    path("api/detections/<uuid:detection_id>/review/undo", UndoView.as_view(), name="detection-review-undo"),
+    path("api/review/queue", ReviewQueueView.as_view(), name="review-queue"),
     path("api/batches/", BatchesView.as_view(), name="batches"),
     path("api/batches/<uuid:batch_id>/", BatchView.as_view(), name="batch"),
     path("api/batches/<uuid:batch_id>/photos/<int:position>", BatchPhotoView.as_view(), name="batch-photo"),

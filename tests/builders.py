@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from detection import bookkeeping
 from detection.models import DetectedObject, Detection, Photo
 
 SHA256 = "ab" * 32
@@ -43,12 +44,13 @@ def stored_detection(
         reported_count=sum(probability > threshold for _, probability in objects),
         **(given | fields),
     )
-    DetectedObject.objects.bulk_create(
+    rows = DetectedObject.objects.bulk_create(
         _object(detection, rank, class_name, probability) for rank, (class_name, probability) in enumerate(objects)
     )
     if created_at is not None:
         Detection.objects.filter(pk=detection.pk).update(created_at=created_at)
         detection.refresh_from_db()
+    bookkeeping.enter([detection], rows)
     return detection
 
 

@@ -1,0 +1,106 @@
+"""What is kept beside the detections, so that lists and numbers answer at once among a million of them.
+
+Entries say where a detection stands in the lists (`models.ListEntry`), tallies count what there is (`tallies.py`). Both
+change in the transaction in which detections come and go.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from detection import tallies
+from detection.models import DetectedObject, Detection, ListEntry, Review, Tally
+from detection.tallies import Key
+from detection.verdicts import verdict_counts
+
+_CHUNK = 2_000
+
+
+def enter(detections: Sequence[Detection], objects: Iterable[DetectedObject]) -> None:
+    """Take fresh detections into lists and numbers. objects: all of theirs, with `detection_id` set."""
+    by_detection = _by_detection(objects)
+    counts: Counter[Key] = Counter()
+    entries: list[ListEntry] = []
+    for detection in detections:
+        reported = [found for found in by_detection[detection.pk] if found.probability > detection.threshold]
+        counts.update(tallies.counts_of(detection, reported))
+        entries.extend(_entries(detection, reported))
+    ListEntry.objects.bulk_create(entries)
+    tallies.add(counts)
+
+
+def leave(detections: QuerySet[Detection]) -> None:
+    """Take detections that are about to be deleted out of the numbers; their entries go with them."""
+    rows = list(detections.order_by())
+    counts = _counts_with_verdicts(rows)
+    tallies.add({key: -count for key, count in counts.items()})
+
+
+def rebuild() -> None:
+    """Make all entries and tallies anew from what they stand for, in one transaction."""
+    with transaction.atomic():
+        ListEntry.objects.all().delete()
+        Tally.objects.all().delete()
+        for rows in _chunks(Detection.objects.all()):
+            objects = DetectedObject.objects.filter(detection__in=rows, probability__gt=F("detection__threshold"))
+            by_detection = _by_detection(objects)
+            reviewed = set(
+                Review.objects.filter(detection__in=rows, is_reviewed=True).values_list("detection_id", flat=True)
+            )
+            ListEntry.objects.bulk_create(
+                entry
+                for detection in rows
+                for entry in _entries(detection, by_detection[detection.pk], is_reviewed=detection.pk in reviewed)
+            )
+            tallies.add(_counts_with_verdicts(rows, by_detection))
+
+
+def _counts_with_verdicts(
+    rows: Sequence[Detection], by_detection: Mapping[int, Sequence[DetectedObject]] | None = None
+) -> Counter[Key]:
+    if by_detection is None:
+        by_detection = _by_detection(
+            DetectedObject.objects.filter(detection__in=rows, probability__gt=F("detection__threshold"))
+        )
+    counts: Counter[Key] = Counter()
+    for detection in rows:
+        counts.update(tallies.counts_of(detection, by_detection[detection.pk]))
+    counts.update(verdict_counts(rows))
+    return counts
+
+
+def _entries(
+    detection: Detection, reported: Iterable[DetectedObject], *, is_reviewed: bool = False
+) -> Iterator[ListEntry]:
+    probabilities: defaultdict[str, list[float]] = defaultdict(list)
+    for found in reported:
+        probabilities[""].append(found.probability)
+        probabilities[found.class_name].append(found.probability)
+    probabilities.setdefault("", [])
+    for class_name, of_class in probabilities.items():
+        yield ListEntry(
+            detection=detection,
+            class_name=class_name,
+            owner_id=detection.owner_id or 0,
+            source=detection.source,
+            lowest=min(of_class, default=1.0),
+            highest=max(of_class, default=0.0),
+            is_reviewed=is_reviewed,
+            created_at=detection.created_at,
+        )
+
+
+def _by_detection(objects: Iterable[DetectedObject]) -> defaultdict[int, list[DetectedObject]]:
+    found: defaultdict[int, list[DetectedObject]] = defaultdict(list)
+    for one in objects:
+        found[one.detection_id].append(one)
+    return found
+
+
+def _chunks(detections: QuerySet[Detection]) -> Iterator[list[Detection]]:
+    after = 0
+    while chunk := list(detections.filter(pk__gt=after).order_by("pk")[:_CHUNK]):
+        yield chunk
+        after = chunk[-1].pk

@@ -1,0 +1,68 @@
+"""What is to be reviewed next: a place in one of the lists of detections, and the ones that follow it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from detection.access import Caller, visible_to
+from detection.models import ListEntry
+
+MAX_COUNTED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOrder:
+    """One of the ways to go through what there is."""
+
+    name: str
+    fields: tuple[str, str]
+    is_descending: bool
+
+
+LOWEST = QueueOrder("lowest", ("lowest", "detection_id"), is_descending=False)
+NEWEST = QueueOrder("newest", ("created_at", "detection_id"), is_descending=True)
+ORDERS = {order.name: order for order in (LOWEST, NEWEST)}
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The detections that a reviewer wants to go through.
+
+    class_name: those that report an object of this class, or all for the empty name; the lowest probability is then
+    that of the class. is_reviewed: those that are done, to look at them again.
+    """
+
+    order: QueueOrder = LOWEST
+    class_name: str = ""
+    is_reviewed: bool = False
+
+    def entries(self, caller: Caller) -> QuerySet[ListEntry]:
+        """All of it that the caller may see, in its order."""
+        entries = ListEntry.objects.filter(class_name=self.class_name, is_reviewed=self.is_reviewed)
+        sign = "-" if self.order.is_descending else ""
+        return visible_to(caller, entries, owner="owner_id").order_by(*(sign + name for name in self.order.fields))
+
+    def after(self, caller: Caller, detection_id: UUID | None, count: int) -> list[UUID]:
+        """The next detections behind one of them, which need not be in the queue any more; the first without one."""
+        entries = self.entries(caller)
+        here = None if detection_id is None else self._place(detection_id)
+        if here is not None:
+            entries = entries.filter(self._beyond(here))
+        return list(entries.values_list("detection__uuid", flat=True)[:count])
+
+    def count(self, caller: Caller) -> int:
+        """How many there are; one more than MAX_COUNTED for all larger numbers, which would take long to count."""
+        return self.entries(caller).order_by()[: MAX_COUNTED + 1].count()
+
+    def _place(self, detection_id: UUID) -> Sequence[float] | None:
+        places = ListEntry.objects.filter(detection__uuid=detection_id, class_name=self.class_name)
+        return places.values_list(*self.order.fields).first()
+
+    def _beyond(self, here: Sequence[float]) -> Q:
+        """Begins with a plain bound, which databases look up in the index (`history.Cursor.beyond`)."""
+        first, second = self.order.fields
+        past = "lt" if self.order.is_descending else "gt"
+        bound = Q(**{f"{first}__{past}e": here[0]})
+        return bound & (Q(**{f"{first}__{past}": here[0]}) | Q(**{f"{second}__{past}": here[1]}))

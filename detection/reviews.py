@@ -1,0 +1,325 @@
+"""What people say of detections, step by step.
+
+1. A reviewer looks at a review and sends statements, with the version that they have seen.
+2. The version is raised in one statement that only succeeds from there: of two who saw the same one, the second is told
+   what the first has done (ConflictError), and nothing of theirs is written over it.
+3. The statements become rows of `Verdict`, which only grow; the model's answer stays as it was.
+4. Lists and numbers change in the same transaction.
+
+Undo is one more step, which says again what was true before.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from detection import metrics, tallies
+from detection.errors import RequestError
+from detection.inference.types import PixelBox
+from detection.models import Detection, ListEntry, Review, Verdict
+from detection.tallies import Key
+from detection.text import as_text
+from detection.verdicts import Judged, newest_verdicts, objects_of, tally_key, with_verdicts
+
+CLASS_NAME_LENGTH = 100
+_SOMEBODY = "Somebody"
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewer:
+    """Who reviews; nobody in particular where nobody has logged in."""
+
+    user_id: int | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What a reviewer says of one object.
+
+    key: that of `Judged`, or None for an object that they have drawn. kind: a value of `Verdict.Kind`. class_name, box:
+    where the kind needs them; None leaves what is in force.
+    """
+
+    key: str | None
+    kind: str
+    class_name: str | None = None
+    box: PixelBox | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewState:
+    """A review as it stands."""
+
+    detection: Detection
+    version: int
+    is_reviewed: bool
+    reviewed_at: datetime | None
+    reviewer_name: str
+    objects: tuple[Judged, ...]
+
+    @property
+    def open_objects(self) -> tuple[Judged, ...]:
+        """Those that nobody has judged."""
+        return tuple(one for one in self.objects if one.is_open)
+
+
+class ConflictError(Exception):
+    """A colleague has gone on with the review meanwhile; `state` is how it stands now."""
+
+    def __init__(self, state: ReviewState, by: str) -> None:
+        self.state = state
+        super().__init__(
+            f"{by or _SOMEBODY} has changed the review of this photo meanwhile. Yours was not kept: look at what is "
+            "there now, and say it again where you do not agree."
+        )
+
+
+def reviewer_of(user: Any) -> Reviewer:
+    """The reviewer behind the `user` of a request; also where ACCESS=open somebody may have logged in."""
+    if user is None or not user.is_authenticated:
+        return Reviewer()
+    return Reviewer(user.pk, user.get_username())
+
+
+def reviewable(detections: QuerySet[Detection]) -> QuerySet[Detection]:
+    """Load all that a review needs along with the detections."""
+    return with_verdicts(detections.select_related("photo", "review"))
+
+
+def state_of(detection: Detection) -> ReviewState:
+    """The review of a detection that came from `reviewable`."""
+    review = getattr(detection, "review", None) or Review(detection=detection)
+    return ReviewState(
+        detection,
+        review.version,
+        review.is_reviewed,
+        review.reviewed_at,
+        review.reviewer_name,
+        objects_of(detection),
+    )
+
+
+def judge(
+    detection: Detection,
+    version: int,
+    statements: Sequence[Statement],
+    reviewer: Reviewer,
+    *,
+    reviewed: bool | None = None,
+) -> ReviewState:
+    """Write down what a reviewer says, and return how the review stands then.
+
+    version: the one that the reviewer has seen. reviewed: True ends the review, and confirms what is still open; False
+    opens it again; None leaves it. Raises RequestError and ConflictError; then nothing was written.
+    """
+    if not statements and reviewed is None:
+        raise RequestError("Nothing is said: send `verdicts`, or `reviewed`.")
+    with transaction.atomic():
+        before = _raise_version(detection, version)
+        said = [*statements, *(_confirmations(before, statements) if reviewed else ())]
+        rows = _rows(before, said)
+        if reviewed is not None and reviewed != before.is_reviewed:
+            rows.append(Verdict(kind=Verdict.Kind.REVIEWED if reviewed else Verdict.Kind.REOPENED))
+        return _write(before, rows, reviewer)
+
+
+def undo(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
+    """Take back the newest step that was not taken back yet, and return how the review stands then.
+
+    Raises RequestError when there is none, and ConflictError; then nothing was written.
+    """
+    with transaction.atomic():
+        before = _raise_version(detection, version)
+        verdicts = list(before.detection.verdicts.all())
+        step = _newest_step(verdicts)
+        rows = _as_before(before, verdicts, step)
+        for row in rows:
+            row.undoes = step
+        return _write(before, rows, reviewer)
+
+
+def confirm_all(detection: Detection, reviewer: Reviewer) -> ReviewState:
+    """All that is open is right, and the review is done; whatever its version is."""
+    state = _fresh(detection)
+    return judge(state.detection, state.version, (), reviewer, reviewed=True)
+
+
+def reject_all(detection: Detection, reviewer: Reviewer) -> ReviewState:
+    """All that is open is wrong, and the review is done; whatever its version is."""
+    state = _fresh(detection)
+    said = [Statement(one.key, Verdict.Kind.REJECTED) for one in state.open_objects]
+    return judge(state.detection, state.version, said, reviewer, reviewed=True)
+
+
+def reopen(detection: Detection, reviewer: Reviewer) -> ReviewState:
+    """The review is to be done again; what was said stays in force."""
+    state = _fresh(detection)
+    return judge(state.detection, state.version, (), reviewer, reviewed=False)
+
+
+def _fresh(detection: Detection) -> ReviewState:
+    return state_of(reviewable(Detection.objects.all()).get(pk=detection.pk))
+
+
+def _raise_version(detection: Detection, version: int) -> ReviewState:
+    """The review before this step, which holds the row of the review until the transaction ends."""
+    Review.objects.get_or_create(detection=detection)
+    raised = Review.objects.filter(detection=detection, version=version).update(version=F("version") + 1)
+    state = _fresh(detection)
+    if not raised:
+        last = list(state.detection.verdicts.all())[-1:]
+        raise ConflictError(state, last[0].reviewer_name if last else "")
+    return replace(state, version=version)
+
+
+def _confirmations(state: ReviewState, statements: Iterable[Statement]) -> list[Statement]:
+    said = {one.key for one in statements}
+    return [Statement(one.key, Verdict.Kind.CONFIRMED) for one in state.open_objects if one.key not in said]
+
+
+def _rows(state: ReviewState, statements: Sequence[Statement]) -> list[Verdict]:
+    keys = [one.key for one in statements if one.key is not None]
+    if len(set(keys)) < len(keys):
+        raise RequestError("Two verdicts are about the same object. Send one for each.")
+    judged = {one.key: one for one in state.objects} | {
+        str(found.rank): Judged(str(found.rank), found, "", found.class_name, found.box)
+        for found in state.detection.objects_found.all()
+        if str(found.rank) not in {one.key for one in state.objects}
+    }
+    numbers = [one.added_number or 0 for one in state.detection.verdicts.all()]
+    free = max(numbers, default=0) + 1
+    rows = []
+    for statement in statements:
+        if statement.key is None:
+            rows.append(_drawn(state, statement, free))
+            free += 1
+        elif statement.key in judged:
+            rows.append(_row(state, judged[statement.key], statement))
+        else:
+            raise RequestError(f"There is no object {statement.key!r} in this detection. Ask for its review again.")
+    return rows
+
+
+def _drawn(state: ReviewState, statement: Statement, number: int) -> Verdict:
+    if statement.kind != Verdict.Kind.ADDED:
+        raise RequestError("A verdict names no object. Set `object`, or say `added` for one that was missed.")
+    if not statement.class_name or statement.box is None:
+        raise RequestError("An object that was missed needs its class and its box.")
+    return _verdict(state, Verdict.Kind.ADDED, statement.class_name, statement.box, added_number=number)
+
+
+def _row(state: ReviewState, judged: Judged, statement: Statement) -> Verdict:
+    """The row that a statement becomes; its kind follows from what differs from the model's answer."""
+    if statement.kind not in _SAYABLE:
+        raise RequestError(
+            f"{statement.kind!r} cannot be said of object {judged.key}. Use one of {', '.join(_SAYABLE)}."
+        )
+    class_name = judged.class_name if statement.class_name is None else statement.class_name
+    box = judged.box if statement.box is None else statement.box
+    if judged.found is None:
+        takes_out = statement.kind in {Verdict.Kind.REJECTED, Verdict.Kind.CLEARED}
+        kind = Verdict.Kind.CLEARED if takes_out else Verdict.Kind.ADDED
+        return _verdict(state, kind, class_name, box, added_number=judged.added_number)
+    found = judged.found
+    if statement.kind in {Verdict.Kind.CONFIRMED, Verdict.Kind.REJECTED, Verdict.Kind.CLEARED}:
+        return _verdict(state, Verdict.Kind(statement.kind), found.class_name, found.box, found=found)
+    kind = _kind_of_change(class_name != found.class_name, box != found.box)
+    return _verdict(state, kind, class_name, box, found=found)
+
+
+def _kind_of_change(is_other_class: bool, is_other_box: bool) -> Verdict.Kind:
+    if is_other_class:
+        return Verdict.Kind.RELABELLED
+    return Verdict.Kind.CORRECTED if is_other_box else Verdict.Kind.CONFIRMED
+
+
+_SAYABLE = ("confirmed", "rejected", "relabelled", "corrected", "cleared")
+
+
+def _verdict(state: ReviewState, kind: Verdict.Kind, class_name: str, box: PixelBox, **about: Any) -> Verdict:
+    name = as_text(class_name).strip()[:CLASS_NAME_LENGTH]
+    if not name:
+        raise RequestError("A class needs a name. Choose one of the list, or type it.")
+    photo = state.detection.photo
+    inside = (
+        box.width > 0 and box.height > 0 and box.x + box.width <= photo.width and box.y + box.height <= photo.height
+    )
+    if kind in {Verdict.Kind.ADDED, Verdict.Kind.CORRECTED, Verdict.Kind.RELABELLED} and not inside:
+        raise RequestError(
+            f"The box does not lie within the photo, which is {photo.width} x {photo.height} pixels. Draw it inside."
+        )
+    return Verdict(kind=kind, class_name=name, x=box.x, y=box.y, width=box.width, height=box.height, **about)
+
+
+def _newest_step(verdicts: Sequence[Verdict]) -> int:
+    taken_back = {one.undoes for one in verdicts if one.undoes is not None}
+    steps = {one.step for one in verdicts if one.undoes is None} - taken_back
+    if not steps:
+        raise RequestError("There is nothing to undo in the review of this photo.")
+    return max(steps)
+
+
+def _as_before(state: ReviewState, verdicts: Sequence[Verdict], step: int) -> list[Verdict]:
+    """What was true of the objects of a step before it."""
+    earlier = newest_verdicts(one for one in verdicts if one.step < step)
+    rows = []
+    for one in (one for one in verdicts if one.step == step):
+        if one.kind in {Verdict.Kind.REVIEWED, Verdict.Kind.REOPENED}:
+            rows.append(Verdict(kind=Verdict.Kind.REOPENED if state.is_reviewed else Verdict.Kind.REVIEWED))
+            continue
+        was = earlier.get((one.found_id, one.added_number))
+        kind = Verdict.Kind.CLEARED if was is None else Verdict.Kind(was.kind)
+        shown = was or one
+        about = {"found_id": one.found_id, "added_number": one.added_number}
+        rows.append(
+            Verdict(
+                kind=kind,
+                class_name=shown.class_name,
+                x=shown.x,
+                y=shown.y,
+                width=shown.width,
+                height=shown.height,
+                **about,
+            )
+        )
+    return rows
+
+
+def _write(before: ReviewState, rows: list[Verdict], reviewer: Reviewer) -> ReviewState:
+    detection = before.detection
+    for row in rows:
+        row.detection, row.step = detection, before.version + 1
+        row.reviewer_id, row.reviewer_name = reviewer.user_id, reviewer.name
+    Verdict.objects.bulk_create(rows)
+    ends = [row.kind for row in rows if row.kind in {Verdict.Kind.REVIEWED, Verdict.Kind.REOPENED}]
+    if ends:
+        _finish(detection, ends[-1] == Verdict.Kind.REVIEWED, reviewer)
+    after = _fresh(detection)
+    counts = Counter(_counted(after))
+    counts.subtract(_counted(before))
+    tallies.add(counts)
+    transaction.on_commit(partial(metrics.observe_verdicts, [row.kind for row in rows if row.undoes is None]))
+    return after
+
+
+def _counted(state: ReviewState) -> list[Key]:
+    keys = (tally_key(state.detection, one) for one in state.objects)
+    return [key for key in keys if key is not None]
+
+
+def _finish(detection: Detection, is_reviewed: bool, reviewer: Reviewer) -> None:
+    """Write down whether the review is done, there and in the lists."""
+    Review.objects.filter(detection=detection).update(
+        is_reviewed=is_reviewed,
+        reviewed_at=timezone.now() if is_reviewed else None,
+        reviewer_name=reviewer.name if is_reviewed else "",
+    )
+    ListEntry.objects.filter(detection=detection).update(is_reviewed=is_reviewed)

@@ -1,0 +1,123 @@
+"""What is true of the objects of a detection: the model's answer, and what people said of it since.
+
+Reads only. Every reader of verdicts (pages, API, exports, numbers) asks here, so that they agree.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Prefetch, QuerySet
+
+from detection import tallies
+from detection.inference.types import PixelBox
+from detection.models import DetectedObject, Detection, Tally, Verdict
+from detection.tallies import Key
+
+_ADDED = "a"
+_OUT = frozenset({Verdict.Kind.REJECTED, Verdict.Kind.CLEARED})
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An object as it stands.
+
+    key: its rank for the model's object, `a1`, `a2`, ... for one that a person drew. found: the model's object.
+    kind: the verdict in force, empty where there is none. class_name, box: what is true of it now.
+    """
+
+    key: str
+    found: DetectedObject | None
+    kind: str
+    class_name: str
+    box: PixelBox
+    reviewer_name: str = ""
+    judged_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has judged it."""
+        return not self.kind
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is an object of the photo, as far as is known."""
+        return self.kind != Verdict.Kind.REJECTED
+
+    @property
+    def added_number(self) -> int | None:
+        """Which one of those that people drew; None for the model's."""
+        return None if self.found is not None else int(self.key.removeprefix(_ADDED))
+
+
+def with_verdicts(detections: QuerySet[Detection]) -> QuerySet[Detection]:
+    """Load all that `objects_of` needs along with the detections, in two more queries however many there are."""
+    return detections.prefetch_related(
+        "objects_found", Prefetch("verdicts", queryset=Verdict.objects.order_by("step", "pk"))
+    )
+
+
+def objects_of(detection: Detection) -> tuple[Judged, ...]:
+    """What a review is about: the reported objects, the most probable first, weaker ones that somebody judged, and
+    those that people drew.
+    """
+    newest = newest_verdicts(detection.verdicts.all())
+    judged = [_judged(found, newest.get((found.pk, None))) for found in detection.objects_found.all()]
+    objects = [one for one in judged if one.kind or (one.found and one.found.probability > detection.threshold)]
+    added = sorted((number or 0, verdict) for (found_id, number), verdict in newest.items() if found_id is None)
+    return (*objects, *(_drawn(number, verdict) for number, verdict in added if verdict.kind not in _OUT))
+
+
+def newest_verdicts(verdicts: Iterable[Verdict]) -> dict[tuple[int | None, int | None], Verdict]:
+    """The verdict in force of each object, by the key of the model's object or the number of a drawn one.
+
+    verdicts: of one detection, oldest first.
+    """
+    newest = {(one.found_id, one.added_number): one for one in verdicts}
+    newest.pop((None, None), None)
+    return newest
+
+
+def _judged(found: DetectedObject, verdict: Verdict | None) -> Judged:
+    key = str(found.rank)
+    if verdict is None or verdict.kind == Verdict.Kind.CLEARED:
+        return Judged(key, found, "", found.class_name, found.box)
+    return Judged(key, found, verdict.kind, verdict.class_name, verdict.box, verdict.reviewer_name, verdict.created_at)
+
+
+def _drawn(number: int, verdict: Verdict) -> Judged:
+    return Judged(
+        f"{_ADDED}{number}",
+        None,
+        verdict.kind,
+        verdict.class_name,
+        verdict.box,
+        verdict.reviewer_name,
+        verdict.created_at,
+    )
+
+
+def tally_key(detection: Detection, judged: Judged) -> Key | None:
+    """The row of the numbers that counts an object's verdict; None where none does.
+
+    Weaker objects are not counted: precision is that of what the model reports.
+    """
+    if judged.found is None:
+        return tallies.key_of(detection, Tally.Kind.ADDED, judged.class_name)
+    if judged.is_open or judged.found.probability <= detection.threshold:
+        return None
+    detail = judged.class_name if judged.kind == Verdict.Kind.RELABELLED else ""
+    return tallies.key_of(detection, judged.kind, judged.found.class_name, detail)
+
+
+def verdict_counts(detections: Sequence[Detection]) -> Counter[Key]:
+    """What the verdicts in force of these detections add to the numbers."""
+    verdicts: defaultdict[int, list[Verdict]] = defaultdict(list)
+    for one in Verdict.objects.filter(detection__in=detections).order_by("step", "pk"):
+        verdicts[one.detection_id].append(one)
+    judged = Detection.objects.filter(pk__in=verdicts)
+    counts: Counter[Key] = Counter()
+    for detection in with_verdicts(judged):
+        counts.update(key for one in objects_of(detection) if (key := tally_key(detection, one)) is not None)
+    return counts
