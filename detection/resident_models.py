@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 
 class ModelOwner:
-    """One thread, as old as the process, that loads and frees every model.
+    """One thread, as old as the process, that loads and frees every model, one at a time.
 
-    OpenVINO crashes the process when a network that one thread has compiled is freed by another that ends then.
+    Compiling takes all cores and much memory: two at once would take as long and twice the memory.
     """
 
     def __init__(self) -> None:

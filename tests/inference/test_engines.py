@@ -1,5 +1,7 @@
 """The engines: the same numbers from each, and a clear word where one cannot do what was asked."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,6 +21,7 @@ from detection.inference.network import Network
 from detection.inference.preprocess import to_network_input
 from detection.inference.types import ImageArray
 from tests import photos
+from tests.checkpoints import REPOSITORY
 from tests.inference.paths import EMBEDDED_PREFIX
 
 
@@ -156,3 +159,27 @@ def test_a_loaded_detector_finds_the_cat(tmp_path: Path, chelsea: bytes) -> None
     best = detector.detect(chelsea).objects[0]
     detector.close()
     assert (best.class_name, best.probability > 0.99) == ("cat", True)
+
+
+_FREED_THEN_SIGNALLED = """
+import faulthandler, os, signal, sys
+from pathlib import Path
+from detection.inference.convert.cache import prepare_network
+from detection.inference.engines.base import EngineOptions
+from detection.inference.engines.registry import create_engine
+
+faulthandler.enable()
+network = prepare_network(Path(sys.argv[1]), 0, 300, Path(sys.argv[2]))
+engines = [create_engine(network, EngineOptions(engine="openvino", threads=1)) for _ in range(2)]
+while engines:
+    engines.pop(0).close()
+signal.signal(signal.SIGTERM, lambda number, frame: print("handled"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_signal_after_networks_were_freed_is_handled(tmp_path: Path) -> None:
+    """In a process of its own: this one would die with it."""
+    command = [sys.executable, "-c", _FREED_THEN_SIGNALLED, str(EMBEDDED_PREFIX), str(tmp_path)]
+    finished = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=240, check=False)
+    assert (finished.returncode, finished.stdout) == (0, "handled\n"), finished.stderr

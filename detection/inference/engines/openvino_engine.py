@@ -1,6 +1,7 @@
 """OpenVINO: the default on CPUs."""
 
 from collections import deque
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,18 +31,21 @@ class OpenVinoEngine:
 
     def __init__(self, network: Network, precision: str, threads: int, cache_dir: str | None) -> None:
         self.precision = precision
-        core = ov.Core()
-        if cache_dir is not None:
-            core.set_property({"CACHE_DIR": cache_dir})
+        core = _core()
         _require_precision(core, precision)
         try:
             model = core.read_model(network.onnx_path)
             # One photo a call: a fixed shape takes about 8 % less CPU than a free batch.
             width, height = network.size_wh
             model.reshape([1, height, width, 3])
-            self._lone = _Variant(_compile(core, model, precision, threads, streams=1))
+            hints = {"INFERENCE_PRECISION_HINT": _PRECISIONS[precision], "INFERENCE_NUM_THREADS": threads}
+            if cache_dir is not None:
+                hints["CACHE_DIR"] = cache_dir
+            self._lone = _Variant(core.compile_model(model, "CPU", {**hints, "NUM_STREAMS": 1}))
             self._side_by_side = (
-                _Variant(_compile(core, model, precision, threads, streams=threads)) if threads > 1 else self._lone
+                _Variant(core.compile_model(model, "CPU", {**hints, "NUM_STREAMS": threads}))
+                if threads > 1
+                else self._lone
             )
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot compile the network {network.name}: {error}") from error
@@ -94,16 +98,15 @@ class _Variant:
         self._compiled = None
 
 
-def _compile(core: Any, model: Any, precision: str, threads: int, *, streams: int) -> Any:
-    return core.compile_model(
-        model,
-        "CPU",
-        {
-            "INFERENCE_PRECISION_HINT": _PRECISIONS[precision],
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": streams,
-        },
-    )
+@cache
+def _core() -> Any:
+    """OpenVINO itself, one as old as the process.
+
+    Its CPU plugin gives the thread that starts it an alternate signal stack and unmaps that memory when it goes
+    (src/plugins/intel_cpu/src/sigstack_manager.cpp). When several of them come and go, or one goes on another thread,
+    the stack stays registered after it is gone, and the next signal kills the process without a word.
+    """
+    return ov.Core()
 
 
 def _require_precision(core: Any, precision: str) -> None:
@@ -114,7 +117,7 @@ def _require_precision(core: Any, precision: str) -> None:
 
 def offered_precisions(_options: EngineOptions) -> tuple[str, ...]:
     """See `registry.offered_precisions`."""
-    capabilities = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     halves = tuple(name for name, capability in _NEEDED_CAPABILITY.items() if capability in capabilities)
     return (*(("int8",) if has_int8_products() else ()), *halves, "f32")
 
