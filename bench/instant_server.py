@@ -38,11 +38,16 @@ class InstantEngine:
     device = "CPU"
     precision = "f32"
     max_batch = 1
+    lanes = 0
 
     def infer(self, _batch_rgb: ImageArray, *, photos_in_flight: int = 1) -> Outputs:
         """See `detection.inference.engines.base.Engine.infer`."""
         del photos_in_flight
         return {}
+
+    def problem(self) -> str:
+        """See `Engine.problem`."""
+        return ""
 
     def close(self) -> None:
         """Holds nothing."""

@@ -7,11 +7,13 @@ to its default without a word.
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import dj_database_url
 
@@ -22,16 +24,18 @@ PRODUCTION_MODEL_PREFIX = "resnet50_ssd_model"
 # What the model card says, and 300 pixels for a checkpoint without one.
 DEFAULT_MODEL_EDGE = 0
 PRODUCTION_MODEL_EDGE = 512
-ENGINE_NAMES = ("auto", "openvino", "onnxruntime", "mxnet")
+ENGINE_NAMES = ("auto", "openvino", "onnxruntime", "mxnet", "remote")
+REMOTE_SCHEMES = ("http", "https", "grpc", "grpcs")
 PRECISION_NAMES = ("auto", "f32", "bf16", "f16", "int8")
 LOG_FORMATS = ("text", "json")
 ACCESS_MODES = ("open", "login")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 _KEY_BYTES = 50
+_REMOTE_MODEL = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _DATABASE_SCHEMES = ("postgres://", "postgresql://", "sqlite://")
 # Variables that may hold a password are not repeated to whoever reads the log.
-_SECRET_NAMES = frozenset({"DATABASE_URL"})
+_SECRET_NAMES = frozenset({"DATABASE_URL", "REMOTE_URL"})
 _PERIODS_S = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "hour": 3600.0, "h": 3600.0, "day": 86400.0, "d": 86400.0}
 
 T = TypeVar("T")
@@ -80,6 +84,11 @@ class Config:
     model_engine: str = "auto"
     model_precision: str = "f32"
     inference_threads: int = 0
+    remote_url: str = ""
+    remote_model: str = ""
+    remote_timeout_s: float = 10.0
+    remote_connections: int = 4
+    remote_batch: int = 8
     queue_size: int = 64
     max_body_bytes: int = 20_000_000
     max_pixels: int = 60_000_000
@@ -209,6 +218,7 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
     reader = _Reader(environ)
     data_dir = reader.read("DATA_DIR", Path, BASE_DIR / "var", "Set DATA_DIR to a folder.").resolve()
     prefix, edge = _default_model(data_dir / "models")
+    _check_remote(reader)
     return Config(
         rest_host=environ.get("REST_HOST") or "127.0.0.1",
         rest_port=reader.integer("REST_PORT", 8080, 0, 65535),
@@ -230,6 +240,19 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
         model_engine=reader.choice("MODEL_ENGINE", "auto", ENGINE_NAMES),
         model_precision=reader.choice("MODEL_PRECISION", "f32", PRECISION_NAMES),
         inference_threads=reader.integer("INFERENCE_THREADS", 0, 0, 256),
+        remote_url=reader.read(
+            "REMOTE_URL",
+            _parse_remote_url,
+            "",
+            "Set REMOTE_URL to http://HOST:PORT or grpc://HOST:PORT of a model server (https, grpcs with TLS), without "
+            "user and password.",
+        ),
+        remote_model=reader.read(
+            "REMOTE_MODEL", _parse_remote_model, "", "Set REMOTE_MODEL to NAME or NAME/VERSION, or unset it."
+        ),
+        remote_timeout_s=reader.number("REMOTE_TIMEOUT", 10.0, 0.1, 3600.0),
+        remote_connections=reader.integer("REMOTE_CONNECTIONS", 4, 1, 64),
+        remote_batch=reader.integer("REMOTE_BATCH", 8, 1, 128),
         queue_size=reader.integer("QUEUE_SIZE", 64, 1, 100_000),
         max_body_bytes=reader.integer("MAX_BODY_BYTES", 20_000_000, 1_000, 2_000_000_000),
         max_pixels=reader.integer("MAX_PIXELS", 60_000_000, 10_000, 2_000_000_000),
@@ -262,6 +285,27 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
     )
 
 
+def _check_remote(reader: _Reader) -> None:
+    """What has to be said together, or must not be."""
+    environ = reader.environ
+    if environ.get("MODEL_ENGINE") == "remote" and not environ.get("REMOTE_URL"):
+        reader.problems.append(
+            Problem(
+                "detection.E001",
+                "MODEL_ENGINE is remote, and REMOTE_URL is not set.",
+                "Set REMOTE_URL to http://HOST:PORT or grpc://HOST:PORT of the model server.",
+            )
+        )
+    if environ.get("REMOTE_MODEL") and environ.get("MODELS"):
+        reader.problems.append(
+            Problem(
+                "detection.E001",
+                "REMOTE_MODEL names one model, and MODELS names more.",
+                "Unset REMOTE_MODEL: each model is then asked for under its own name. Or unset MODELS.",
+            )
+        )
+
+
 def _default_model(models_dir: Path) -> tuple[Path, int]:
     """The fetched production checkpoint when it is complete, else the embedded one."""
     fetched = models_dir / PRODUCTION_MODEL_NAME / PRODUCTION_MODEL_PREFIX
@@ -269,6 +313,21 @@ def _default_model(models_dir: Path) -> tuple[Path, int]:
     if all(fetched.with_name(fetched.name + part).is_file() for part in parts):
         return fetched, PRODUCTION_MODEL_EDGE
     return DEFAULT_MODEL_PREFIX, DEFAULT_MODEL_EDGE
+
+
+def _parse_remote_url(raw: str) -> str:
+    url = urlsplit(raw.strip().rstrip("/"))
+    if url.scheme not in REMOTE_SCHEMES or not url.hostname or url.username is not None or url.query or url.fragment:
+        raise ValueError
+    if not url.port or (url.path and url.scheme.startswith("grpc")):
+        raise ValueError
+    return url.geturl()
+
+
+def _parse_remote_model(raw: str) -> str:
+    if _REMOTE_MODEL.fullmatch(raw) is None:
+        raise ValueError(raw)
+    return raw
 
 
 def _parse_prefix(raw: str) -> Path:

@@ -23,9 +23,11 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Requests can be served: the engine has answered on the device that was asked for, the database answers now."""
-    if not services.is_ready():
-        return JsonResponse(error_body("The model is not loaded yet. Ask again in a moment."), status=503)
+    """Requests can be served: the engine has answered on the device that was asked for (where that is a model server:
+    it is ready now), the database answers now.
+    """
+    if problem := services.readiness_problem():
+        return JsonResponse(error_body(problem), status=503)
     try:
         # A row of ours: a database file that was deleted is made anew by SQLite, and answers without any table.
         Detection.objects.order_by("pk").values("pk").first()

@@ -30,7 +30,7 @@ from detection import bookkeeping, metrics, photo_store
 from detection.conf import Config
 from detection.errors import DetectionTimeoutError, ModelUnavailableError, StorageUnavailableError
 from detection.inference.detector import KEPT_PROBABILITY, Detector, DetectorOptions, Prediction, load_detector
-from detection.inference.engines.base import EngineOptions
+from detection.inference.engines.base import EngineOptions, RemoteOptions
 from detection.inference.errors import DetectorClosedError
 from detection.inference.model_files import ModelSource, classes_of
 from detection.inference.network import Network
@@ -175,6 +175,13 @@ def detector_options(chosen: Config) -> DetectorOptions:
             gpu=chosen.model_context_gpu,
             threads=chosen.inference_threads,
             cache_dir=chosen.cache_dir / "compiled",
+            remote=RemoteOptions(
+                url=chosen.remote_url,
+                model=chosen.remote_model,
+                timeout_s=chosen.remote_timeout_s,
+                connections=chosen.remote_connections,
+                batch=chosen.remote_batch,
+            ),
         ),
         max_pixels=chosen.max_pixels,
         queue_size=chosen.queue_size,
@@ -224,6 +231,12 @@ def stop() -> None:
 def is_ready() -> bool:
     """Whether the engine has answered on the device that was asked for (loading includes a warm-up run)."""
     return _service.loaded is not None
+
+
+def readiness_problem() -> str:
+    """Why no photo can be answered now, as a sentence; "" when one can. Never waits."""
+    detector = _service.loaded
+    return "The model is not loaded yet. Ask again in a moment." if detector is None else detector.engine.problem()
 
 
 def detect_upload(

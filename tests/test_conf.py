@@ -48,6 +48,14 @@ def test_nothing_set_is_the_2019_service_on_this_machine_only() -> None:
         pytest.param("MODEL_CONTEXT_GPU", "True", "model_context_gpu", True, id="Python's true"),
         pytest.param("MODEL_CONTEXT_GPU", "no", "model_context_gpu", False, id="no"),
         pytest.param("MODEL_ENGINE", "onnxruntime", "model_engine", "onnxruntime", id="engine"),
+        pytest.param("REMOTE_URL", "grpc://gpu:8001", "remote_url", "grpc://gpu:8001", id="remote over gRPC"),
+        pytest.param(
+            "REMOTE_URL", "https://gpu:8443/kserve/", "remote_url", "https://gpu:8443/kserve", id="with a path"
+        ),
+        pytest.param("REMOTE_MODEL", "ssd/3", "remote_model", "ssd/3", id="remote model"),
+        pytest.param("REMOTE_TIMEOUT", "2.5", "remote_timeout_s", 2.5, id="remote timeout"),
+        pytest.param("REMOTE_CONNECTIONS", "16", "remote_connections", 16, id="remote connections"),
+        pytest.param("REMOTE_BATCH", "32", "remote_batch", 32, id="remote batch"),
         pytest.param("MODEL_PRECISION", "bf16", "model_precision", "bf16", id="precision"),
         pytest.param("INFERENCE_THREADS", "4", "inference_threads", 4, id="threads"),
         pytest.param("QUEUE_SIZE", "1", "queue_size", 1, id="queue"),
@@ -97,6 +105,12 @@ def test_variable_is_read(name: str, raw: str, field: str, value: Any) -> None:
         pytest.param("MODEL_EDGE", "0", "model_edge", id="edge of nothing"),
         pytest.param("MODEL_CONTEXT_GPU", "gpu", "model_context_gpu", id="GPU neither true nor false"),
         pytest.param("MODEL_ENGINE", "tensorrt", "model_engine", id="unknown engine"),
+        pytest.param("REMOTE_URL", "gpu:8000", "remote_url", id="remote without a scheme"),
+        pytest.param("REMOTE_URL", "http://gpu", "remote_url", id="remote without a port"),
+        pytest.param("REMOTE_URL", "http://gpu:99999", "remote_url", id="remote with a port that is none"),
+        pytest.param("REMOTE_URL", "http://me:secret@gpu:8000", "remote_url", id="remote with a password"),
+        pytest.param("REMOTE_URL", "grpc://gpu:8001/path", "remote_url", id="remote path over gRPC"),
+        pytest.param("REMOTE_MODEL", "a/b/c", "remote_model", id="remote model of three parts"),
         pytest.param("MODEL_PRECISION", "f64", "model_precision", id="unknown precision"),
         pytest.param("INFERENCE_THREADS", "many", "inference_threads", id="threads as a word"),
         pytest.param("QUEUE_SIZE", "0", "queue_size", id="no queue"),
@@ -224,3 +238,16 @@ def test_without_a_data_folder_the_secret_key_lives_as_long_as_the_process(tmp_p
     make_data_dir(config)
     assert len(secret_key(config, {})) >= 50
     assert secret_key(config, {}) != secret_key(config, {})
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        pytest.param({"MODEL_ENGINE": "remote"}, "REMOTE_URL is not set", id="no address"),
+        pytest.param({"REMOTE_MODEL": "a", "MODELS": "b,c"}, "MODELS names more", id="one name for several models"),
+    ],
+)
+def test_remote_settings_that_do_not_go_together_are_told(environ: dict[str, str], sentence: str) -> None:
+    (problem,) = load_config(environ).problems
+    assert problem.check_id == "detection.E001"
+    assert sentence in problem.message

@@ -40,6 +40,16 @@ def test_server_is_not_ready_before_its_model_is_loaded(client: Client) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("model")
+def test_server_is_not_ready_while_its_engine_has_a_problem_and_is_again_afterwards(client: Client) -> None:
+    engine = type(services._service.detector().engine)
+    with mock.patch.object(engine, "problem", return_value="The model server is gone."):
+        response = client.get("/readyz")
+    assert (response.status_code, response.json()) == (503, {"error": "The model server is gone."})
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("model")
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError], ids=lambda kind: kind.__name__)
 def test_server_is_not_ready_while_its_database_does_not_answer(error: type[Exception], client: Client) -> None:
     with mock.patch.object(QuerySet, "first", side_effect=error("connection refused")):

@@ -8,16 +8,16 @@ from concurrent.futures import Future
 import numpy as np
 
 from detection.inference.engines.base import Engine, Outputs
-from detection.inference.errors import EngineError
+from detection.inference.errors import EngineError, EngineUnavailableError
 from detection.inference.types import ImageArray
 
 
 class Batcher:
     """Runs whatever has gathered while the device was busy, at most `engine.max_batch` photos at once.
 
-    Nobody waits for company: an idle device starts at once, and under load a batch grows by itself while the one before
-    it runs. A photo's result does not depend on its neighbours; when a batch fails, its photos run one by one, so that
-    only those fail that must.
+    Nobody waits for company: an idle device starts at once, and under load a batch grows by itself while those before
+    it run, `engine.lanes` of them at once. A photo's result does not depend on its neighbours; when a batch fails, its
+    photos run one by one, so that only those fail that must. When the engine itself is gone, all of them fail at once.
     """
 
     def __init__(self, engine: Engine, on_batch: Callable[[int], None] | None = None) -> None:
@@ -26,8 +26,12 @@ class Batcher:
         self._waiting: deque[tuple[ImageArray, Future[Outputs]]] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="detector-batches", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"detector-batches-{lane}", daemon=True)
+            for lane in range(engine.lanes)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def infer(self, image_rgb: ImageArray) -> Outputs:
         """Run one photo, (S, S, 3) uint8, and wait for its outputs (no batch dimension). Raises EngineError."""
@@ -43,8 +47,9 @@ class Batcher:
         """Finish what waits, then stop."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-        self._thread.join()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     def _run(self) -> None:
         while batch := self._next_batch():
@@ -52,6 +57,9 @@ class Batcher:
             futures = [future for _, future in batch]
             try:
                 results = self._infer_all(images)
+            except EngineUnavailableError as error:
+                for future in futures:
+                    future.set_exception(error)
             except EngineError:
                 for image, future in batch:
                     self._infer_one(image, future)

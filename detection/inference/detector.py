@@ -69,9 +69,9 @@ class Detector:
         self._max_pixels = max_pixels
         # Told the number of photos of each run of the network.
         self.on_batch: Callable[[int], None] = _nobody
-        self._batcher = Batcher(engine, self._ran) if engine.max_batch > 1 else None
-        # A thread waits while its photo is in a batch; there must be enough of them to fill one.
-        self._workers = (threads or usable_cores()) + (engine.max_batch if self._batcher else 0)
+        self._batcher = Batcher(engine, self._ran) if engine.lanes else None
+        # A thread waits while its photo is in a batch; there must be enough of them to fill all that run at once.
+        self._workers = (threads or usable_cores()) + engine.max_batch * engine.lanes
         self._limit = self._workers + queue_size
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="detector")
         self._in_flight = 0

@@ -29,6 +29,10 @@ class EngineError(InferenceError):
     """An engine is missing, failed, or did not get the device that was asked for."""
 
 
+class EngineUnavailableError(EngineError):
+    """An engine on another machine does not answer now, whatever the photo is; it may again later."""
+
+
 class DetectorClosedError(InferenceError):
     """The detector finishes what it has and takes nothing new: another one answers in its place."""
 

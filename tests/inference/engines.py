@@ -39,8 +39,9 @@ class BrightnessEngine:
     device = "CPU"
     precision = "f32"
 
-    def __init__(self, max_batch: int = 1, poison: int | None = None) -> None:
+    def __init__(self, max_batch: int = 1, poison: int | None = None, lanes: int = 0) -> None:
         self.max_batch = max_batch
+        self.lanes = lanes or (1 if max_batch > 1 else 0)
         self.batches: list[int] = []
         self.in_flight_hints: list[int] = []
         self.go_on = threading.Event()
@@ -60,6 +61,9 @@ class BrightnessEngine:
         probability = means / np.float32(255)
         cls_prob = np.stack([1 - probability, np.zeros_like(probability), probability], axis=1)[..., None]
         return {"cls_prob": cls_prob, "loc_pred": np.zeros((len(batch_rgb), 4), np.float32)}
+
+    def problem(self) -> str:
+        return ""
 
     def close(self) -> None:
         self.closed = True

@@ -1,7 +1,7 @@
 """What every engine offers, and what it is given."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -11,12 +11,30 @@ Outputs = Mapping[str, FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteOptions:
+    """Where the model server of MODEL_ENGINE=remote is, and how it is asked.
+
+    url: http://, https://, grpc:// or grpcs:// with host and port; model: NAME or NAME/VERSION there, "" for the
+    network's own name; timeout_s: for one answer, with all its retries; connections: requests on their way at once;
+    batch: the most photos in one of them, where the model there leaves the batch free; check_s: how often it is asked
+    whether it is ready.
+    """
+
+    url: str = ""
+    model: str = ""
+    timeout_s: float = 10.0
+    connections: int = 4
+    batch: int = 8
+    check_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class EngineOptions:
     """What an operator chose.
 
     engine: "auto" or a registered name; precision: "f32", "bf16", "f16", "int8" (with a quantized network), or "auto"
     (`precision.py` settles it; an engine by itself takes f32); threads: 0 for all cores that the process may use;
-    cache_dir: for compiled models.
+    cache_dir: for compiled models; remote: for the engine of that name.
     """
 
     engine: str = "auto"
@@ -24,13 +42,15 @@ class EngineOptions:
     gpu: bool = False
     threads: int = 0
     cache_dir: Path | None = None
+    remote: RemoteOptions = field(default_factory=RemoteOptions)
 
 
 class Engine(Protocol):
     """Runs a network. Safe to call from several threads at once.
 
     name: the registered name; device: "CPU", or the name of the GPU; precision: what the arithmetic runs in;
-    max_batch: the most photos that are worth running in one call (1: run callers side by side instead).
+    max_batch: the most photos that are worth running in one call; lanes: how many such calls it is worth having on
+    their way at once, each gathering what waits (0: nothing is gathered, callers run side by side).
     """
 
     @property
@@ -45,12 +65,19 @@ class Engine(Protocol):
     @property
     def max_batch(self) -> int: ...
 
+    @property
+    def lanes(self) -> int: ...
+
     def infer(self, batch_rgb: ImageArray, *, photos_in_flight: int = 1) -> Outputs:
         """Run photos: (N, S, S, 3) uint8 RGB in, the network's outputs by name with N first.
 
         photos_in_flight: how many photos the process works on now, so that an engine can give all cores to one photo,
         or one core to each. Raises EngineError.
         """
+        ...
+
+    def problem(self) -> str:
+        """Why it cannot answer now, as a sentence; "" when it can. Never waits."""
         ...
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ class MxNetEngine:
         self._context = mx.gpu(0) if gpu else mx.cpu()
         self.device = "CUDA GPU 0" if gpu else "CPU"
         self.max_batch = _MAX_BATCH_ON_GPU if gpu else 1
+        self.lanes = 1 if gpu else 0
         symbol, self._arguments, self._auxiliary = mx.model.load_checkpoint(str(network.prefix), network.epoch)
         self._symbol = _cut(symbol)
         self._input_name = _input_name(self._symbol, self._arguments)
@@ -44,6 +45,10 @@ class MxNetEngine:
         except mx.base.MXNetError as error:
             raise EngineError(f"MXNet failed on a photo: {error}") from error
         return {"cls_prob": cls_prob, "loc_pred": loc_pred.reshape(len(batch_rgb), -1)}
+
+    def problem(self) -> str:
+        """See `Engine.problem`: what was loaded stays."""
+        return ""
 
     def close(self) -> None:
         """See `Engine.close`."""

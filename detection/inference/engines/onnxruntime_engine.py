@@ -33,6 +33,7 @@ class OnnxRuntimeEngine:
         photo = session.get_inputs()[0]
         # An export may have its batch fixed; a free one has a name in its place.
         self.max_batch = min(max_batch, photo.shape[0]) if isinstance(photo.shape[0], int) else max_batch
+        self.lanes = 1 if self.max_batch > 1 else 0
         self._input_name = photo.name
         self._output_names = [output.name for output in session.get_outputs()]
 
@@ -43,6 +44,10 @@ class OnnxRuntimeEngine:
         except Exception as error:  # ONNX Runtime's exceptions share no public base class
             raise EngineError(f"ONNX Runtime failed on a photo: {error}") from error
         return dict(zip(self._output_names, outputs, strict=True))
+
+    def problem(self) -> str:
+        """See `Engine.problem`: what was loaded stays."""
+        return ""
 
     def close(self) -> None:
         """See `Engine.close`."""

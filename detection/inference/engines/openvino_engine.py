@@ -28,6 +28,7 @@ class OpenVinoEngine:
     name = "openvino"
     device = "CPU"
     max_batch = 1
+    lanes = 0
 
     def __init__(self, network: Network, precision: str, threads: int, cache_dir: str | None) -> None:
         self.precision = precision
@@ -57,6 +58,10 @@ class OpenVinoEngine:
             return variant.infer(batch_rgb)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO failed on a photo: {error}") from error
+
+    def problem(self) -> str:
+        """See `Engine.problem`: what was loaded stays."""
+        return ""
 
     def close(self) -> None:
         """See `Engine.close`."""

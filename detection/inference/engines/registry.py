@@ -18,6 +18,7 @@ ENGINES = {
     "openvino": ("openvino", "detection.inference.engines.openvino_engine"),
     "onnxruntime": ("onnxruntime", "detection.inference.engines.onnxruntime_engine"),
     "mxnet": ("mxnet", "detection.inference.engines.mxnet_engine"),
+    "remote": ("tritonclient", "detection.inference.engines.remote_engine"),
 }
 _CPU_ORDER = ("openvino", "onnxruntime", "mxnet")
 
