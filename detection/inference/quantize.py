@@ -1,8 +1,8 @@
 """Makes the int8 model of a network: ONNX Runtime's static quantization, calibrated on photos.
 
 Weights are quantized per channel; of the activations only the inputs of convolutions are. Outputs of convolutions,
-residual sums, the heads' probabilities and boxes stay float32: quantizing these too costs accuracy and no engine is
-faster with it (docs/accuracy.md has the comparison, also with OpenVINO's NNCF).
+residual sums, the heads' probabilities and boxes stay floating point: quantizing these too costs accuracy and no engine
+is faster with it (docs/accuracy.md has the comparison, also with OpenVINO's NNCF).
 """
 
 import hashlib

@@ -13,8 +13,8 @@ from detection.inference.hardware import has_int8_products, usable_cores
 from detection.inference.network import Network
 from detection.inference.types import FloatArray, ImageArray
 
-# What is not quantized in an int8 network runs in float32.
-_PRECISIONS = {"f32": ov.Type.f32, "bf16": ov.Type.bf16, "f16": ov.Type.f16, "int8": ov.Type.f32}
+_PRECISIONS = {"f32": ov.Type.f32, "bf16": ov.Type.bf16, "f16": ov.Type.f16}
+_INT8 = "int8"
 _NEEDED_CAPABILITY = {"bf16": "BF16", "f16": "FP16"}
 
 
@@ -39,7 +39,7 @@ class OpenVinoEngine:
             # One photo a call: a fixed shape takes about 8 % less CPU than a free batch.
             width, height = network.size_wh
             model.reshape([1, height, width, 3])
-            hints = {"INFERENCE_PRECISION_HINT": _PRECISIONS[precision], "INFERENCE_NUM_THREADS": threads}
+            hints = {"INFERENCE_PRECISION_HINT": _arithmetic(core, precision), "INFERENCE_NUM_THREADS": threads}
             if cache_dir is not None:
                 hints["CACHE_DIR"] = cache_dir
             self._lone = _Variant(core.compile_model(model, "CPU", {**hints, "NUM_STREAMS": 1}))
@@ -114,17 +114,32 @@ def _core() -> Any:
     return ov.Core()
 
 
+def _capabilities(core: Any) -> list[str]:
+    found: list[str] = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return found
+
+
+def _arithmetic(core: Any, precision: str) -> Any:
+    """What the network runs in; of an int8 network, what is not quantized in it.
+
+    Half the width moves half the bytes: residual sums wait for memory, not for arithmetic (docs/accuracy.md).
+    """
+    if precision != _INT8:
+        return _PRECISIONS[precision]
+    return ov.Type.bf16 if "BF16" in _capabilities(core) else ov.Type.f32
+
+
 def _require_precision(core: Any, precision: str) -> None:
     needed = _NEEDED_CAPABILITY.get(precision)
-    if needed is not None and needed not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if needed is not None and needed not in _capabilities(core):
         raise EngineError(f"This CPU has no {precision} arithmetic. Set MODEL_PRECISION=f32 or auto.")
 
 
 def offered_precisions(_options: EngineOptions) -> tuple[str, ...]:
     """See `registry.offered_precisions`."""
-    capabilities = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = _capabilities(_core())
     halves = tuple(name for name, capability in _NEEDED_CAPABILITY.items() if capability in capabilities)
-    return (*(("int8",) if has_int8_products() else ()), *halves, "f32")
+    return (*((_INT8,) if has_int8_products() else ()), *halves, "f32")
 
 
 def create(network: Network, options: EngineOptions) -> OpenVinoEngine:
@@ -135,7 +150,7 @@ def create(network: Network, options: EngineOptions) -> OpenVinoEngine:
             "Set MODEL_ENGINE=onnxruntime, or MODEL_CONTEXT_GPU=false."
         )
     precision = "f32" if options.precision == "auto" else options.precision
-    if precision not in _PRECISIONS:
+    if precision not in (*_PRECISIONS, _INT8):
         raise EngineError(
             f"MODEL_PRECISION={precision} is not offered by OpenVINO here. Use one of f32, bf16, f16, int8."
         )
