@@ -1,7 +1,7 @@
 # What one can do here: `make` lists it. Each target makes the environment that it needs.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-postgres oracle bench lint format coverage clean
+.PHONY: help run test test-postgres oracle bench lint format messages coverage clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -56,6 +56,13 @@ lint: $(VENV)/.tools-installed ## Style and types
 format: $(VENV)/.tools-installed ## Format the code, mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+messages: $(VENV)/.tools-installed ## Collect the texts of pages and scripts for detection/locale (needs gettext), and compile them
+	for domain in django djangojs; do \
+		$(BIN)/python manage.py makemessages --locale=ru --domain=$$domain --no-wrap --no-obsolete --add-location=file \
+			--ignore=bench --ignore=docs --ignore=tests --ignore=staticfiles --ignore=var && \
+		$(BIN)/pybabel --quiet compile --locale=ru --domain=$$domain --directory=detection/locale || exit 1; \
+	done
 
 coverage: test ## The tests, and which branches they took, line by line
 	$(BIN)/coverage html

@@ -6,18 +6,20 @@ from django.contrib.auth import views
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from detection import throttle
 from detection.errors import ThrottledError, headers_for
+from detection.sentences import sentence_of
 
 
 class NameAndPassword(AuthenticationForm):
     """Django's form, with sentences that say what to do."""
 
     error_messages = {
-        "invalid_login": "The name and the password do not belong together. Try again; both mind capital letters.",
-        "inactive": "This account was closed. Ask the server's operator.",
+        "invalid_login": _("The name and the password do not belong together. Try again; both mind capital letters."),
+        "inactive": _("This account was closed. Ask the server's operator."),
     }
 
 
@@ -35,6 +37,6 @@ class LoginView(views.LoginView):
             throttle.take_login(str(request.META.get("REMOTE_ADDR", "")))
         except ThrottledError as error:
             form = self.get_form_class()(request)
-            context = self.get_context_data(form=form, error=str(error))
+            context = self.get_context_data(form=form, error=sentence_of(error))
             return self.render_to_response(context, status=429, headers=headers_for(429, error))
         return super().post(request, *args, **kwargs)

@@ -16,6 +16,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
 from django.db.models import Count, F, Min
+from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from detection import services
@@ -23,6 +24,7 @@ from detection.errors import FAILED, BodyTooLargeError, answer_to, describe
 from detection.inference.types import NamedBox
 from detection.models import Batch, BatchItem, DetectedObject
 from detection.presentation import counts_text
+from detection.sentences import in_language
 from detection.serializers import to_json
 from detection.services import Upload
 from detection.text import as_text
@@ -32,7 +34,6 @@ logger = logging.getLogger(__name__)
 MAX_PHOTOS = 2_000
 DETECTING = "detecting"
 _TRY_LATER = 503
-_DELETED = "The detection was deleted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,12 @@ class ItemState:
 
     @property
     def summary(self) -> str:
-        """What was found, in words."""
+        """What was found, or why nothing, in the language of the reader."""
         if self.state != BatchItem.State.DONE:
-            return self.error
-        return _DELETED if self.detection_uuid is None else counts_text(self.counts or {})
+            return in_language(self.error)
+        if self.detection_uuid is None:
+            return _("The detection was deleted.")
+        return counts_text(self.counts or {})
 
     def as_json(self) -> dict[str, Any]:
         """The form in which sockets and the API tell it."""
@@ -209,6 +212,6 @@ def _counts_by_detection(batch: Batch) -> dict[int, dict[str, int]]:
     )
     counts: defaultdict[int, dict[str, int]] = defaultdict(dict)
     rows = reported.values_list("detection_id", "class_name").annotate(count=Count("pk"), first=Min("rank"))
-    for detection_id, class_name, count, _ in rows.order_by("detection_id", "first"):
+    for detection_id, class_name, count, _first in rows.order_by("detection_id", "first"):
         counts[detection_id][class_name] = count
     return counts

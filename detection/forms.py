@@ -1,6 +1,7 @@
 """What people may send to the pages; every error is a sentence that says what to do."""
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 
 class PhotoForm(forms.Form):
@@ -9,8 +10,8 @@ class PhotoForm(forms.Form):
     image = forms.FileField(
         allow_empty_file=True,
         error_messages={
-            "required": "Choose a photo first, then press Find objects.",
-            "invalid": "The photo did not arrive as a file. Choose it again, then press Find objects.",
+            "required": _("Choose a photo first, then press Find objects."),
+            "invalid": _("The photo did not arrive as a file. Choose it again, then press Find objects."),
         },
     )
 
@@ -24,7 +25,7 @@ class ThresholdForm(forms.Form):
         max_value=1.0,
         error_messages=dict.fromkeys(
             ("invalid", "min_value", "max_value"),
-            "The threshold is not a number from 0 to 1. The detection's own threshold is shown instead.",
+            _("The threshold is not a number from 0 to 1. The detection's own threshold is shown instead."),
         ),
     )
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from detection.models import Detection
 
@@ -35,7 +36,7 @@ class Cursor:
                 raise OverflowError(text)
             created_at = _EPOCH + timedelta(microseconds=int(match[2]))
         except OverflowError as error:
-            message = "This address of a page of the history is damaged. Start again from the newest detections."
+            message = _("This address of a page of the history is damaged. Start again from the newest detections.")
             raise BadCursorError(message) from error
         return cls(match[1] == "newer", created_at, int(match[3]))
 

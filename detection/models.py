@@ -10,6 +10,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from detection.inference.types import PixelBox
 
@@ -45,10 +46,10 @@ class Detection(models.Model):
     """What one model found in one photo at one time."""
 
     class Source(models.TextChoices):
-        PAGE = "page"
+        PAGE = "page", _("Page")
         API = "api", "API"
         WEBSOCKET = "websocket", "WebSocket"
-        COMMAND = "command"
+        COMMAND = "command", _("Command")
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     photo = models.ForeignKey(Photo, on_delete=models.CASCADE, related_name="detections")
@@ -184,9 +185,9 @@ class BatchItem(models.Model):
     """
 
     class State(models.TextChoices):
-        WAITING = "waiting"
-        DONE = "done"
-        FAILED = "failed"
+        WAITING = "waiting", _("Waiting")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="items")
     position = models.PositiveIntegerField(help_text="Place in the batch, from 0 on.")

@@ -8,18 +8,30 @@ from typing import Any
 
 from django.db.models import F, Prefetch, QuerySet
 from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
+from detection.class_titles import class_title
 from detection.history import neighbours
 from detection.inference.detector import KEPT_PROBABILITY
 from detection.inference.draw import drawing_of
 from detection.models import DetectedObject, Detection
 from detection.serializers import prediction_body
 
-SOURCE_TEXTS: Mapping[str, str] = {
-    Detection.Source.PAGE: "sent with the page",
-    Detection.Source.API: "sent to the API",
-    Detection.Source.WEBSOCKET: "sent over a WebSocket",
-    Detection.Source.COMMAND: "read by a command",
+SOURCE_TEXTS: Mapping[str, Promise] = {
+    Detection.Source.PAGE: gettext_lazy("sent with the page"),
+    Detection.Source.API: gettext_lazy("sent to the API"),
+    Detection.Source.WEBSOCKET: gettext_lazy("sent over a WebSocket"),
+    Detection.Source.COMMAND: gettext_lazy("read by a command"),
+}
+STAGE_TITLES: Mapping[str, Promise] = {
+    "queue": gettext_lazy("Queue"),
+    "decode": gettext_lazy("Decoding"),
+    "resize": gettext_lazy("Resizing"),
+    "inference": gettext_lazy("Network"),
+    "boxes": gettext_lazy("Boxes"),
+    "record": gettext_lazy("Record"),
 }
 
 
@@ -60,9 +72,10 @@ def summary(objects: Iterable[DetectedObject]) -> str:
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
-    """Classes with their counts as one line, in the order given."""
-    parts = (name if count == 1 else f"{count} \N{MULTIPLICATION SIGN} {name}" for name, count in counts.items())
-    return ", ".join(parts) or "No objects"
+    """Classes with their counts as one line in the language of the reader, in the order given."""
+    titles = ((class_title(name), count) for name, count in counts.items())
+    parts = (title if count == 1 else f"{count} \N{MULTIPLICATION SIGN} {title}" for title, count in titles)
+    return ", ".join(parts) or gettext("No objects")
 
 
 def result_context(detection: Detection, threshold: float | None, page_url: str) -> dict[str, Any]:
@@ -76,9 +89,10 @@ def result_context(detection: Detection, threshold: float | None, page_url: str)
     stored = list(detection.objects_found.all())
     shown, weaker = _split(stored, above)
     query = "" if own else f"?threshold={above:g}"
-    percent = f"{above * 100:g}"
+    percent = number_format(f"{above * 100:g}")
     annotated_url = reverse("detection-annotated", args=[detection.uuid])
-    photo_name = detection.photo.original_name or "Photo"
+    photo_name = detection.photo.original_name or gettext("Photo")
+    found = {"photo": photo_name, "objects": summary(shown)}
     return {
         "detection": detection,
         "photo_name": photo_name,
@@ -90,7 +104,7 @@ def result_context(detection: Detection, threshold: float | None, page_url: str)
         "threshold_value": f"{above:g}",
         "lowest_threshold": f"{min(KEPT_PROBABILITY, detection.threshold):g}",
         "annotated_url": annotated_url + query,
-        "picture_alt": f"{photo_name}: {summary(shown)}" + (", in red boxes" if shown else ""),
+        "picture_alt": (gettext("%(photo)s: %(objects)s, in red boxes") if shown else "%(photo)s: %(objects)s") % found,
         "share_url": page_url + query,
         "download_url": f"{annotated_url}{query}{'&' if query else '?'}download=1",
         "prediction_json": json.dumps(prediction_body(shown), indent=2, ensure_ascii=False),
@@ -101,7 +115,7 @@ def provenance_context(detection: Detection) -> dict[str, Any]:
     """How and when a detection was made: its source in words and its stages in milliseconds."""
     longest_ms = max(detection.timings_ms.values(), default=0.0) or 1.0
     stages = [
-        Stage(name.replace("_", " "), spent_ms, f"{spent_ms / longest_ms * 100:.1f}")
+        Stage(str(STAGE_TITLES.get(name, name)), spent_ms, f"{spent_ms / longest_ms * 100:.1f}")
         for name, spent_ms in detection.stages_ms()
     ]
     return {
@@ -155,10 +169,10 @@ def _rows(objects: Iterable[DetectedObject]) -> list[tuple[DetectedObject, str, 
 def _percent(probability: float) -> str:
     """Percent with one decimal; what is not certain is not rounded up to certainty."""
     text = f"{probability * 100:.1f}"
-    return "> 99.9" if text == "100.0" and probability < 1 else text
+    return f"> {number_format('99.9')}" if text == "100.0" and probability < 1 else number_format(text)
 
 
 def _title(count: int, percent: str) -> str:
     if count == 0:
-        return f"No objects above {percent} %"
-    return "1 object found" if count == 1 else f"{count} objects found"
+        return gettext("No objects above %(percent)s %%") % {"percent": percent}
+    return ngettext("%(count)s object found", "%(count)s objects found", count) % {"count": count}

@@ -12,11 +12,14 @@ from detection.api_batches import BatchesView, BatchPhotoView, BatchView
 from detection.api_detections import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView
 from detection.api_export import ExportView
 from detection.api_reviews import ReviewQueueView, ReviewView, UndoView
+from detection.language import ScriptTexts, switch_language
 from detection.metrics_view import metrics_page
 
 pages = [
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("language/", switch_language, name="language"),
+    path("texts.js", ScriptTexts.as_view(), name="script-texts"),
     path("", views.home, name="home"),
     path("live/", views.live, name="live"),
     path("history/", views.history, name="history"),

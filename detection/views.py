@@ -1,5 +1,6 @@
 """The pages. Each reads its request, asks a service or the database, and renders a template."""
 
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,20 +12,23 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from detection import presentation, services, throttle
 from detection.access import caller_of, visible_to
+from detection.class_titles import class_title
 from detection.errors import ANSWERS, ModelUnavailableError, RequestError, describe, headers_for
 from detection.filters import DetectionFilter
 from detection.forms import PhotoForm, ThresholdForm, first_sentence
 from detection.history import BadCursorError, Cursor, HistoryPage, page_of
 from detection.inference.detector import KEPT_PROBABILITY
 from detection.models import DetectedObject, Detection
+from detection.sentences import in_language
 
 RECENT_COUNT = 6
 SAMPLE_PHOTO = "detection/samples/chelsea.jpg"
-FILTER_LABELS = {"class": "Object", "date_from": "From", "date_to": "To"}
+FILTER_LABELS = {"class": gettext_lazy("Object"), "date_from": gettext_lazy("From"), "date_to": gettext_lazy("To")}
 _ANSWERED = tuple(kind for kind, _ in ANSWERS)
 
 
@@ -77,7 +81,7 @@ def delete_detection(request: HttpRequest, uuid: UUID) -> HttpResponse:
         services.delete_detection(detection)
     except _ANSWERED as error:
         return _render_detection(request, detection, error)
-    messages.success(request, "The detection was deleted.")
+    messages.success(request, gettext("The detection was deleted."))
     return HttpResponseSeeOther(reverse("history"))
 
 
@@ -172,22 +176,23 @@ def _render_history(
 def _render(request: HttpRequest, template: str, context: dict[str, Any], error: Exception | None) -> HttpResponse:
     """Render a page with the sentence, the status and the headers of what went wrong, if anything did."""
     status, sentence = (200, "") if error is None else describe(error) or (500, "")
-    response = render(request, template, context | {"error": sentence}, status=status)
+    response = render(request, template, context | {"error": in_language(sentence)}, status=status)
     for name, value in headers_for(status, error).items():
         response[name] = value
     return response
 
 
-def _known_classes(request: HttpRequest) -> list[str]:
-    """The classes of all kept objects: those of a model of the past can still be looked for."""
+def _known_classes(request: HttpRequest) -> list[tuple[str, str]]:
+    """The classes of all kept objects, also those of a model of the past, each with what pages call it."""
     objects = visible_to(caller_of(request.user), DetectedObject.objects.all(), owner="detection__owner")
     names = objects.order_by("class_name").values_list("class_name", flat=True).distinct()
-    return list(names)
+    return sorted(((name, class_title(name)) for name in names), key=itemgetter(1))
 
 
 def _filter_sentence(filters: DetectionFilter) -> str:
     name, errors = next(iter(filters.form.errors.items()))
-    return f"{FILTER_LABELS.get(name, name)}: {errors[0]} Change it, then press Show."
+    problem = {"field": FILTER_LABELS.get(name, name), "problem": errors[0]}
+    return gettext("%(field)s: %(problem)s Change it, then press Show.") % problem
 
 
 def _history_url(query: QueryDict, cursor: Cursor | None) -> str:

@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from detection import batches, services
@@ -18,16 +19,16 @@ from detection.models import Batch, BatchItem
 
 PAGE_SIZE = 50
 STATE_TEXTS = {
-    BatchItem.State.WAITING: "Waiting for its file",
-    BatchItem.State.DONE: "Done",
-    BatchItem.State.FAILED: "Failed",
+    BatchItem.State.WAITING: _("Waiting for its file"),
+    BatchItem.State.DONE: _("Done"),
+    BatchItem.State.FAILED: _("Failed"),
 }
 STATE_FILTERS = (
-    ("all", "All"),
-    ("waiting", "Waiting"),
-    ("detecting", "Detecting"),
-    ("done", "Done"),
-    ("failed", "Failed"),
+    ("all", _("All")),
+    ("waiting", _("Waiting")),
+    ("detecting", _("Detecting")),
+    ("done", _("Done")),
+    ("failed", _("Failed")),
 )
 
 
@@ -80,7 +81,7 @@ def batch_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "batch": batch,
         "totals": batches.totals_of(states),
         "items": [
-            ItemCard(name, size_bytes, STATE_TEXTS[BatchItem.State(state.state)], state)
+            ItemCard(name, size_bytes, str(STATE_TEXTS[BatchItem.State(state.state)]), state)
             for state, (name, size_bytes) in zip(states, listed, strict=True)
         ],
         "states": STATE_FILTERS,

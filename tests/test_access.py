@@ -33,6 +33,8 @@ TABLE: dict[str, tuple[str, str, tuple[int, int, int, int]]] = {
     "home": ("get", "/", (TO_LOGIN, 200, 200, 200)),
     "login": ("get", "/login/", (200, 302, 302, 302)),
     "logout": ("get", "/logout/", (TO_LOGIN, 405, 405, 405)),
+    "language": ("post", "/language/", (302, 302, 302, 302)),
+    "script-texts": ("get", "/texts.js", (200, 200, 200, 200)),
     "live": ("get", "/live/", (TO_LOGIN, 200, 200, 200)),
     "history": ("get", "/history/", (TO_LOGIN, 200, 200, 200)),
     "batch-list": ("get", "/batches/", (TO_LOGIN, 200, 200, 200)),

@@ -1,5 +1,7 @@
 // Picks the photos out of what was dropped, pasted or chosen. No side effects.
 
+import { gettext, interpolate, ngettext, number } from "./texts.js";
+
 const TYPES_BY_ENDING = new Map([
   ["jpg", "image/jpeg"],
   ["jpeg", "image/jpeg"],
@@ -9,7 +11,7 @@ const TYPES_BY_ENDING = new Map([
 const PHOTO_TYPES = new Set(TYPES_BY_ENDING.values());
 const NAME_LENGTH = 255;
 const inOrder = new Intl.Collator(undefined, { numeric: true });
-export const NO_PHOTO = "That is not a photo. Choose a JPEG, PNG or WebP file.";
+export const NO_PHOTO = gettext("That is not a photo. Choose a JPEG, PNG or WebP file.");
 
 /** True when a drag carries files (and not, say, a piece of text of the page). */
 export function carriesFiles(transfer) {
@@ -83,7 +85,7 @@ export function leftOutNote(count) {
   if (count === 0) {
     return "";
   }
-  return count === 1 ? "One file that is no photo was left out." : `${count} files that are no photos were left out.`;
+  return interpolate(ngettext("%(count)s file that is no photo was left out.", "%(count)s files that are no photos were left out.", count), { count });
 }
 
 /** The sentence that says why a chosen file cannot be sent, or an empty string. */
@@ -92,8 +94,8 @@ export function whyNot(file, maxBytes) {
     return NO_PHOTO;
   }
   if (file.size > maxBytes) {
-    const megabytes = (bytes) => (bytes / 1_000_000).toFixed(1);
-    return `The photo has ${megabytes(file.size)} MB, the limit is ${megabytes(maxBytes)} MB. Choose a smaller one.`;
+    const [size, limit] = [file.size, maxBytes].map((bytes) => number(bytes / 1_000_000, 1));
+    return interpolate(gettext("The photo has %(size)s MB, the limit is %(limit)s MB. Choose a smaller one."), { size, limit });
   }
   return "";
 }

@@ -1,5 +1,7 @@
 // Single keys that do something on a page, and the list of them (`?`). A page adds its own with `addKeys`.
 
+import { gettext } from "./texts.js";
+
 const STORED = "keys-off";
 const ENTRY = "input, select, textarea, [contenteditable]";
 // An arrow moves a slider; letters do not.
@@ -69,7 +71,7 @@ function start() {
   for (const button of document.querySelectorAll("[data-keys-open]")) {
     button.addEventListener("click", () => dialog.showModal());
   }
-  addKeys([{ keys: ["?"], shown: ["?"], text: "Show these keys", run: () => dialog.showModal() }]);
+  addKeys([{ keys: ["?"], shown: ["?"], text: gettext("Show these keys"), run: () => dialog.showModal() }]);
 }
 
 start();

@@ -1,5 +1,7 @@
 // Takes parts out of other pages of this site, so that their markup exists once, on the server.
 
+import { showLocalTimes } from "./times.js";
+
 /** Another page of this site as a document of its own, whose scripts do not run. Throws when there is none. */
 export async function fetchPage(url) {
   const response = await fetch(url, { headers: { Accept: "text/html" } });
@@ -28,8 +30,9 @@ export function fetchRecent(url) {
   return fetchPart(url, "[data-recent]");
 }
 
-/** Shows the buttons below `root` that only work with scripts. */
+/** Shows the buttons below `root` that only work with scripts, and its moments in the browser's time zone. */
 export function revealScripted(root) {
+  showLocalTimes(root);
   for (const button of root.querySelectorAll("[data-copy][hidden]")) {
     button.hidden = false;
   }

@@ -1,7 +1,9 @@
 // Sends a photo to the API. No side effects but the request.
 
-export const UNREACHABLE = "The server could not be reached. Check that it runs, then try again.";
-const UNREADABLE = "The server answered with something unexpected. Try again; if it stays so, look into its log.";
+import { gettext, inLanguage } from "./texts.js";
+
+export const UNREACHABLE = gettext("The server could not be reached. Check that it runs, then try again.");
+const UNREADABLE = gettext("The server answered with something unexpected. Try again; if it stays so, look into its log.");
 
 /** What went wrong, as a sentence for the person at the page. */
 export class SendError extends Error {}
@@ -23,7 +25,7 @@ export function sendPhoto(file, url, { onProgress, signal }) {
       if (request.status === 200 && detectionId) {
         resolve(detectionId);
       } else {
-        reject(new SendError(request.response?.error ?? UNREADABLE));
+        reject(new SendError(inLanguage(request.response?.error ?? UNREADABLE)));
       }
     });
     request.addEventListener("error", () => reject(new SendError(UNREACHABLE)));

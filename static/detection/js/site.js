@@ -1,6 +1,7 @@
 // Every page: copy buttons and the threshold slider. Events are delegated, so results that arrive later work too.
 
 import { fetchResult, pictureReady, revealScripted } from "./result.js";
+import { gettext } from "./texts.js";
 
 const COPIED_FOR_MS = 1600;
 
@@ -31,9 +32,9 @@ async function onCopy(button) {
   button.dataset.label = label;
   try {
     await copyText(document.querySelector(button.dataset.copy));
-    button.textContent = "Copied";
+    button.textContent = gettext("Copied");
   } catch {
-    button.textContent = "Press Ctrl C";
+    button.textContent = gettext("Press Ctrl C");
     window.getSelection().selectAllChildren(document.querySelector(button.dataset.copy));
   }
   window.setTimeout(() => {
@@ -67,6 +68,14 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (button !== null) {
     onCopy(button);
+  }
+});
+
+// A script may have changed the address since the page came, and the switch of the language keeps the page.
+document.addEventListener("submit", (event) => {
+  const next = event.target.querySelector("[data-next]");
+  if (next !== null) {
+    next.value = window.location.pathname + window.location.search;
   }
 });
 

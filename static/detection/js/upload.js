@@ -5,6 +5,8 @@ import { NO_PHOTO, leftOutNote, whyNot } from "./choose.js";
 import { watchPhotos } from "./drops.js";
 import { fetchRecent, fetchResult, pictureReady, revealScripted } from "./result.js";
 import { SendError, UNREACHABLE, sendPhoto } from "./send.js";
+import { gettext, interpolate, number } from "./texts.js";
+import { showLocalTimes } from "./times.js";
 
 const PLACEHOLDER_ID = "00000000-0000-0000-0000-000000000000";
 const TICK_MS = 100;
@@ -34,8 +36,9 @@ function startClock() {
   const startedAt = performance.now();
   let sent = 0;
   const tick = () => {
-    const elapsed = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
-    part("working-text").textContent = sent < 1 ? `Sending: ${Math.floor(sent * 100)} %, ${elapsed}` : `Looking for objects: ${elapsed}`;
+    const seconds = number((performance.now() - startedAt) / 1000, 1);
+    const text = sent < 1 ? gettext("Sending: %(percent)s %, %(seconds)s s") : gettext("Looking for objects: %(seconds)s s");
+    part("working-text").textContent = interpolate(text, { percent: Math.floor(sent * 100), seconds });
   };
   const timer = window.setInterval(tick, TICK_MS);
   tick();
@@ -95,7 +98,7 @@ function sentenceOf(error) {
   }
   return error instanceof SendError
     ? error.message
-    : "The photo was sent, but its result could not be shown. Open the history to see it.";
+    : gettext("The photo was sent, but its result could not be shown. Open the history to see it.");
 }
 
 function refuse(sentence) {
@@ -118,7 +121,7 @@ async function detect(file, note = "") {
   const clock = startClock();
   const hidePreview = showPreview(file);
   show("working");
-  say("announce", "Looking for objects in the photo.");
+  say("announce", gettext("Looking for objects in the photo."));
   try {
     const { onProgress } = clock;
     const detectionId = await sendPhoto(file, predictUrl(), { onProgress, signal: controller.signal });
@@ -145,11 +148,11 @@ async function take(chosen) {
     return;
   }
   say("error", "");
-  say("note", "The photos are being listed.");
+  say("note", gettext("The photos are being listed."));
   try {
     await startBatch(chosen, { url: root.dataset.batchesUrl, onShown: () => leaving.abort() });
   } catch (error) {
-    refuse(error instanceof SendError ? error.message : "The batch could not be started. Reload the page and try again.");
+    refuse(error instanceof SendError ? error.message : gettext("The batch could not be started. Reload the page and try again."));
   }
 }
 
@@ -167,6 +170,7 @@ async function detectSample(url) {
 async function renewRecent() {
   try {
     const recent = await fetchRecent(window.location.pathname);
+    showLocalTimes(recent);
     document.querySelector("[data-recent]")?.remove();
     root.after(recent);
   } catch {

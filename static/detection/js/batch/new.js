@@ -3,6 +3,7 @@
 import { NO_PHOTO } from "../choose.js";
 import { watchPhotos } from "../drops.js";
 import { SendError } from "../send.js";
+import { gettext } from "../texts.js";
 import { startBatch } from "./start.js";
 
 const root = document.querySelector("[data-new-batch]");
@@ -20,7 +21,7 @@ async function onPhotos(chosen) {
     return;
   }
   say("error", "");
-  say("note", "The photos are being listed.");
+  say("note", gettext("The photos are being listed."));
   try {
     await startBatch(chosen, {
       url: root.dataset.batchesUrl,
@@ -28,7 +29,7 @@ async function onPhotos(chosen) {
     });
   } catch (error) {
     say("note", "");
-    say("error", error instanceof SendError ? error.message : "The batch could not be started. Reload the page and try again.");
+    say("error", error instanceof SendError ? error.message : gettext("The batch could not be started. Reload the page and try again."));
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { leftOutNote, whyNot } from "../choose.js";
 import { watchPhotos } from "../drops.js";
+import { gettext, interpolate, ngettext } from "../texts.js";
 import { Items, matchPhotos } from "./items.js";
 import { followBatch } from "./socket.js";
 import { Uploads, pause } from "./uploads.js";
@@ -10,7 +11,7 @@ import { View } from "./view.js";
 const QUIET_MS = 5000;
 const MAX_PAUSE_S = 5;
 const NOT_FOUND = 404;
-const DELETED = "This batch is not there any more. Go back to the list of batches.";
+const DELETED = gettext("This batch is not there any more. Go back to the list of batches.");
 
 async function fetchBatch(url, signal) {
   const response = await fetch(url, { headers: { Accept: "application/json" }, signal });
@@ -74,8 +75,11 @@ class Batch {
   take(photos, leftOut = 0) {
     const pairs = matchPhotos(this.items.list, photos);
     const foreign = photos.length - pairs.length;
-    const known = foreign > 0 ? `${foreign} of the photos ${foreign === 1 ? "is" : "are"} done already or not of this batch.` : "";
-    this.view.say("note", [known, leftOutNote(leftOut)].filter(Boolean).join(" "));
+    const known = interpolate(
+      ngettext("%(count)s of the photos is done already or not of this batch.", "%(count)s of the photos are done already or not of this batch.", foreign),
+      { count: foreign },
+    );
+    this.view.say("note", [foreign > 0 ? known : "", leftOutNote(leftOut)].filter(Boolean).join(" "));
     for (const [item, { file }] of pairs) {
       this.items.giveFile(item, file);
       this.#send(item);

@@ -2,6 +2,8 @@
 
 import { fetchPage } from "../result.js";
 import { SendError, UNREACHABLE } from "../send.js";
+import { inLanguage, interpolate, ngettext } from "../texts.js";
+import { showLocalTimes } from "../times.js";
 import { runBatch } from "./run.js";
 import { pause } from "./uploads.js";
 
@@ -15,7 +17,7 @@ async function listPhotos(url, name, photos) {
   }
   const answer = await response.json();
   if (!response.ok) {
-    throw new SendError(answer.error);
+    throw new SendError(inLanguage(answer.error));
   }
   return answer;
 }
@@ -25,7 +27,9 @@ async function listPhotos(url, name, photos) {
  * Rejects with a SendError, whose message is for people; then this page stays as it is.
  */
 export async function startBatch({ photos, leftOut, folder }, { url, onShown }) {
-  const batch = await listPhotos(url, folder, photos);
+  const count = photos.length;
+  const name = folder || interpolate(ngettext("%(count)s photo", "%(count)s photos", count), { count });
+  const batch = await listPhotos(url, name, photos);
   const address = new URL(batch.page_url).pathname;
   const page = await fetchPage(address).catch(() => {
     throw new SendError(UNREACHABLE);
@@ -49,6 +53,7 @@ function show(page, url) {
   for (const part of ["main", ".site-nav"]) {
     document.querySelector(part).replaceWith(document.importNode(page.querySelector(part), true));
   }
+  showLocalTimes(document);
   document.querySelector("[data-batch-title]").focus({ preventScroll: true });
   window.scrollTo(0, 0);
 }

@@ -1,14 +1,15 @@
 // Sends the photos of a batch, a few at a time, and goes on by itself after the server was busy or away.
 
 import { photoType } from "../choose.js";
+import { gettext, inLanguage, interpolate } from "../texts.js";
 
 const LANES = 4;
 const MAX_BREAKS = 5;
 const MAX_PAUSE_S = 15;
 const TRY_LATER = 503;
-const AWAY = "The server cannot be reached. The photos wait, and go on by themselves when it is back.";
-const GONE = "The file cannot be read any more. Choose it again, then try the failed ones again.";
-const BREAKS = "The connection broke each time that this photo was sent. Make it smaller, or look at the server's log.";
+const AWAY = gettext("The server cannot be reached. The photos wait, and go on by themselves when it is back.");
+const GONE = gettext("The file cannot be read any more. Choose it again, then try the failed ones again.");
+const BREAKS = gettext("The connection broke each time that this photo was sent. Make it smaller, or look at the server's log.");
 
 export function pause(seconds) {
   return new Promise((resolve) => {
@@ -106,7 +107,7 @@ export class Uploads {
   /** The server cannot answer now: as long as it says, and longer each time. The photo goes to the end of the queue. */
   async #afterRefusal(job, response, sentence) {
     this.items.say(job.item, "waiting");
-    this.say(`${sentence} The photos wait, and go on by themselves.`);
+    this.say(interpolate(gettext("%(reason)s The photos wait, and go on by themselves."), { reason: inLanguage(sentence) }));
     const asked = Number(response.headers.get("Retry-After")) || 1;
     await pause(Math.min(asked * 2 ** job.refusals, MAX_PAUSE_S));
     job.refusals += 1;

@@ -1,14 +1,24 @@
 // Writes what has changed into the page of a batch, a few times a second and only what has changed.
 
+import { classTitle, countsText, gettext, inLanguage, interpolate, ngettext } from "../texts.js";
+
 const PLACEHOLDER_ID = "00000000-0000-0000-0000-000000000000";
 const FLUSH_MS = 120;
-const TEXTS = { detecting: "Detecting", done: "Done", failed: "Failed" };
+const TEXTS = { detecting: gettext("Detecting"), done: gettext("Done"), failed: gettext("Failed") };
 
 function textOf(item) {
   if (item.state === "waiting") {
-    return item.file === null ? "Waiting for its file" : "Waiting";
+    return item.file === null ? gettext("Waiting for its file") : gettext("Waiting");
   }
   return TEXTS[item.state];
+}
+
+/** What was found, or why nothing, in the language of the page; the server's own `summary` is English. */
+function summaryOf(item) {
+  if (item.state !== "done") {
+    return inLanguage(item.summary);
+  }
+  return item.detection === null ? gettext("The detection was deleted.") : countsText(Object.entries(item.objects));
 }
 
 export class View {
@@ -60,7 +70,7 @@ export class View {
   #writeItem(element, item) {
     element.dataset.state = item.state;
     element.querySelector("[data-state-text]").textContent = textOf(item);
-    element.querySelector("[data-summary]").textContent = item.summary;
+    element.querySelector("[data-summary]").textContent = summaryOf(item);
     const picture = element.querySelector("img");
     const hasPicture = item.detection !== null;
     if (hasPicture) {
@@ -81,8 +91,8 @@ export class View {
     const answered = totals.done + totals.failed;
     this.part("progress").value = answered;
     document.title = isFinished ? this.title : `(${answered}/${totals.photos}) ${this.title}`;
-    const failed = totals.failed > 0 ? `, ${totals.failed} failed` : "";
-    this.part("announce").textContent = isFinished ? `All photos are answered: ${totals.done} done${failed}.` : "";
+    const answer = totals.failed > 0 ? gettext("All photos are answered: %(done)s done, %(failed)s failed.") : gettext("All photos are answered: %(done)s done.");
+    this.part("announce").textContent = isFinished ? interpolate(answer, totals) : "";
   }
 
   #writeClasses() {
@@ -93,7 +103,7 @@ export class View {
     }
     const chips = byCount.map(([name, count]) => {
       const made = chip.cloneNode(true);
-      made.querySelector("span").textContent = name;
+      made.querySelector("span").textContent = classTitle(name);
       made.querySelector("b").textContent = count;
       return made;
     });
@@ -103,7 +113,7 @@ export class View {
   #writeMissing() {
     const count = this.items.missing.length;
     this.part("resume").hidden = count === 0;
-    const waiting = count === 1 ? "One photo waits for its file" : `${count} photos wait for their files`;
-    this.part("resume-title").textContent = waiting;
+    const waiting = ngettext("%(count)s photo waits for its file", "%(count)s photos wait for their files", count);
+    this.part("resume-title").textContent = interpolate(waiting, { count });
   }
 }

@@ -2,6 +2,7 @@
 // The server's picture stays where there is no script, and is what is downloaded.
 
 import { addKeys } from "../keys.js";
+import { classTitle, gettext, interpolate, ngettext, number } from "../texts.js";
 import { Overlay } from "./overlay.js";
 import { Zoom } from "./zoom.js";
 
@@ -27,9 +28,10 @@ function withThreshold(address) {
 
 function titleOf(count) {
   if (count === 0) {
-    return `No objects above ${Math.round(threshold * 1000) / 10} %`;
+    const percent = Math.round(threshold * 1000) / 10;
+    return interpolate(gettext("No objects above %(percent)s %"), { percent: number(percent, Number.isInteger(percent) ? 0 : 1) });
   }
-  return count === 1 ? "1 object found" : `${count} objects found`;
+  return interpolate(ngettext("%(count)s object found", "%(count)s objects found", count), { count });
 }
 
 /** What the server would show at this threshold: table, title, JSON and addresses. Classes only hide rows and boxes. */
@@ -52,7 +54,7 @@ function redraw() {
 
 function countClasses(above) {
   for (const toggle of part("classes").querySelectorAll("label")) {
-    const name = toggle.querySelector("[data-name]").textContent;
+    const { name } = toggle.dataset;
     const count = above.filter((place) => data.objects[place].prediction.objectClass === name).length;
     toggle.querySelector("[data-count]").textContent = count;
     toggle.hidden = count === 0;
@@ -69,7 +71,8 @@ function makeToggles() {
   const template = part("class-template").content.firstElementChild;
   for (const name of names) {
     const toggle = template.cloneNode(true);
-    toggle.querySelector("[data-name]").textContent = name;
+    toggle.dataset.name = name;
+    toggle.querySelector("[data-title]").textContent = classTitle(name);
     toggle.querySelector("input").addEventListener("change", (event) => {
       hiddenClasses[event.target.checked ? "delete" : "add"](name);
       redraw();
@@ -137,17 +140,17 @@ function arrow(zoom, right, down) {
 
 function keysOf(zoom) {
   const zooming = [
-    { keys: ["+", "="], shown: ["+"], text: "Enlarge the photo", run: () => zoom.larger() },
-    { keys: ["-"], shown: ["−"], text: "Shrink it", run: () => zoom.smaller() },
-    { keys: ["0"], shown: ["0"], text: "Show all of it", run: () => zoom.all() },
-    { keys: ["ArrowUp"], shown: ["↑"], text: "Move up in the enlarged photo", run: () => arrow(zoom, 0, -1) },
-    { keys: ["ArrowDown"], shown: ["↓"], text: "Move down in the enlarged photo", run: () => arrow(zoom, 0, 1) },
+    { keys: ["+", "="], shown: ["+"], text: gettext("Enlarge the photo"), run: () => zoom.larger() },
+    { keys: ["-"], shown: ["−"], text: gettext("Shrink it"), run: () => zoom.smaller() },
+    { keys: ["0"], shown: ["0"], text: gettext("Show all of it"), run: () => zoom.all() },
+    { keys: ["ArrowUp"], shown: ["↑"], text: gettext("Move up in the enlarged photo"), run: () => arrow(zoom, 0, -1) },
+    { keys: ["ArrowDown"], shown: ["↓"], text: gettext("Move down in the enlarged photo"), run: () => arrow(zoom, 0, 1) },
   ];
   return [
-    { keys: ["j"], shown: ["J"], text: "The next older detection", run: () => follow("older") },
-    { keys: ["k"], shown: ["K"], text: "The next newer detection", run: () => follow("newer") },
-    { keys: ["ArrowRight"], shown: ["→"], text: "Older; in the enlarged photo, move right", run: () => arrow(zoom, 1, 0) },
-    { keys: ["ArrowLeft"], shown: ["←"], text: "Newer; in the enlarged photo, move left", run: () => arrow(zoom, -1, 0) },
+    { keys: ["j"], shown: ["J"], text: gettext("The next older detection"), run: () => follow("older") },
+    { keys: ["k"], shown: ["K"], text: gettext("The next newer detection"), run: () => follow("newer") },
+    { keys: ["ArrowRight"], shown: ["→"], text: gettext("Older; in the enlarged photo, move right"), run: () => arrow(zoom, 1, 0) },
+    { keys: ["ArrowLeft"], shown: ["←"], text: gettext("Newer; in the enlarged photo, move left"), run: () => arrow(zoom, -1, 0) },
     ...(zoom === null ? [] : zooming),
   ];
 }

@@ -1,6 +1,9 @@
 // The boxes over the photo, as SVG in pixels of the photo. Their geometry is the server's (`inference/draw.py`).
 
+import { classTitle, locales } from "../texts.js";
+
 const SVG = "http://www.w3.org/2000/svg";
+const MOST_DIGITS = 8;
 
 function element(name, attributes) {
   const made = document.createElementNS(SVG, name);
@@ -10,29 +13,44 @@ function element(name, attributes) {
   return made;
 }
 
+/**
+ * What is written at an object, and how long it is. In English it is what the server writes, as long as it is there; in
+ * other languages it is as long as it is, for the server has no word of it.
+ */
+function labelOf({ drawing, prediction: { objectClass, probability } }) {
+  const title = classTitle(objectClass);
+  if (title === objectClass) {
+    return { text: drawing.text, length: drawing.text_length };
+  }
+  return { text: `${title}, ${probability.toLocaleString(locales, { maximumFractionDigits: MOST_DIGITS })}`, length: null };
+}
+
 /** One object: a rectangle whose outermost pixels stay where they are while its stroke gets thinner, and its text. */
 class Box {
   #drawing;
   #rect = element("rect", { class: "closer-box" });
   #text;
+  #length;
 
-  constructor({ drawing }) {
-    this.#drawing = drawing;
+  constructor(found) {
+    const { text, length } = labelOf(found);
+    this.#drawing = found.drawing;
+    this.#length = length;
     this.#text = element("text", { class: "closer-label", lengthAdjust: "spacingAndGlyphs" });
-    this.#text.textContent = drawing.text;
+    this.#text.textContent = text;
     this.group = element("g", { class: "closer-object" });
     this.group.append(this.#rect, this.#text);
   }
 
   fit(scale) {
-    const { left, top, right, bottom, stroke_px, text_x, text_y, text_length, text_px, edge_px } = this.#drawing;
+    const { left, top, right, bottom, stroke_px, text_x, text_y, text_px, edge_px } = this.#drawing;
     const stroke = stroke_px / scale;
     // A pixel has an extent: the rectangle ends where its last pixel ends. SVG's stroke goes to both sides of its line.
     const size = { x: left + stroke / 2, y: top + stroke / 2, width: right + 1 - left - stroke, height: bottom + 1 - top - stroke };
     const label = {
       x: left + (text_x - left) / scale,
       y: top + (text_y - top) / scale,
-      textLength: text_length / scale,
+      ...(this.#length === null ? {} : { textLength: this.#length / scale }),
       "font-size": text_px / scale,
       "stroke-width": (2 * edge_px) / scale,
     };

@@ -1,5 +1,7 @@
 // Draws an answer's boxes on a canvas that lies over the video. Boxes are pixels of the frame that was sent.
 
+import { classTitle } from "../texts.js";
+
 const RED = "#ff0000";
 const LABEL = "#ffffff";
 const STROKE_PX = 3;
@@ -47,6 +49,6 @@ export function drawBoxes(canvas, objects, { width: frameWidth, height: frameHei
     const x = (found.x / frameWidth) * width;
     const y = (found.y / frameHeight) * height;
     context.strokeRect(x, y, (found.width / frameWidth) * width, (found.height / frameHeight) * height);
-    drawLabel(context, `${found.objectClass} ${Math.floor(found.probability * 100)} %`, x, y, width);
+    drawLabel(context, `${classTitle(found.objectClass)} ${Math.floor(found.probability * 100)} %`, x, y, width);
   }
 }

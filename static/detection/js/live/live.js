@@ -1,6 +1,7 @@
 // The live page: a camera or a video file plays, its frames go to the server, the objects' boxes follow.
 
 import { SendError, sendPhoto } from "../send.js";
+import { classTitle, countsText, gettext, inLanguage, interpolate, number } from "../texts.js";
 import { clearBoxes, drawBoxes } from "./boxes.js";
 import { LiveSocket } from "./socket.js";
 import { SourceError, UNPLUGGED, cameras, closeSource, openCamera, openFile } from "./source.js";
@@ -42,7 +43,7 @@ function summaryOf(objects) {
   for (const { objectClass } of objects) {
     counts.set(objectClass, (counts.get(objectClass) ?? 0) + 1);
   }
-  return [...counts].map(([name, count]) => (count === 1 ? name : `${count} × ${name}`)).join(", ");
+  return countsText([...counts]);
 }
 
 /** One run from Start to Stop. */
@@ -123,7 +124,7 @@ class Run {
 
   #onAnswer({ answer, capturedAt, behind }) {
     if (answer.error !== undefined) {
-      say("link", answer.error);
+      say("link", inLanguage(answer.error));
       return;
     }
     say("link", "");
@@ -137,15 +138,16 @@ class Run {
   }
 
   #onLink(state, delayMs) {
-    say("link", state === "open" ? "" : `The connection to the server was lost. Trying again in ${(delayMs / 1000).toFixed(1)} s.`);
+    const lost = gettext("The connection to the server was lost. Trying again in %(seconds)s s.");
+    say("link", state === "open" ? "" : interpolate(lost, { seconds: number(delayMs / 1000, 1) }));
     root.dataset.connection = state;
   }
 
   #tick() {
     const now = performance.now();
     const speed = this.#stats.read(now);
-    part("rate").textContent = speed === null ? "–" : speed.perSecond.toFixed(1);
-    part("latency").textContent = speed === null ? "–" : `${Math.round(speed.latencyMs)} ms`;
+    part("rate").textContent = speed === null ? "–" : number(speed.perSecond, 1);
+    part("latency").textContent = speed === null ? "–" : interpolate(gettext("%(count)s ms"), { count: Math.round(speed.latencyMs) });
     if (this.#newest !== null && now - this.#newest.shownAt > STALE_MS) {
       this.#newest = null;
       this.redraw();
@@ -162,14 +164,14 @@ class Run {
   #announce(text, now) {
     if (text !== this.#announced.text && now - this.#announced.at > ANNOUNCE_MS) {
       this.#announced = { text, at: now };
-      part("announce").textContent = text || "No objects";
+      part("announce").textContent = text;
     }
   }
 }
 
 function objectRow(found) {
   const row = part("object-row").content.firstElementChild.cloneNode(true);
-  row.querySelector("[data-name]").textContent = found.objectClass;
+  row.querySelector("[data-name]").textContent = classTitle(found.objectClass);
   row.querySelector("[data-percent]").textContent = `${Math.floor(found.probability * 100)} %`;
   row.querySelector("rect").setAttribute("width", `${found.probability * 100}%`);
   return row;
@@ -190,7 +192,7 @@ async function listCameras() {
   const found = await cameras();
   const select = part("camera");
   const chosen = select.value;
-  const options = found.map((device, index) => new Option(device.label || `Camera ${index + 1}`, device.deviceId));
+  const options = found.map((device, index) => new Option(device.label || interpolate(gettext("Camera %(number)s"), { number: index + 1 }), device.deviceId));
   select.replaceChildren(...options);
   if (found.some((device) => device.deviceId === chosen)) {
     select.value = chosen;
@@ -208,7 +210,7 @@ async function start(open) {
     await open();
   } catch (error) {
     if (run === mine) {
-      stop(error instanceof SourceError ? error.message : "The video could not be started. Try again.");
+      stop(error instanceof SourceError ? error.message : gettext("The video could not be started. Try again."));
     }
     return;
   }
@@ -246,7 +248,7 @@ async function keep() {
     part("kept-link").href = root.dataset.detectionUrl.replace(PLACEHOLDER_ID, id);
     part("kept").hidden = false;
   } catch (error) {
-    say("problem", error instanceof SendError ? error.message : "The frame could not be kept. Try again.");
+    say("problem", error instanceof SendError ? error.message : gettext("The frame could not be kept. Try again."));
   }
   part("keep").disabled = root.dataset.state !== "running";
 }

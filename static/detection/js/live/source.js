@@ -1,17 +1,19 @@
 // Where the frames come from: a camera, or a video file. No DOM but the video element that is given.
 
+import { gettext } from "../texts.js";
+
 // The network sees a small square: more pixels would only cost time.
 const WISH = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30 } };
 const SENTENCES = {
-  NotAllowedError: "The camera was not allowed. Allow it for this site in the browser's address bar, then press Start again; or choose a video file.",
-  NotFoundError: "No camera was found. Connect one and press Start again, or choose a video file.",
-  OverconstrainedError: "The chosen camera is gone. Choose another one, then press Start again.",
-  NotReadableError: "The camera is used by another program. Close that program, then press Start again.",
+  NotAllowedError: gettext("The camera was not allowed. Allow it for this site in the browser's address bar, then press Start again; or choose a video file."),
+  NotFoundError: gettext("No camera was found. Connect one and press Start again, or choose a video file."),
+  OverconstrainedError: gettext("The chosen camera is gone. Choose another one, then press Start again."),
+  NotReadableError: gettext("The camera is used by another program. Close that program, then press Start again."),
 };
-const OTHERWISE = "The camera could not be started. Connect it again, or choose a video file.";
-const INSECURE = "Browsers give the camera only to pages over https, or on localhost. Open this page over https, or choose a video file.";
-const UNPLAYABLE = "This browser cannot play that file. Choose an MP4 or WebM video.";
-export const UNPLUGGED = "The camera was disconnected. Connect it again, then press Start.";
+const OTHERWISE = gettext("The camera could not be started. Connect it again, or choose a video file.");
+const INSECURE = gettext("Browsers give the camera only to pages over https, or on localhost. Open this page over https, or choose a video file.");
+const UNPLAYABLE = gettext("This browser cannot play that file. Choose an MP4 or WebM video.");
+export const UNPLUGGED = gettext("The camera was disconnected. Connect it again, then press Start.");
 
 /** What went wrong, as a sentence for the person at the page. */
 export class SourceError extends Error {}

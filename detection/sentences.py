@@ -1,0 +1,64 @@
+"""The sentences of errors in the language of the reader.
+
+Errors are raised, logged, kept and sent to programs in English; pages show them in their own language. So the sentence
+is recognised where it is shown, and its values are taken along.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from django.utils.translation import gettext, gettext_noop
+
+# Those that a page can come to show, as they are raised (`tests/test_language.py` raises them).
+SENTENCES = (
+    gettext_noop("The photo is empty. Send the bytes of a JPEG, PNG or WebP file."),
+    gettext_noop("The photo cannot be read: it is damaged, incomplete, or not a JPEG, PNG or WebP. Send another file."),
+    gettext_noop(
+        "The photo has %(width)s x %(height)s pixels; at most %(limit)s pixels are accepted. Send a smaller one."
+    ),
+    gettext_noop("The photo is %(width)s x %(height)s pixels; send one with at least %(limit)s pixels on each side."),
+    gettext_noop("The body is too large: at most %(limit)s bytes are accepted. Send a smaller photo."),
+    gettext_noop("The body did not arrive within %(seconds)s seconds. Send it again, or send a smaller photo."),
+    gettext_noop(
+        "Too many requests: %(count)s in %(period)s seconds are taken from you. Send this one again in %(wait)s s."
+    ),
+    gettext_noop("The server is busy: too many photos are waiting. Send this one again in a moment."),
+    gettext_noop("The model was changed, or the server stops. Send the photo again in a moment."),
+    gettext_noop("The model is not loaded yet. Try again in a moment."),
+    gettext_noop("The server is stopping. Nothing was stored; try again later."),
+    gettext_noop(
+        "The detection could not be kept: the database cannot be written now. Nothing was stored; try again later."
+    ),
+    gettext_noop(
+        "The detection could not be kept: the photo store cannot be written now. Nothing was stored; try again later."
+    ),
+    gettext_noop("The detection could not be deleted: the database cannot be written now. Try again later."),
+    gettext_noop("The detection took longer than %(seconds)s seconds. Send the photo again later."),
+    gettext_noop("The database does not answer. Try again later, or tell the server's operator."),
+    gettext_noop("There is nothing under this address: it was deleted, or the id is wrong."),
+    gettext_noop("The server failed on this request. The reason is in its log; try again or tell its operator."),
+)
+
+
+def in_language(sentence: str) -> str:
+    """A sentence in the language of the reader; one that is not known stays as it is."""
+    for known, pattern in _patterns().items():
+        if found := pattern.fullmatch(sentence):
+            return gettext(known) % found.groupdict()
+    return sentence
+
+
+def sentence_of(error: Exception) -> str:
+    """The sentence of an error in the language of the reader."""
+    return in_language(str(error))
+
+
+@cache
+def _patterns() -> Mapping[str, re.Pattern[str]]:
+    return {known: _pattern(known) for known in SENTENCES}
+
+
+def _pattern(known: str) -> re.Pattern[str]:
+    parts = re.split(r"%\((\w+)\)s", known)
+    return re.compile("".join(f"(?P<{part}>.+?)" if odd % 2 else re.escape(part) for odd, part in enumerate(parts)))

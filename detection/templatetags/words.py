@@ -1,0 +1,37 @@
+"""Words of the pages: moments in time, and names of classes."""
+
+from datetime import datetime
+
+from django import template
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import pgettext
+
+from detection import class_titles
+
+register = template.Library()
+register.filter("class_title", class_titles.class_title)
+
+
+@register.simple_tag
+def moment(when: datetime) -> SafeString:
+    """Day and time with the server's zone; `js/times.js` puts it into the zone of the browser."""
+    return format_html('<time datetime="{}" data-moment>{}</time>', when.isoformat(), _in_server_zone(when))
+
+
+@register.simple_tag
+def ago(when: datetime) -> SafeString:
+    """How long ago it was; day and time are in the title."""
+    return format_html(
+        '<time datetime="{}" data-ago title="{}">{}</time>', when.isoformat(), _in_server_zone(when), naturaltime(when)
+    )
+
+
+def _in_server_zone(when: datetime) -> str:
+    local = timezone.localtime(when)
+    # Translators: in the letters of Django's filter `date`.
+    written = pgettext("format of a date", "j F Y, H:i")
+    return f"{date_format(local, written)} {local.tzname()}"
