@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import views
 from django.contrib.auth.forms import AuthenticationForm
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
@@ -23,6 +25,18 @@ class NameAndPassword(AuthenticationForm):
     }
 
 
+class StaffNameAndPassword(AdminAuthenticationForm):
+    """The admin's own page to log in; whoever tries too often has to wait there too."""
+
+    def clean(self) -> dict[str, Any]:
+        """Raises ValidationError, before the password is looked at, after too many attempts."""
+        try:
+            throttle.take_login(_address(self.request))
+        except ThrottledError as error:
+            raise ValidationError(str(error)) from error
+        return super().clean()
+
+
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 class LoginView(views.LoginView):
     """Name and password; whoever tries too often has to wait."""
@@ -34,9 +48,13 @@ class LoginView(views.LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Raises nothing: too many attempts are answered with 429."""
         try:
-            throttle.take_login(str(request.META.get("REMOTE_ADDR", "")))
+            throttle.take_login(_address(request))
         except ThrottledError as error:
             form = self.get_form_class()(request)
             context = self.get_context_data(form=form, error=sentence_of(error))
             return self.render_to_response(context, status=429, headers=headers_for(429, error))
         return super().post(request, *args, **kwargs)
+
+
+def _address(request: HttpRequest | None) -> str:
+    return "" if request is None else str(request.META.get("REMOTE_ADDR", ""))

@@ -13,9 +13,11 @@ from detection import (
     admin_models,  # noqa: F401  (registers its page)
     services,
 )
+from detection.accounts import StaffNameAndPassword
 from detection.filters import DetectionFilter
 from detection.models import DetectedObject, Detection, Photo
 
+admin.site.login_form = StaffNameAndPassword
 admin.site.site_header = admin.site.site_title = "Object detector"
 admin.site.index_title = "Past detections and accounts"
 

@@ -14,16 +14,24 @@ _POLICY_VIOLATION = 1008
 
 
 class WebSocketDoor:
-    """ASGI: hands each connection from a program or from a page of `allowed_hosts` to the app of its path.
+    """ASGI: hands each connection from a program or from a page of this site to the app of its path.
 
     A path that ends with a slash stands for all addresses directly below it.
     Others are refused (HTTP 403). Browsers always send an Origin, and a page of another site must not use a visitor's
-    access to this server; programs send none (RFC 6455, section 10.2). Where ACCESS=login, whoever is not known is
-    refused too (`detection/access.py`).
+    access to this server; programs send none (RFC 6455, section 10.2). This site is the host, with its port, that the
+    connection is for, if it is one of `allowed_hosts`, and what `trusted_origins` says (a proxy may change the host).
+    Cookies know no ports: a page of another program on the same machine is another site here.
+    Where ACCESS=login, whoever is not known is refused too (`detection/access.py`).
     """
 
-    def __init__(self, apps: Mapping[str, ASGI3Application], allowed_hosts: Collection[str]) -> None:
+    def __init__(
+        self,
+        apps: Mapping[str, ASGI3Application],
+        allowed_hosts: Collection[str],
+        trusted_origins: Collection[str] = (),
+    ) -> None:
         self._apps = dict(apps)
+        self._trusted_origins = frozenset(trusted_origins)
         self._allowed_hosts = list(allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -37,19 +45,19 @@ class WebSocketDoor:
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": None})
 
     def _app_for(self, scope: Any) -> ASGI3Application | None:
-        if not self._is_welcome(header(scope, b"origin")):
+        if not self._is_welcome(header(scope, b"origin"), header(scope, b"host")):
             return None
         path = scope["path"]
         return self._apps.get(path) or self._apps.get(path[: path.rfind("/") + 1])
 
-    def _is_welcome(self, origin: str | None) -> bool:
-        if origin is None:
+    def _is_welcome(self, origin: str | None, host: str | None) -> bool:
+        if origin is None or origin in self._trusted_origins:
             return True
         try:
-            host = split_domain_port(urlsplit(origin).netloc)[0]
+            asked_by = urlsplit(origin).netloc.lower()
         except ValueError:
             return False
-        return validate_host(host, self._allowed_hosts)
+        return asked_by == (host or "").lower() and validate_host(split_domain_port(asked_by)[0], self._allowed_hosts)
 
 
 def _with_subprotocol(scope: Any, send: ASGISendCallable) -> ASGISendCallable:

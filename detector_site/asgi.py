@@ -32,7 +32,7 @@ def _build() -> ASGI3Application:
         "/ws/live": LiveConsumer.as_asgi(),
         BATCH_SOCKETS: BatchConsumer.as_asgi(),
     }
-    sockets = WebSocketDoor(consumers, settings.ALLOWED_HOSTS)
+    sockets = WebSocketDoor(consumers, settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)
     router = ProtocolTypeRouter({"http": http, "websocket": sockets, "lifespan": Lifespan()})
     return Watch(BodyLimit(router, config.max_body_bytes, config.upload_timeout_s))
 

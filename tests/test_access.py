@@ -121,8 +121,11 @@ def users() -> dict[str, Any]:
 
 
 def targets(owner: Any) -> dict[str, UUID]:
-    batch = batches.create("holidays", 0.5, [ListedPhoto("a.jpg", 5)], owner.pk)
-    return {"detection": stored_detection(("cat", 0.9), owner=owner).uuid, "batch": batch.uuid}
+    batch = batches.create("holidays", 0.5, [ListedPhoto("private.jpg", 5)], owner.pk)
+    return {
+        "detection": stored_detection(("cat", 0.9), owner=owner, original_name="private.jpg").uuid,
+        "batch": batch.uuid,
+    }
 
 
 def names(patterns: list[URLPattern | URLResolver]) -> Iterator[str | None]:
@@ -302,6 +305,19 @@ def test_passwords_are_not_guessed_for_long(login: Any, client: Client) -> None:
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[2]["Retry-After"] == "30"
     assert "Too many requests" in answers[2].content.decode()
+
+
+@pytest.mark.django_db
+def test_passwords_are_not_guessed_in_the_admin_either(login: Any, client: Client) -> None:
+    account("anna", is_staff=True)
+    given = {"username": "anna", "password": "x", "next": "/admin/"}
+    with mock.patch.object(throttle, "LOGINS", Rate(2, 60.0)):
+        answers = [client.post("/admin/login/", given) for _ in range(3)]
+        right = client.post("/admin/login/", {**given, "password": PASSWORD})
+    told = ["Too many requests" in answer.content.decode() for answer in (*answers, right)]
+    assert told == [False, False, True, True]
+    assert "sessionid" not in client.cookies
+    assert client.post("/admin/login/", {**given, "password": PASSWORD})["Location"] == "/admin/"
 
 
 @pytest.mark.django_db

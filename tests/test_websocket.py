@@ -137,13 +137,15 @@ def test_message_above_the_limit_closes_the_connection(opened: Open) -> None:
     assert closed.value.rcvd.code == 1009
 
 
-@pytest.mark.parametrize("origin", ["http://127.0.0.1:8080", "https://localhost"])
-def test_page_of_this_site_may_connect(origin: str, opened: Open, chelsea: bytes) -> None:
-    with opened("?store=0", origin=origin) as socket:
+def test_page_of_this_site_may_connect(server: Server, opened: Open, chelsea: bytes) -> None:
+    with opened("?store=0", origin=server.url) as socket:
         assert answer(socket, chelsea)["prediction"][0]["objectClass"] == "cat"
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "https://127.0.0.1.evil.example", "null", "http://["])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://evil.example", "http://127.0.0.1:1", "https://127.0.0.1.evil.example", "null", "http://["],
+)
 def test_page_of_another_site_is_refused(origin: str, opened: Open) -> None:
     with pytest.raises(InvalidStatus) as refused, opened(origin=origin):
         pass
