@@ -67,9 +67,10 @@ class Net:
             self.arrays[f"{kind}:{name}"] = (random.standard_normal(shape) * scale).astype(np.float32)
         return self._append({"op": "null", "name": name, "inputs": []})
 
-    def add(self, operator: str, name: str, inputs: Sequence[int], **attributes: object) -> int:
-        """An operator that reads the first output of each of `inputs`."""
-        node = {"op": operator, "name": name, "inputs": [[index, 0, 0] for index in inputs]}
+    def add(self, operator: str, name: str, inputs: Sequence[int | tuple[int, int]], **attributes: object) -> int:
+        """An operator that reads the first output of each of `inputs`, or for a pair the output of that number."""
+        sources = [(each, 0) if isinstance(each, int) else each for each in inputs]
+        node = {"op": operator, "name": name, "inputs": [[*source, 0] for source in sources]}
         return self._append(
             node | ({"attrs": {key: str(value) for key, value in attributes.items()}} if attributes else {})
         )

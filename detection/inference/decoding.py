@@ -1,6 +1,7 @@
 """How a network's outputs become boxes: the numbers that a checkpoint carries for it, nothing else."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +24,27 @@ class MultiBoxDecoding:
     force_suppress: bool = False
     nms_topk: int = -1
     background_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BoxNmsDecoding:
+    """The attributes of a `_contrib_box_nms`, with MXNet's defaults.
+
+    overlap_thresh: an IoU above it suppresses. valid_thresh: only scores above it take part.
+    topk: how many rows, the most probable first, enter the suppression; the others are dropped; all when negative.
+    coord_start, score_index, id_index: the columns of the four corners, the score, the class.
+    background_id: rows of this class take no part. force_suppress: whether classes suppress each other too.
+    in_format, out_format: of the boxes; only corners (xmin, ymin, xmax, ymax) are known here.
+    Source: src/operator/contrib/bounding_box-inl.h of MXNet 1.9.1.
+    """
+
+    overlap_thresh: float = 0.5
+    valid_thresh: float = 0.0
+    topk: int = -1
+    coord_start: int = 2
+    score_index: int = 1
+    id_index: int = -1
+    background_id: int = -1
+    force_suppress: bool = False
+    in_format: Literal["corner"] = "corner"
+    out_format: Literal["corner"] = "corner"

@@ -136,6 +136,40 @@ ARITHMETIC: dict[str, Build] = {
     "a number to the power": lambda data: 2**data,
 }
 
+REPETITIONS: dict[str, Build] = {
+    "tile": lambda data: sym.tile(data, reps=(1, 2, 1, 3)),
+    "tile to more axes": lambda data: sym.tile(data, reps=(3, 1, 1, 1, 1)),
+    "tile of the last axes": lambda data: sym.tile(data, reps=(2, 3)),
+    "repeat of rows": lambda data: sym.repeat(data, repeats=2, axis=2),
+    "repeat of the last axis": lambda data: sym.repeat(data, repeats=3, axis=-1),
+    "zeros": lambda data: sym.zeros_like(data) + 1,
+    "ones": lambda data: sym.ones_like(data) * data,
+    "range": lambda data: sym.broadcast_add(data, sym.reshape(sym.arange(0, 10), shape=(1, 1, 1, 10))),
+    "range of one number": lambda data: sym.broadcast_add(data, sym.reshape(sym.arange(6), shape=(1, -1, 1, 1))),
+    "range with step and repeat": lambda data: sym.broadcast_add(
+        data, sym.reshape(sym.arange(1, 3.1, step=0.5, repeat=2), shape=(1, 1, 1, 10))
+    ),
+    "choice": lambda data: sym.where(data > 0.3, sym.exp(data), sym.zeros_like(data)),
+    "greater": lambda data: data > -0.2,
+}
+
+BOXES: dict[str, Build] = {
+    "decode": lambda data: sym.contrib.box_decode(regression(data), anchors(), 0.1, 0.1, 0.2, 0.2),
+    "decode by default": lambda data: sym.contrib.box_decode(regression(data), anchors()),
+    "decode of corners": lambda data: sym.contrib.box_decode(regression(data), anchors(), format="corner"),
+    "decode with limit": lambda data: sym.contrib.box_decode(regression(data), anchors(), clip=0.3),
+}
+
+
+def regression(data: Any) -> Any:
+    """`data` as four numbers for each of 135 anchors."""
+    return sym.reshape(data, shape=(0, -1, 4))
+
+
+def anchors() -> Any:
+    return sym.Variable("anchors", shape=(1, 135, 4))
+
+
 LAYOUT: dict[str, Build] = {
     "flatten": sym.Flatten,
     "concat": lambda data: sym.Concat(data, sym.Pooling(data, kernel=(1, 1)), sym.exp(data), dim=1),
@@ -149,6 +183,15 @@ LAYOUT: dict[str, Build] = {
     "slice backwards to the start": lambda data: sym.slice(
         data, begin=(None, None, None), end=(None, None, None), step=(None, -2, 1)
     ),
+    "slice like a smaller one": lambda data: sym.slice_like(
+        data, sym.Variable("like", shape=(2, 3, 4, 5)), axes=(1, 3)
+    ),
+    "slice like another, all axes": lambda data: sym.slice_like(data, sym.Pooling(data, kernel=(3, 3))),
+    "slice of a constant": lambda data: sym.broadcast_add(
+        data, sym.slice_like(sym.Variable("map", shape=(1, 1, 16, 16)), data * 0, axes=(-2, -1))
+    ),
+    "split": lambda data: sym.concat(*list(sym.split(data, num_outputs=3))[::-1], dim=2),
+    "split and squeezed": lambda data: sym.split(data, axis=-1, num_outputs=10, squeeze_axis=True)[7] + 1,
     "slice of an axis": lambda data: sym.slice_axis(data, axis=1, begin=1, end=4),
     "slice of the last axis": lambda data: sym.slice_axis(data, axis=-1, begin=-3, end=None),
 } | {
@@ -206,6 +249,8 @@ CASES: dict[str, Build] = {
         "normalisation": NORMALISATIONS,
         "arithmetic": ARITHMETIC,
         "layout": LAYOUT,
+        "repetition": REPETITIONS,
+        "boxes": BOXES,
         "softmax": SOFTMAXES,
         "anchors": PRIORS,
     }.items()

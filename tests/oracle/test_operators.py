@@ -86,7 +86,7 @@ def run_converted(symbol: Symbol, params: Params, data: FloatArray) -> NDArray[A
     graph = GraphBuilder()
     photo = Value("input", (None, *data.shape[1:]))
     values = convert_nodes(graph, symbol, plan_nodes(symbol), params, {"data": photo})
-    head = values[symbol.heads[0].node]
+    head = values[symbol.heads[0]]
     model = graph.model(
         [onnx.helper.make_tensor_value_info(photo.name, onnx.TensorProto.FLOAT, symbolic(photo.shape))],
         [graph.output(head, "output")],

@@ -7,6 +7,7 @@
 4. what remains is checked: weights, anchors and classes have to fit each other.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,7 @@ from detection.inference.convert.nodes import convert_nodes, plan_nodes
 from detection.inference.decoding import MultiBoxDecoding
 from detection.inference.errors import CheckpointError
 from detection.inference.mxnet.checkpoint import INPUT_NAME, Checkpoint
-from detection.inference.mxnet.symbol import DETECTION_OPERATORS
+from detection.inference.mxnet.symbol import DETECTION_OPERATORS, SUPPRESSION_OPERATORS, Source
 from detection.inference.types import FloatArray
 
 CONVERTER_VERSION = 1
@@ -54,6 +55,12 @@ def convert(checkpoint: Checkpoint, edge: int) -> ConvertedNetwork:
     """
     plan = plan_nodes(checkpoint.symbol)
     detections = [step for step in plan.values() if step.node.operator in DETECTION_OPERATORS]
+    if any(step.node.operator in SUPPRESSION_OPERATORS for step in plan.values()):
+        raise CheckpointError(
+            f"{checkpoint.prefix} is an export of GluonCV, which does not say how photos are normalised: write a model "
+            'card, model.toml, with family = "gluoncv" into its folder and give the folder\'s name instead '
+            '(README.md, "A model of your own").'
+        )
     if len(detections) != 1:
         raise CheckpointError(
             f"{checkpoint.prefix} has {len(detections)} MultiBoxDetection operators where one is expected: "
@@ -62,12 +69,8 @@ def convert(checkpoint: Checkpoint, edge: int) -> ConvertedNetwork:
     graph = GraphBuilder(scope=IMAGE_INPUT)
     image = Value(IMAGE_INPUT, (None, edge, edge, 3))
     values = convert_nodes(graph, checkpoint.symbol, plan, checkpoint.params, {INPUT_NAME: _pixels(graph, image)})
-    if graph.problems:
-        raise CheckpointError(
-            f"The weights of {checkpoint.prefix} do not fit its network: {'; '.join(graph.problems)}. "
-            "Use the symbol and params files of the same training run."
-        )
-    cls_prob, loc_pred, anchors = (values[source.node] for source in detections[0].node.inputs)
+    require_fitting_weights(graph, checkpoint)
+    cls_prob, loc_pred, anchors = (end_input(values, source, checkpoint) for source in detections[0].node.inputs)
     _check_outputs(checkpoint, edge, cls_prob, loc_pred, anchors)
     outputs = [graph.output(value, name) for name, value in zip(OUTPUTS, (cls_prob, loc_pred), strict=True)]
     image_info = helper.make_tensor_value_info(image.name, TensorProto.UINT8, symbolic(image.shape))
@@ -76,6 +79,22 @@ def convert(checkpoint: Checkpoint, edge: int) -> ConvertedNetwork:
         anchors=_evaluate(graph, anchors),
         decoding=detections[0].attributes,
     )
+
+
+def require_fitting_weights(graph: GraphBuilder, checkpoint: Checkpoint) -> None:
+    """Raises CheckpointError with all weights that were found not to fit."""
+    if graph.problems:
+        raise CheckpointError(
+            f"The weights of {checkpoint.prefix} do not fit its network: {'; '.join(graph.problems)}. "
+            "Use the symbol and params files of the same training run."
+        )
+
+
+def end_input(values: Mapping[Source, Value], source: Source, checkpoint: Checkpoint) -> Value:
+    """What a node where the graph ends takes. Raises CheckpointError when there is no such output."""
+    if source not in values:
+        raise CheckpointError(f"{checkpoint.prefix} is damaged: its last operator uses an output that is not there.")
+    return values[source]
 
 
 def _pixels(graph: GraphBuilder, image: Value) -> Value:

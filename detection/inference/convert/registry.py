@@ -13,7 +13,7 @@ from detection.inference.convert.graph import GraphBuilder, Value
 
 ANY_NUMBER = sys.maxsize
 Schema = TypeVar("Schema")
-Convert = Callable[[GraphBuilder, Sequence[Value], Schema], Value]
+Convert = Callable[[GraphBuilder, Sequence[Value], Schema], Value | tuple[Value, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +25,17 @@ class NoAttributes:
 class Converter:
     """How one MXNet operator is converted.
 
-    convert: takes the graph, the inputs and the parsed attributes and returns the output; raises ValueError with a
-    sentence when they do not fit. attributes: the dataclass that names and types the attributes; ignored: names of
-    attributes that do not change the result. inputs: the least and the greatest number of inputs.
+    convert: takes the graph, the inputs and the parsed attributes and returns the output, or all outputs of an operator
+    with `several`; raises ValueError with a sentence when they do not fit. attributes: the dataclass that names and
+    types the attributes; ignored: names of attributes that do not change the result. inputs: the least and the greatest
+    number of inputs.
     """
 
     convert: Convert[Any]
     attributes: type[Any]
     ignored: Collection[str]
     inputs: tuple[int, int]
+    several: bool = False
 
 
 _CONVERTERS: dict[str, Converter] = {}
@@ -44,6 +46,7 @@ def converts(
     attributes: type[Schema] = NoAttributes,  # type: ignore[assignment]
     ignored: Collection[str] = (),
     inputs: tuple[int, int] = (1, 1),
+    several: bool = False,
 ) -> Callable[[Convert[Schema]], Convert[Schema]]:
     """Register a function as the converter of MXNet operators, all spellings of one operator at once."""
 
@@ -51,7 +54,7 @@ def converts(
         for operator in operators:
             if operator in _CONVERTERS:
                 raise RuntimeError(f"{operator} has two converters")
-            _CONVERTERS[operator] = Converter(convert, attributes, ignored, inputs)
+            _CONVERTERS[operator] = Converter(convert, attributes, ignored, inputs, several)
         return convert
 
     return register

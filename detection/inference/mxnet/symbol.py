@@ -10,6 +10,8 @@ from detection.inference.errors import CheckpointError
 
 VARIABLE = "null"
 DETECTION_OPERATORS = ("_contrib_MultiBoxDetection", "MultiBoxDetection")
+SUPPRESSION_OPERATORS = ("_contrib_box_nms", "_contrib_box_non_maximum_suppression")
+_LAST_OPERATORS = DETECTION_OPERATORS + SUPPRESSION_OPERATORS
 _INPUTS_BEFORE_LABEL = {"SoftmaxOutput": 1, "Softmax": 1}
 # Annotations of training and scheduling that stood beside the attributes before they were written `__like_this__`
 # (src/nnvm/legacy_json_util.cc).
@@ -54,10 +56,10 @@ class Symbol:
     def live_nodes(self) -> tuple[int, ...]:
         """The nodes that the detections depend on, in order; without labels and without the losses of training.
 
-        A network without a detection operator depends on all that its heads depend on.
+        A network without an operator that makes or suppresses detections depends on all that its heads depend on.
         """
         reached = self.ancestors(head.node for head in self.heads)
-        detections = [index for index in reached if self.nodes[index].operator in DETECTION_OPERATORS]
+        detections = [index for index in reached if self.nodes[index].operator in _LAST_OPERATORS]
         return self.ancestors(detections) if detections else reached
 
     def ancestors(self, roots: Iterable[int]) -> tuple[int, ...]:

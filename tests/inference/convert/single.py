@@ -45,7 +45,7 @@ def run_single(single: Single, data: NDArray[np.float32]) -> NDArray[np.float32]
         symbol = read_symbol(path)
     graph = GraphBuilder()
     source = Value("input", (None, *data.shape[1:]))
-    output = convert_nodes(graph, symbol, plan_nodes(symbol), params, {"data": source})[len(symbol.nodes) - 1]
+    output = convert_nodes(graph, symbol, plan_nodes(symbol), params, {"data": source})[symbol.heads[0]]
     info = onnx.helper.make_tensor_value_info(source.name, onnx.TensorProto.FLOAT, symbolic(source.shape))
     model = graph.model([info], [graph.output(output, "output")], {})
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])

@@ -3,12 +3,29 @@
 from detection.inference.convert.operators import (
     activation,
     arithmetic,
+    box_decode,
+    choosing,
     convolution,
+    filling,
     layout,
     multibox,
     normalisation,
     pooling,
+    repeating,
     softmax,
 )
 
-__all__ = ["activation", "arithmetic", "convolution", "layout", "multibox", "normalisation", "pooling", "softmax"]
+__all__ = [
+    "activation",
+    "arithmetic",
+    "box_decode",
+    "choosing",
+    "convolution",
+    "filling",
+    "layout",
+    "multibox",
+    "normalisation",
+    "pooling",
+    "repeating",
+    "softmax",
+]

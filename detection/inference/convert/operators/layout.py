@@ -117,6 +117,53 @@ def slice_axis(graph: GraphBuilder, inputs: Sequence[Value], attributes: SliceAx
     return _sliced(graph, data, {data.axis(attributes.axis): slice(attributes.begin, attributes.end)})
 
 
+@dataclass(frozen=True, slots=True)
+class SliceLikeAttributes:
+    """src/operator/tensor/matrix_op-inl.h; without axes all are cut."""
+
+    axes: tuple[int, ...] = ()
+
+
+@converts("slice_like", attributes=SliceLikeAttributes, inputs=(2, 2))
+def slice_like(graph: GraphBuilder, inputs: Sequence[Value], attributes: SliceLikeAttributes) -> Value:
+    """Of the second input only the shape counts."""
+    data, like = inputs
+    axes = [(data.axis(axis), like.axis(axis)) for axis in attributes.axes or range(max(data.rank, like.rank))]
+    ends = {own: like.shape[other] for own, other in axes}
+    for axis, end in ends.items():
+        size = data.shape[axis]
+        if size is not None and end is not None and size < end:
+            raise ValueError(f"{describe(data.shape)} is smaller than {describe(like.shape)}, to which it is to be cut")
+        if size not in (None, 1) and end is None:
+            raise ValueError(f"{describe(data.shape)} would be cut to the number of photos")
+    return _sliced(graph, data, {axis: slice(0, end) for axis, end in ends.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class SliceChannelAttributes:
+    """src/operator/slice_channel-inl.h; squeeze_axis: whether an axis of which one is left goes."""
+
+    num_outputs: int
+    axis: int = 1
+    squeeze_axis: bool = False
+
+
+@converts("SliceChannel", "split", attributes=SliceChannelAttributes, several=True)
+def slice_channel(
+    graph: GraphBuilder, inputs: Sequence[Value], attributes: SliceChannelAttributes
+) -> tuple[Value, ...]:
+    (data,) = inputs
+    axis, count = data.axis(attributes.axis), attributes.num_outputs
+    size = data.size(axis)
+    if not 1 <= count <= size or size % count or (attributes.squeeze_axis and size != count):
+        raise ValueError(f"axis {axis} of {describe(data.shape)} cannot be cut into {count} parts")
+    step = size // count
+    parts = [_sliced(graph, data, {axis: slice(start, start + step)}) for start in range(0, size, step)]
+    if attributes.squeeze_axis:
+        parts = [graph.reshape(part, part.shape[:axis] + part.shape[axis + 1 :]) for part in parts]
+    return tuple(parts)
+
+
 def _sliced(graph: GraphBuilder, data: Value, slices: dict[int, slice]) -> Value:
     shape, axes, chosen = list(data.shape), [], []
     for axis, part in slices.items():
