@@ -5,10 +5,11 @@ from pathlib import Path
 
 from detection.inference.cards import CARD_NAME, InputSpec, ModelCard, has_card, read_card
 from detection.inference.convert.cache import prepare_network
+from detection.inference.convert.gluoncv import convert_export
 from detection.inference.errors import CheckpointError
-from detection.inference.mxnet.checkpoint import checkpoint_files, read_classes
+from detection.inference.mxnet.checkpoint import checkpoint_files, load_checkpoint, read_classes
 from detection.inference.network import Network
-from detection.inference.onnx_input import wrapped_onnx
+from detection.inference.onnx_input import keep_wrapped, wrapped_onnx
 
 DEFAULT_EDGE = 300
 _SYMBOL, _PARAMS = "-symbol.json", ".params"
@@ -33,7 +34,7 @@ def open_model(source: ModelSource, cache_dir: Path) -> Network:
         return prepare_network(source.location, source.epoch, source.edge or DEFAULT_EDGE, cache_dir)
     card = read_card(source.location)
     card.verify_files()
-    network = _checkpoint(card, source, cache_dir) if card.family == "mxnet_ssd" else _export(card, source, cache_dir)
+    network = _OPENERS.get(card.family, _export)(card, source, cache_dir)
     return replace(network, name=card.name, version=card.version, fit=card.input.fit, pad=card.input.pad)
 
 
@@ -51,12 +52,8 @@ def _checkpoint(card: ModelCard, source: ModelSource, cache_dir: Path) -> Networ
             f"{card.folder / CARD_NAME}: `input` may hold nothing but `edge` for the family {card.family}: its "
             "networks take stretched RGB photos and normalise them themselves."
         )
-    symbol, params = card.only_file(_SYMBOL), card.only_file(_PARAMS)
-    prefix = symbol.with_name(symbol.name.removesuffix(_SYMBOL))
-    epoch = params.name.removeprefix(f"{prefix.name}-").removesuffix(_PARAMS)
-    if not epoch.isdecimal():
-        raise CheckpointError(f"{params} has to be named {prefix.name}-0000.params, with the number of its epoch.")
-    network = prepare_network(prefix, int(epoch), source.edge or edge, cache_dir)
+    prefix, epoch = _prefix_and_epoch(card)
+    network = prepare_network(prefix, epoch, source.edge or edge, cache_dir)
     if network.classes != card.classes:
         raise CheckpointError(
             f"{card.folder}: `classes` has to be the file synset.txt, which the checkpoint comes with."
@@ -64,12 +61,34 @@ def _checkpoint(card: ModelCard, source: ModelSource, cache_dir: Path) -> Networ
     return network
 
 
+def _prefix_and_epoch(card: ModelCard) -> tuple[Path, int]:
+    symbol, params = card.only_file(_SYMBOL), card.only_file(_PARAMS)
+    prefix = symbol.with_name(symbol.name.removesuffix(_SYMBOL))
+    epoch = params.name.removeprefix(f"{prefix.name}-").removesuffix(_PARAMS)
+    if not epoch.isdecimal():
+        raise CheckpointError(f"{params} has to be named {prefix.name}-0000.params, with the number of its epoch.")
+    return prefix, int(epoch)
+
+
+def _gluoncv(card: ModelCard, source: ModelSource, cache_dir: Path) -> Network:
+    _require_own_edge(card, source)
+    prefix, epoch = _prefix_and_epoch(card)
+    converted = convert_export(load_checkpoint(prefix, epoch, card.classes), card.input)
+    return Network(
+        name=card.name,
+        family=card.family,
+        onnx_path=keep_wrapped(converted.model, card.only_file(_SYMBOL), card, cache_dir),
+        decoding=converted.decoding,
+        classes=card.classes,
+        size_wh=card.input.size_wh,
+        sha256=card.sha256,
+        prefix=prefix,
+        epoch=epoch,
+    )
+
+
 def _export(card: ModelCard, source: ModelSource, cache_dir: Path) -> Network:
-    if source.edge and (source.edge, source.edge) != card.input.size_wh:
-        width, height = card.input.size_wh
-        raise CheckpointError(
-            f"MODEL_EDGE={source.edge} does not fit {card.name}, whose input is {width} x {height} pixels: unset it."
-        )
+    _require_own_edge(card, source)
     path = card.only_file(".onnx")
     return Network(
         name=card.name,
@@ -81,3 +100,15 @@ def _export(card: ModelCard, source: ModelSource, cache_dir: Path) -> Network:
         sha256=card.sha256,
         prefix=path.with_suffix(""),
     )
+
+
+def _require_own_edge(card: ModelCard, source: ModelSource) -> None:
+    if source.edge and (source.edge, source.edge) != card.input.size_wh:
+        width, height = card.input.size_wh
+        raise CheckpointError(
+            f"MODEL_EDGE={source.edge} does not fit {card.name}, whose input is {width} x {height} pixels: unset it."
+        )
+
+
+# What is no ONNX export.
+_OPENERS = {"mxnet_ssd": _checkpoint, "gluoncv": _gluoncv}

@@ -27,16 +27,21 @@ _SIZE_INPUTS = ("orig_target_sizes", "orig_size", "target_sizes")
 
 
 def wrapped_onnx(card: ModelCard, cache_dir: Path) -> Path:
-    """The graph of a card's .onnx file behind an input of bytes, in `cache_dir`.
-
-    It is made anew at each start, which takes a moment, so that a damaged file in the cache is mended. Raises
-    CheckpointError when the export cannot be used or the cache cannot be written.
-    """
+    """The graph of a card's .onnx file behind an input of bytes; see `keep_wrapped`."""
     path = card.only_file(".onnx")
     try:
         model = onnx.load(path)
     except Exception as error:  # protobuf's errors have no common base that onnx tells of
         raise CheckpointError(f"{path} is no ONNX model: {error}") from error
+    return keep_wrapped(model, path, card, cache_dir)
+
+
+def keep_wrapped(model: onnx.ModelProto, path: Path, card: ModelCard, cache_dir: Path) -> Path:
+    """A graph that was read from `path`, behind an input of bytes as the card says, in `cache_dir`.
+
+    It is made anew at each start, which takes a moment, so that a damaged file in the cache is mended. Raises
+    CheckpointError when the graph does not fit the card or the cache cannot be written.
+    """
     try:
         content = wrap(model, card.input).SerializeToString()
     except (ValueError, onnx.checker.ValidationError) as error:

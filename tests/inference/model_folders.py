@@ -70,7 +70,12 @@ def write_model(folder: Path, network: bytes, card: Mapping[str, Any] | None = N
         "input": {"edge": EDGE},
         "decoding": {"strides": [8], "bins": 4},
     }
-    keys |= card or {}
+    write_card(folder, keys | dict(card or {}))
+    return folder
+
+
+def write_card(folder: Path, keys: Mapping[str, Any]) -> None:
+    """`model.toml` with these keys; None leaves one out."""
     given = {key: value for key, value in keys.items() if value is not None}
     plain = [f"{key} = {_toml(value)}\n" for key, value in given.items() if not isinstance(value, dict)]
     tables = [
@@ -79,7 +84,6 @@ def write_model(folder: Path, network: bytes, card: Mapping[str, Any] | None = N
         if isinstance(value, dict)
     ]
     (folder / "model.toml").write_text("".join(plain + tables), encoding="utf-8")
-    return folder
 
 
 def _toml(value: object) -> str:

@@ -18,6 +18,7 @@ MAX_NUMBERS = 2**28
 IMAGE_INPUT = "image_rgb"
 OUTPUTS = ("cls_prob", "loc_pred")
 ANCHORS = "anchors"
+ROWS = "rows"
 
 Shape = tuple[int | None, ...]
 """The sizes of a value's axes; None is the number of photos in a batch."""
@@ -75,7 +76,7 @@ class GraphBuilder:
     problems: list[str] = field(default_factory=list)
     _nodes: list[onnx.NodeProto] = field(default_factory=list)
     _constants: dict[str, NDArray[Any]] = field(default_factory=dict)
-    _names: set[str] = field(default_factory=lambda: {IMAGE_INPUT, *OUTPUTS, ANCHORS})
+    _names: set[str] = field(default_factory=lambda: {IMAGE_INPUT, *OUTPUTS, ANCHORS, ROWS})
 
     def add(self, operator: str, inputs: Sequence[Value | None], shape: Shape, **attributes: Any) -> Value:
         """Add an ONNX operator with one output of the given shape; None leaves an optional input out.

@@ -1,6 +1,6 @@
 """How the outputs of each family of networks become boxes."""
 
-from detection.inference.families import detr, mxnet_ssd, nanodet_plus, yolox
+from detection.inference.families import detr, gluoncv, mxnet_ssd, nanodet_plus, yolox
 from detection.inference.families.base import Family
 
 FAMILIES: dict[str, Family] = {
@@ -8,4 +8,5 @@ FAMILIES: dict[str, Family] = {
     "nanodet_plus": nanodet_plus.FAMILY,
     "yolox": yolox.FAMILY,
     "detr": detr.FAMILY,
+    "gluoncv": gluoncv.FAMILY,
 }

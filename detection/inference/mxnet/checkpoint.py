@@ -59,8 +59,8 @@ def checkpoint_sha256(prefix: Path, epoch: int) -> str:
     return whole.hexdigest()
 
 
-def load_checkpoint(prefix: Path, epoch: int) -> Checkpoint:
-    """Read and check a checkpoint.
+def load_checkpoint(prefix: Path, epoch: int, classes: tuple[str, ...] = ()) -> Checkpoint:
+    """Read and check a checkpoint; its classes are those of synset.txt beside it unless they are given.
 
     Raises CheckpointError when a file is missing or damaged, when the network has no input `data`, and when the
     weights are not those of the network; shapes are checked where they are known, in the conversion.
@@ -68,7 +68,7 @@ def load_checkpoint(prefix: Path, epoch: int) -> Checkpoint:
     files = checkpoint_files(prefix, epoch)
     symbol, params = read_symbol(files.symbol), read_params(files.params)
     _check_names(symbol, params, files)
-    return Checkpoint(prefix, epoch, symbol, params, read_classes(files.classes))
+    return Checkpoint(prefix, epoch, symbol, params, classes or read_classes(files.classes))
 
 
 def read_classes(path: Path) -> tuple[str, ...]:
