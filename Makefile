@@ -1,11 +1,12 @@
 # What one can do here: `make` lists it. Each target makes the environment that it needs.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-postgres oracle bench lint format messages coverage clean
+.PHONY: help run test test-postgres oracle remote bench lint format messages coverage clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 ORACLE_VENV := .venv-mxnet
+REMOTE_VENV := .venv-kserve
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
@@ -14,6 +15,8 @@ ANY_PYTHON := python3 python3.14 python3.13 python3.12 python3.11
 NO_PYTHON = No Python 3.11 or newer was found. Install one, or name it: make PYTHON=/path/to/python3 $(MAKECMDGOALS)
 ORACLE_PYTHON := python3.11 python3
 NO_ORACLE_PYTHON = MXNet 1.9.1 needs Python 3.11, and none was found. Install it, or name it: make PYTHON=/path/to/python3.11 oracle
+REMOTE_PYTHON := python3 python3.13 python3.12 python3.11
+NO_REMOTE_PYTHON = KServe needs Python 3.11 to 3.13, and none was found. Install it, or name it: make PYTHON=/path/to/python3.12 remote
 NO_VENV = cannot make environments. On Debian and Ubuntu, run: sudo apt install python3-venv
 
 # $(call make_venv,FOLDER,CANDIDATES,TEST OF THE VERSION v,SENTENCE WHERE NO CANDIDATE PASSES)
@@ -34,16 +37,19 @@ run: $(VENV)/.service-installed ## Serve on http://127.0.0.1:8080 (REST_HOST, RE
 	$(BIN)/python manage.py serve
 
 test: lint ## Everything that can be tested here: style, types, all tests, branch coverage
-	$(BIN)/python -m pytest --ignore=tests/oracle --cov --cov-fail-under=90 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --ignore=tests/oracle --ignore=tests/remote --cov --cov-fail-under=90 $(PYTEST_ARGS)
 
 test-postgres: $(VENV)/.tools-installed ## The tests that use the database, on PostgreSQL at TEST_DATABASE_URL
 	@[ -n "$$TEST_DATABASE_URL" ] || { \
 		echo "Set TEST_DATABASE_URL to a role that may make databases, such as postgres://me@127.0.0.1/detector." >&2; exit 1; }
-	@DATABASE_URL="$$TEST_DATABASE_URL" $(BIN)/python -m pytest --ignore=tests/oracle --ignore=tests/inference --ignore=tests/faults \
+	@DATABASE_URL="$$TEST_DATABASE_URL" $(BIN)/python -m pytest --ignore=tests/oracle --ignore=tests/remote --ignore=tests/inference --ignore=tests/faults \
 		-m "not browser" $(PYTEST_ARGS)
 
 oracle: $(ORACLE_VENV)/.installed ## Compare with MXNet 1.9.1, in an environment of its own (Python 3.11)
 	$(ORACLE_VENV)/bin/python -m pytest -c tests/oracle/pytest.ini -p tests.strict_skips tests/oracle $(PYTEST_ARGS)
+
+remote: $(VENV)/.tools-installed $(REMOTE_VENV)/.installed ## Our model on KServe's model server, in an environment of its own
+	KSERVE_PYTHON=$(CURDIR)/$(REMOTE_VENV)/bin/python $(BIN)/python -m pytest tests/remote $(PYTEST_ARGS)
 
 bench: $(VENV)/.tools-installed ## Measure: engines, service, rivals, memory, ... (a quarter of an hour; BENCH_ARGS)
 	$(BIN)/python -m bench $(BENCH_ARGS)
@@ -69,7 +75,7 @@ coverage: test ## The tests, and which branches they took, line by line
 	@echo "Open htmlcov/index.html."
 
 clean: ## Remove environments, caches and reports; var/ (photos, database, models) stays
-	rm -rf $(VENV) $(ORACLE_VENV) .venv-bench-* .coverage .coverage.* htmlcov staticfiles .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(ORACLE_VENV) $(REMOTE_VENV) .venv-bench-* .coverage .coverage.* htmlcov staticfiles .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.service-installed: requirements.txt $(BIN)/python
@@ -92,3 +98,11 @@ $(ORACLE_VENV)/.installed: requirements-mxnet.txt $(ORACLE_VENV)/bin/python
 
 $(ORACLE_VENV)/bin/python:
 	$(call make_venv,$(ORACLE_VENV),$(ORACLE_PYTHON),v == (3, 11),$(NO_ORACLE_PYTHON))
+
+$(REMOTE_VENV)/.installed: tests/remote/requirements.txt $(REMOTE_VENV)/bin/python
+	@echo "Installing tests/remote/requirements.txt into $(REMOTE_VENV): a minute or two at the first time."
+	@$(REMOTE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/remote/requirements.txt
+	@touch $@
+
+$(REMOTE_VENV)/bin/python:
+	$(call make_venv,$(REMOTE_VENV),$(REMOTE_PYTHON),(3, 11) <= v <= (3, 13),$(NO_REMOTE_PYTHON))

@@ -180,6 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         header = json.loads(body if length is None else body[: int(length)])
         (photos,) = header["inputs"]
+        assert isinstance(header["id"], str)
         pixels = photos["data"] if length is None else np.frombuffer(body[int(length) :], np.uint8)
         outputs = self.plan.run(np.array(pixels, np.uint8).reshape(photos["shape"]), failure)
         binary = bool(header.get("parameters", {}).get("binary_data_output"))

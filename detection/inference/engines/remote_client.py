@@ -7,6 +7,7 @@ them: a pool of connections, and a limit on time and size that a server cannot s
 import contextlib
 import json
 import time
+import uuid
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -125,7 +126,7 @@ class HttpClient:
         """See `RemoteClient`."""
         photos = triton_http.InferInput(self._input_name, list(batch_rgb.shape), "UINT8")
         photos.set_data_from_numpy(batch_rgb, binary_data=self._binary)
-        body, header_length = triton_http.InferenceServerClient.generate_request_body([photos])
+        body, header_length = triton_http.InferenceServerClient.generate_request_body([photos], request_id=_new_id())
         if self._binary:
             # For all outputs, without naming them.
             body, header_length = _asking_for_binary(body, header_length)
@@ -180,6 +181,11 @@ class HttpClient:
         if response.status != _OK:
             raise EngineError(_FAILED.format(f"{response.status}, {_reason(content)}"))
         return content, response.headers.get("Inference-Header-Content-Length")
+
+
+def _new_id() -> str:
+    """The protocol leaves it out at will; KServe fails without one."""
+    return uuid.uuid4().hex
 
 
 def _asking_for_binary(body: bytes, header_length: int) -> tuple[bytes, int]:
@@ -256,7 +262,9 @@ class GrpcClient:
         photos = triton_grpc.InferInput(self._input_name, list(batch_rgb.shape), "UINT8")
         photos.set_data_from_numpy(np.ascontiguousarray(batch_rgb))
         with _grpc_errors():
-            result = self._client.infer(self._name, [photos], self._version, client_timeout=max(timeout_s, 0.001))
+            result = self._client.infer(
+                self._name, [photos], self._version, request_id=_new_id(), client_timeout=max(timeout_s, 0.001)
+            )
         try:
             return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
         except Exception as error:  # whatever the parser of foreign bytes stumbles over
