@@ -26,13 +26,17 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     """Requests can be served: the engine has answered on the device that was asked for (where that is a model server:
     it is ready now), the database answers now.
     """
-    if problem := services.readiness_problem():
-        return JsonResponse(error_body(problem), status=503)
+    found = problem()
+    return JsonResponse(error_body(found), status=503) if found else JsonResponse({"status": "ready"})
+
+
+def problem() -> str:
+    """Why no photo can be detected and kept now, as a sentence; "" when one can."""
+    if found := services.readiness_problem():
+        return found
     try:
         # A row of ours: a database file that was deleted is made anew by SQLite, and answers without any table.
         Detection.objects.order_by("pk").values("pk").first()
     except Error:
-        return JsonResponse(
-            error_body("The database does not answer. Look at DATABASE_URL and its server."), status=503
-        )
-    return JsonResponse({"status": "ready"})
+        return "The database does not answer. Look at DATABASE_URL and its server."
+    return ""

@@ -6,13 +6,16 @@ from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, multiprocess
 from prometheus_client.exposition import choose_encoder
 
 from detection.inference.detector import Detector, Prediction
-from detection.inference.types import FoundObject
+from detection.inference.engines.base import Outputs
+from detection.inference.types import FoundObject, ImageArray
 
+R = TypeVar("R")
 _FAST_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -98,11 +101,24 @@ def observe_stage(stage: str, spent_ms: float) -> None:
 
 def submit(detector: Detector, data: bytes, min_probability: float) -> Future[Prediction]:
     """`Detector.submit`, watched from then on; raises what it raises."""
+    _introduce(detector)
+    return _watched(detector, detector.submit(data, min_probability=min_probability))
+
+
+def submit_input(detector: Detector, image_rgb: ImageArray) -> Future[Outputs]:
+    """`Detector.submit_input`, watched from then on; raises what it raises."""
+    _introduce(detector)
+    return _watched(detector, detector.submit_input(image_rgb))
+
+
+def _introduce(detector: Detector) -> None:
     if detector.on_batch is not observe_batch:
         network, engine = detector.network, detector.engine
         MODEL_INFO.labels(network.name, network.sha256, engine.name, engine.device, engine.precision).set(1)
         detector.on_batch = observe_batch
-    future = detector.submit(data, min_probability=min_probability)
+
+
+def _watched(detector: Detector, future: Future[R]) -> Future[R]:
     observe_load(detector)
     future.add_done_callback(lambda _: observe_load(detector))
     return future

@@ -21,7 +21,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import Error, transaction
@@ -41,6 +41,7 @@ from detection.resident_models import ModelOwner, ResidentModels, free, model_fo
 from detection.text import as_text
 
 logger = logging.getLogger(__name__)
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,11 @@ def start(queue_size: int | None = None) -> None:
     _service.detector(queue_size)
 
 
+def model(name: str) -> Detector:
+    """A model by its name, "" for the default, loaded now if need be. Raises UnknownModelError, InferenceError."""
+    return _service.model(name)
+
+
 def photos_at_once() -> int:
     """How many photos the detector works on side by side. Raises ModelUnavailableError before it is loaded."""
     return _loaded_detector().workers
@@ -258,12 +264,21 @@ def detect(upload: Upload) -> Answer:
     Raises ImageDecodeError, ImageTooLargeError, OverloadedError, EngineError, DetectionTimeoutError, and
     StorageUnavailableError (then nothing of the detection was kept).
     """
-    detector, future = _submit(upload)
+    detector, future = submit(upload)
+    return keep(upload, result_of(future, config().request_timeout_s), detector)
+
+
+def result_of(future: "concurrent.futures.Future[R]", timeout_s: float) -> R:
+    """Wait for what was queued. Raises DetectionTimeoutError; what still waits then leaves the queue."""
     try:
-        prediction = future.result(timeout=config().request_timeout_s)
+        return future.result(timeout=timeout_s)
     except concurrent.futures.TimeoutError as error:
         future.cancel()
         raise _timed_out() from error
+
+
+def keep(upload: Upload, prediction: Prediction, detector: Detector) -> Answer:
+    """Record what was found, if the caller wants that. Raises StorageUnavailableError."""
     if not upload.store:
         return _answer(upload, prediction, detector, None)
     started = time.perf_counter()
@@ -276,7 +291,7 @@ async def detect_async(upload: Upload) -> Answer:
     """`detect` for the event loop. When the caller is cancelled, a photo that still waits leaves the queue."""
     if _service.resident(upload.model) is None:
         await asyncio.to_thread(_service.model, upload.model)
-    detector, future = _submit(upload)
+    detector, future = submit(upload)
     try:
         async with asyncio.timeout(config().request_timeout_s):
             prediction = await asyncio.wrap_future(future)
@@ -291,8 +306,10 @@ async def detect_async(upload: Upload) -> Answer:
     return _answer(upload, prediction, detector, detection_uuid)
 
 
-def _submit(upload: Upload) -> "tuple[Detector, concurrent.futures.Future[Prediction]]":
-    """Queue a photo. A model that was changed between our asking for it and its queue is asked for again."""
+def submit(upload: Upload) -> "tuple[Detector, concurrent.futures.Future[Prediction]]":
+    """Queue a photo. Raises OverloadedError.
+
+    A model that was changed between our asking for it and its queue is asked for again."""
     while True:
         detector = _service.model(upload.model)
         with contextlib.suppress(DetectorClosedError):

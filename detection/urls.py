@@ -11,6 +11,7 @@ from detection.api import ModelsView, ModelView, PredictView
 from detection.api_batches import BatchesView, BatchPhotoView, BatchView
 from detection.api_detections import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView
 from detection.api_export import ExportView
+from detection.api_oip import LiveView, OipInferView, OipModelReadyView, OipModelView, ReadyView, ServerView
 from detection.api_reviews import ReviewQueueView, ReviewView, UndoView
 from detection.language import ScriptTexts, switch_language
 from detection.metrics_view import metrics_page
@@ -49,12 +50,27 @@ api = [
     path("api/docs/", SpectacularSwaggerSplitView.as_view(template_name="detection/api_docs.html"), name="docs"),
 ]
 
+# The Open Inference Protocol: its addresses are its own.
+oip = [
+    path("v2", ServerView.as_view(), name="oip-server"),
+    path("v2/health/live", LiveView.as_view(), name="oip-live"),
+    path("v2/health/ready", ReadyView.as_view(), name="oip-ready"),
+]
+for _version, _name in (("", ""), ("/versions/<str:version>", "-version")):
+    _model = f"v2/models/<str:model>{_version}"
+    oip += [
+        path(_model, OipModelView.as_view(), name=f"oip-model{_name}"),
+        path(f"{_model}/ready", OipModelReadyView.as_view(), name=f"oip-model-ready{_name}"),
+        path(f"{_model}/infer", OipInferView.as_view(), name=f"oip-infer{_name}"),
+    ]
+
 # The address of the 2019 service. Left out of the API's description when it is the same as the API's own.
 entry_point = settings.DETECTOR.rest_entry_point.removeprefix("/")
 
 urlpatterns = [
     *pages,
     *api,
+    *oip,
     path(entry_point, PredictView.as_view(schema=None), name="entry-point"),
     path("healthz", health.healthz, name="healthz"),
     path("metrics", metrics_page, name="metrics"),

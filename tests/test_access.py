@@ -62,6 +62,16 @@ TABLE: dict[str, tuple[str, str, tuple[int, int, int, int]]] = {
     "docs": ("get", "/api/docs/", (NEEDED, 200, 200, 200)),
     "metrics": ("get", "/metrics", (NEEDED, NEEDED, NEEDED, 200)),
     "healthz": ("get", "/healthz", (200, 200, 200, 200)),
+    "oip-server": ("get", "/v2", (NEEDED, 200, 200, 200)),
+    "oip-live": ("get", "/v2/health/live", (200, 200, 200, 200)),
+    "oip-ready": ("get", "/v2/health/ready", (503, 503, 503, 503)),
+    # No model of this name: whoever may ask is told so.
+    "oip-model": ("get", "/v2/models/none", (NEEDED, MISSING, MISSING, MISSING)),
+    "oip-model-ready": ("get", "/v2/models/none/ready", (NEEDED, MISSING, MISSING, MISSING)),
+    "oip-infer": ("json", "/v2/models/none/infer", (NEEDED, MISSING, MISSING, MISSING)),
+    "oip-model-version": ("get", "/v2/models/none/versions/1", (NEEDED, MISSING, MISSING, MISSING)),
+    "oip-model-ready-version": ("get", "/v2/models/none/versions/1/ready", (NEEDED, MISSING, MISSING, MISSING)),
+    "oip-infer-version": ("json", "/v2/models/none/versions/1/infer", (NEEDED, MISSING, MISSING, MISSING)),
     "readyz": ("get", "/readyz", (503, 503, 503, 503)),
 }
 WHO = ("anonymous", "other", "owner", "staff")
@@ -155,7 +165,9 @@ def test_who_may_open_an_address(name: str, login: Any, uploads: list[Upload]) -
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", [name for name in TABLE if TABLE[name][1].startswith(("/api/", "/predict"))])
+@pytest.mark.parametrize(
+    "name", [name for name in TABLE if TABLE[name][1].startswith(("/api/", "/predict", "/v2/models"))]
+)
 def test_token_opens_what_a_login_opens(name: str, login: Any, uploads: list[Upload]) -> None:
     method, address, wanted = TABLE[name]
     known = users()

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from detection.inference.preprocess import fit_photo
 from detection.inference.types import FoundObject, ImageArray, StageTimings
 
 logger = logging.getLogger(__name__)
+R = TypeVar("R")
 
 # Objects are kept from this probability up, so that a threshold can be moved later without running the network again.
 KEPT_PROBABILITY = 0.1
@@ -67,6 +69,8 @@ class Detector:
         self.engine = engine
         self._family = FAMILIES[network.family]
         self._max_pixels = max_pixels
+        # Of one photo, by name; known after `warm_up`.
+        self.output_shapes: dict[str, tuple[int, ...]] = {}
         # Told the number of photos of each run of the network.
         self.on_batch: Callable[[int], None] = _nobody
         self._batcher = Batcher(engine, self._ran) if engine.lanes else None
@@ -94,6 +98,17 @@ class Detector:
         Raises OverloadedError and DetectorClosedError at once; the future raises ImageDecodeError, ImageTooLargeError
         or EngineError.
         """
+        least = min(min_probability, KEPT_PROBABILITY)
+        return self._queue(self._detect, data, least, time.perf_counter())
+
+    def submit_input(self, image_rgb: ImageArray) -> "Future[Outputs]":
+        """Queue what the network itself takes, (height, width, 3) uint8; the future gives its outputs, without a batch.
+
+        Raises OverloadedError and DetectorClosedError at once; the future raises EngineError.
+        """
+        return self._queue(self._infer, image_rgb)
+
+    def _queue(self, function: Callable[..., R], *arguments: Any) -> "Future[R]":
         with self._lock:
             if self._in_flight >= self._limit:
                 raise OverloadedError(
@@ -105,9 +120,7 @@ class Detector:
                 )
             self._in_flight += 1
             # Within the lock: nothing is submitted to a pool that was shut down.
-            future = self._pool.submit(
-                copy_context().run, self._detect, data, min(min_probability, KEPT_PROBABILITY), time.perf_counter()
-            )
+            future: Future[R] = self._pool.submit(copy_context().run, function, *arguments)
         future.add_done_callback(self._finished)
         return future
 
@@ -123,6 +136,7 @@ class Detector:
         width, height = self.network.size_wh
         outputs = self._infer(np.zeros((height, width, 3), dtype=np.uint8))
         self._family.check(outputs, self.network)
+        self.output_shapes = {name: array.shape for name, array in outputs.items()}
         if not all(np.isfinite(array).all() for array in outputs.values()):
             raise EngineError(
                 f"{self.engine.name} answers with numbers that are not finite in {self.engine.precision}. "
@@ -140,7 +154,7 @@ class Detector:
             self._batcher.close()
         self.engine.close()
 
-    def _finished(self, _: "Future[Prediction]") -> None:
+    def _finished(self, _: "Future[Any]") -> None:
         with self._lock:
             self._in_flight -= 1
 

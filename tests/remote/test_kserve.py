@@ -68,12 +68,10 @@ def status_of(address: str) -> int:
         return 0
 
 
-def free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +81,7 @@ def kserve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KServe]:
     environment = server_environment({"DATA_DIR": str(tmp_path_factory.mktemp("data"))})
     command = [sys.executable, "manage.py", "export_model", "--for", "triton", str(folder)]
     subprocess.run(command, check=True, env=environment, cwd=Path(__file__).parents[2], capture_output=True)
-    server = KServe(folder, *free_ports(2))
+    server = KServe(folder, free_port(), free_port())
     server.start()
     yield server
     server.kill()

@@ -1,0 +1,187 @@
+"""`/v2`: the Open Inference Protocol, so that clients of Triton, KServe and OpenVINO Model Server work unchanged."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from detection import health
+from detection.access import caller_of
+from detection.errors import RequestError, error_body, headers_for
+from detection.oip import answering
+from detection.oip.messages import HEADER_LENGTH, MessageError, read_request, write_answer
+from detection.serializers import ErrorSerializer
+
+SERVER = {"name": "detector-site", "version": "1.0.0", "extensions": ["binary_tensor_data"]}
+
+
+class TensorSerializer(serializers.Serializer[Any]):
+    """An input or an output, for the API's description."""
+
+    name = serializers.CharField()
+    datatype = serializers.ChoiceField(["BYTES", "UINT8", "INT32", "INT64", "FP32"])
+    shape = serializers.ListField(child=serializers.IntegerField())
+
+
+class InputSerializer(TensorSerializer):
+    """An input with its values, for the API's description."""
+
+    data = serializers.ListField(  # type: ignore[assignment]  # the protocol's name; DRF has it for something else
+        child=serializers.JSONField(), required=False, help_text="Base64 texts of files, or numbers from 0 to 255."
+    )
+
+
+class OutputSerializer(TensorSerializer):
+    """An output with its values, for the API's description."""
+
+    data = serializers.ListField(  # type: ignore[assignment]  # as above
+        child=serializers.JSONField(), required=False
+    )
+
+
+class InferenceSerializer(serializers.Serializer[Any]):
+    """An inference request, for the API's description."""
+
+    id = serializers.CharField(required=False, max_length=200)
+    inputs = InputSerializer(many=True, help_text="One: `image` (BYTES, files of photos), or `image_rgb` (UINT8).")
+
+
+class InferredSerializer(serializers.Serializer[Any]):
+    """The answer to an inference request, for the API's description."""
+
+    model_name = serializers.CharField()
+    model_version = serializers.CharField()
+    id = serializers.CharField(required=False)
+    outputs = OutputSerializer(many=True)
+
+
+class ServerSerializer(serializers.Serializer[Any]):
+    """Who serves, for the API's description."""
+
+    name = serializers.CharField()
+    version = serializers.CharField()
+    extensions = serializers.ListField(child=serializers.CharField())
+
+
+class MetadataSerializer(serializers.Serializer[Any]):
+    """A model, for the API's description."""
+
+    name = serializers.CharField()
+    versions = serializers.ListField(child=serializers.CharField())
+    platform = serializers.CharField()
+    inputs = TensorSerializer(many=True)
+    outputs = TensorSerializer(many=True)
+
+
+class LiveSerializer(serializers.Serializer[Any]):
+    """Alive, for the API's description."""
+
+    live = serializers.BooleanField()
+
+
+class ReadySerializer(serializers.Serializer[Any]):
+    """Ready, for the API's description."""
+
+    ready = serializers.BooleanField()
+
+
+_NO_MODEL = OpenApiResponse(ErrorSerializer, description="There is no such model, or not in this version.")
+_LATER = OpenApiResponse(ErrorSerializer, description="Not ready, or overloaded; try later.")
+
+
+class ServerView(APIView):
+    """Who serves, and what it knows beyond the protocol."""
+
+    @extend_schema(operation_id="oip_server", responses={200: ServerSerializer})
+    def get(self, _request: Request) -> Response:
+        return Response(SERVER)
+
+
+class _HealthView(APIView):
+    """Asked by whoever watches the server, without a token, as /healthz and /readyz are."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+
+
+class LiveView(_HealthView):
+    """The process answers."""
+
+    @extend_schema(operation_id="oip_live", auth=[], responses={200: LiveSerializer})
+    def get(self, _request: Request) -> Response:
+        return Response({"live": True})
+
+
+class ReadyView(_HealthView):
+    """Photos can be answered now."""
+
+    @extend_schema(operation_id="oip_ready", auth=[], responses={200: ReadySerializer, 503: _LATER})
+    def get(self, _request: Request) -> Response:
+        return _readiness({"ready": True})
+
+
+class OipModelView(APIView):
+    """A model's inputs and outputs: files (`image`) give detections, pixels (`image_rgb`) the network's outputs."""
+
+    @extend_schema(responses={200: MetadataSerializer, 404: _NO_MODEL, 503: _LATER})
+    def get(self, _request: Request, model: str, version: str | None = None) -> Response:
+        return Response(answering.metadata(answering.model_of(model, version)))
+
+
+class OipModelReadyView(APIView):
+    """Whether a model can answer now."""
+
+    @extend_schema(responses={200: ReadySerializer, 404: _NO_MODEL, 503: _LATER})
+    def get(self, _request: Request, model: str, version: str | None = None) -> Response:
+        answering.model_of(model, version)
+        return _readiness({"name": model, "ready": True})
+
+
+class OipInferView(APIView):
+    """Infer: files of photos in, detections out; or pixels in, the network's outputs out."""
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                HEADER_LENGTH,
+                OpenApiTypes.STR,
+                OpenApiParameter.HEADER,
+                description="The length of the JSON, where tensors follow it in binary.",
+            )
+        ],
+        request={
+            "application/json": InferenceSerializer,
+            "application/octet-stream": {"type": "string", "format": "binary"},
+        },
+        responses={
+            200: InferredSerializer,
+            400: OpenApiResponse(ErrorSerializer, description="The request or one of its photos cannot be used."),
+            404: _NO_MODEL,
+            413: OpenApiResponse(ErrorSerializer, description="Too many bytes or pixels."),
+            429: OpenApiResponse(ErrorSerializer, description="Too many requests."),
+            503: _LATER,
+        },
+    )
+    def post(self, request: Request, model: str, version: str | None = None) -> HttpResponse:
+        detector = answering.model_of(model, version)
+        try:
+            asked = read_request(request.body, request.headers.get(HEADER_LENGTH))
+            tensors = answering.answer(detector, model, asked, caller_of(request.user).user_id)
+            body, header_length = write_answer(model, answering.version_of(detector.network), asked, tensors)
+        except MessageError as error:
+            raise RequestError(str(error)) from error
+        if header_length is None:
+            return HttpResponse(body, content_type="application/json")
+        headers = {HEADER_LENGTH: str(header_length)}
+        return HttpResponse(body, content_type="application/octet-stream", headers=headers)
+
+
+def _readiness(body: dict[str, Any]) -> Response:
+    problem = health.problem()
+    return Response(error_body(problem), status=503, headers=headers_for(503)) if problem else Response(body)

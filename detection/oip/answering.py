@@ -1,0 +1,137 @@
+"""What becomes of an inference request: files are detected in, like those of /api/predict; pixels go to the network."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detection import services, several_photos
+from detection.errors import RequestError, UnknownModelError
+from detection.inference.detector import Detector
+from detection.inference.network import Network
+from detection.models import Detection
+from detection.oip.messages import BYTES, UINT8, InferenceRequest, MessageError, Tensor
+from detection.predict_request import parse_threshold
+from detection.services import Answer, Upload
+
+IMAGE, PIXELS = "image", "image_rgb"
+MAX_IMAGES = 64
+_NO_VERSION = "1"
+_KNOWN_PARAMETERS = frozenset({"threshold", "store", "binary_data_output"})
+# Name, type, axes; -1 is free. The first is the number of images; the second the most objects of one of them.
+_DETECTIONS = (
+    ("count", "INT32", (-1,)),
+    ("boxes", "INT32", (-1, -1, 4)),
+    ("scores", "FP32", (-1, -1)),
+    ("class_ids", "INT64", (-1, -1)),
+    ("class_names", BYTES, (-1, -1)),
+    ("detection_ids", BYTES, (-1,)),
+)
+Tensors = Mapping[str, NDArray[Any]]
+
+
+def model_of(name: str, version: str | None) -> Detector:
+    """A model by its name, loaded now if need be, in the version that is served. Raises UnknownModelError."""
+    detector = services.model(name)
+    if version is not None and version != version_of(detector.network):
+        raise UnknownModelError(f"{name} in version {version}", [detector.network.name])
+    return detector
+
+
+def version_of(network: Network) -> str:
+    """The card's version; models without one have a first version all the same."""
+    return network.version or _NO_VERSION
+
+
+def metadata(detector: Detector) -> dict[str, Any]:
+    """Inputs, of which a request has one, and outputs: those of files, then those of pixels."""
+    network = detector.network
+    width, height = network.size_wh
+    inputs = ((IMAGE, BYTES, (-1,)), (PIXELS, UINT8, (-1, height, width, 3)))
+    outputs = [(name, "FP32", (-1, *shape)) for name, shape in sorted(detector.output_shapes.items())]
+    return {
+        "name": network.name,
+        "versions": [version_of(network)],
+        "platform": f"detector_{detector.engine.name}",
+        "inputs": [_described(*each) for each in inputs],
+        "outputs": [_described(*each) for each in (*_DETECTIONS, *outputs)],
+    }
+
+
+def answer(detector: Detector, name: str, request: InferenceRequest, owner_id: int | None) -> Tensors:
+    """All outputs for the input of a request; see `several_photos` for what is raised,
+    besides MessageError and RequestError.
+    """
+    unknown = sorted(set(request.parameters) - _KNOWN_PARAMETERS)
+    if unknown:
+        raise MessageError(f"The parameter {unknown[0]!r} is not known here. Use threshold or store, or leave it out.")
+    if len(request.inputs) != 1 or request.inputs[0].name not in {IMAGE, PIXELS}:
+        raise MessageError(f"Send one input: {IMAGE} (BYTES, files) or {PIXELS} (UINT8, the network's own input).")
+    (tensor,) = request.inputs
+    if tensor.name == IMAGE:
+        uploads = _uploads(_photos_of(tensor), name, request.parameters)
+        return _detections(several_photos.detect_all([replace(upload, owner_id=owner_id) for upload in uploads]))
+    return several_photos.run_network(detector, _pixels_of(tensor, detector.network))
+
+
+def _described(name: str, datatype: str, shape: Sequence[int]) -> dict[str, Any]:
+    return {"name": name, "datatype": datatype, "shape": list(shape)}
+
+
+def _photos_of(tensor: Tensor) -> tuple[bytes, ...]:
+    if tensor.photos is None:
+        raise MessageError(f"The input {IMAGE} has to be of type BYTES: files of photos.")
+    _check_number(len(tensor.photos))
+    return tensor.photos
+
+
+def _pixels_of(tensor: Tensor, network: Network) -> NDArray[np.uint8]:
+    width, height = network.size_wh
+    if tensor.pixels is None or tensor.pixels.shape[1:] != (height, width, 3):
+        raise MessageError(f"The input {PIXELS} has to be of type UINT8 and of the shape [N, {height}, {width}, 3].")
+    _check_number(len(tensor.pixels))
+    return tensor.pixels
+
+
+def _check_number(images: int) -> None:
+    most = min(MAX_IMAGES, services.config().queue_size)
+    if not 1 <= images <= most:
+        raise MessageError(f"A request has 1 to {most} images, not {images}.")
+
+
+def _uploads(photos: Sequence[bytes], model: str, parameters: Mapping[str, Any]) -> list[Upload]:
+    threshold, store = parameters.get("threshold"), parameters.get("store", True)
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float | str | None):
+        raise RequestError("threshold has to be a number from 0 to 1; or leave it out.")
+    if not isinstance(store, bool):
+        raise RequestError("store has to be true or false; or leave it out.")
+    least = None if threshold is None else parse_threshold({"threshold": str(threshold)})
+    return [
+        Upload(photo, source=Detection.Source.API, threshold=least, store=store, model=model, quiet=len(photos) > 1)
+        for photo in photos
+    ]
+
+
+def _detections(answers: Sequence[Answer]) -> Tensors:
+    """Padded to the image with the most objects: boxes (N, M, 4) x, y, width and height in pixels of each photo."""
+    most = max(len(each.objects) for each in answers)
+    shape = (len(answers), most)
+    boxes, scores = np.zeros((*shape, 4), np.int32), np.zeros(shape, np.float32)
+    class_ids, class_names = np.full(shape, -1, np.int64), np.full(shape, "", object)
+    for image, each in enumerate(answers):
+        for rank, found in enumerate(each.objects):
+            box = found.box
+            boxes[image, rank] = (box.x, box.y, box.width, box.height)
+            scores[image, rank] = found.probability
+            class_ids[image, rank] = found.class_id
+            class_names[image, rank] = found.class_name
+    return {
+        "count": np.array([len(each.objects) for each in answers], np.int32),
+        "boxes": boxes,
+        "scores": scores,
+        "class_ids": class_ids,
+        "class_names": class_names,
+        "detection_ids": np.array([str(each.detection_uuid or "") for each in answers], object),
+    }

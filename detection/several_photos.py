@@ -1,0 +1,66 @@
+"""Several photos in one request: all are answered, or the caller is told which one cannot be, and nothing is kept."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
+
+import numpy as np
+
+from detection import metrics, services
+from detection.inference.detector import Detector, Prediction
+from detection.inference.engines.base import Outputs
+from detection.inference.errors import ImageDecodeError, ImageTooLargeError
+from detection.inference.types import ImageArray
+from detection.services import Answer, Upload
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def detect_all(uploads: Sequence[Upload]) -> list[Answer]:
+    """Detect in all photos, side by side, and then record them; blocks.
+
+    Raises what `services.detect` raises, with the number of the photo that cannot be read. Nothing is kept then, unless
+    it is the record itself that fails in the middle (StorageUnavailableError).
+    """
+    detectors: list[Detector] = []
+
+    def queue(upload: Upload) -> Future[Prediction]:
+        detector, future = services.submit(upload)
+        detectors.append(detector)
+        return future
+
+    predictions = _all_of(uploads, queue)
+    return [services.keep(*each) for each in zip(uploads, predictions, detectors, strict=True)]
+
+
+def run_network(detector: Detector, batch_rgb: ImageArray) -> Outputs:
+    """The network's outputs for its own inputs, (N, height, width, 3) uint8; blocks.
+
+    Raises OverloadedError, EngineError and DetectionTimeoutError.
+    """
+    outputs = _all_of(list(batch_rgb), lambda image_rgb: metrics.submit_input(detector, image_rgb))
+    return {name: np.stack([each[name] for each in outputs]) for name in outputs[0]}
+
+
+def _all_of(items: Sequence[T], queue: Callable[[T], Future[R]]) -> list[R]:
+    """Queue all and wait for all; what still waits when one fails leaves the queue."""
+    futures: list[Future[R]] = []
+    deadline = time.monotonic() + services.config().request_timeout_s
+    try:
+        for item in items:
+            futures.append(queue(item))
+        return [_result(futures, number, deadline) for number in range(len(futures))]
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _result(futures: Sequence[Future[R]], number: int, deadline: float) -> R:
+    try:
+        return services.result_of(futures[number], max(0.0, deadline - time.monotonic()))
+    except (ImageDecodeError, ImageTooLargeError) as error:
+        if len(futures) == 1:
+            raise
+        raise type(error)(f"Image {number + 1} of {len(futures)}: {error}") from error
