@@ -7,12 +7,14 @@ import time
 from collections.abc import Sequence
 
 PARTS = ("engines", "streams", "decode", "frontend", "service", "rivals", "overload", "startup", "memory", "gpu")
+# Part of the bench when it is named: a quarter of an hour, and more says more.
+LONG_PARTS = ("soak",)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the parts; the number of those that failed. What is not known here is passed on to each part."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--parts", nargs="+", choices=(*PARTS, *LONG_PARTS), default=list(PARTS))
     chosen, passed_on = parser.parse_known_args(arguments)
     failed = []
     started = time.monotonic()

@@ -31,7 +31,7 @@ class Sampler:
         self.points: list[tuple[float, int]] = []
         self._server = server
         self._over = threading.Event()
-        self._started = time.perf_counter()
+        self.started = time.perf_counter()
         self._thread = threading.Thread(target=self._sample)
 
     def __enter__(self) -> "Sampler":
@@ -46,7 +46,7 @@ class Sampler:
 
     def _sample(self) -> None:
         while not self._over.wait(_PERIOD_S):
-            self.points.append((time.perf_counter() - self._started, self._server.resident_bytes()))
+            self.points.append((time.perf_counter() - self.started, self._server.resident_bytes()))
 
     def level(self) -> float:
         """The median of the last tenth of the points: what is held, not a moment's peak."""
