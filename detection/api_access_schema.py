@@ -4,6 +4,8 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
+from detection.services import config
+
 
 class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its base has no annotations
     """The two ways of `CallerAuthentication`, for drf-spectacular, which finds this class by its base."""
@@ -15,3 +17,44 @@ class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         """One definition for each name."""
         token = {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Token KEY`"}
         return [token, {"type": "apiKey", "in": "cookie", "name": "sessionid"}]
+
+
+# What any address may answer, whatever else it does.
+_COMMON = {
+    "401": "ACCESS=login, and neither a login nor a token that is valid.",
+    "403": "A page of another site has sent it.",
+    "408": "The request took too long to come in.",
+    "413": "Too many bytes.",
+    "429": "Too many requests; `Retry-After` says when to come back.",
+    "503": "Overloaded, or the database does not answer; `Retry-After` says when to come back.",
+}
+_OF_BODIES = {"408", "413"}
+_OF_CHANGES = {"403"}
+_METHODS = frozenset({"get", "post", "put", "patch", "delete"})
+_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+
+
+def describe_access(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """A hook of drf-spectacular: what every operation may answer, and that a token *or* a login is enough."""
+    for item in result["paths"].values():
+        for method, operation in item.items():
+            if method in _METHODS:
+                _describe(method, operation)
+    return result
+
+
+def _describe(method: str, operation: dict[str, Any]) -> None:
+    needs_login = config().needs_login
+    operation["security"] = [{"token": []}, {"login": []}] if needs_login else []
+    for status, description in _COMMON.items():
+        if _is_possible(status, method, needs_login):
+            operation["responses"].setdefault(status, {"description": description, "content": _ERROR})
+    operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+def _is_possible(status: str, method: str, needs_login: bool) -> bool:
+    if status == "401":
+        return needs_login
+    if status in _OF_BODIES:
+        return method in {"post", "put", "patch"}
+    return status not in _OF_CHANGES or method != "get"

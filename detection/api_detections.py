@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import BasePagination
@@ -26,6 +26,7 @@ from detection.predict_request import parse_threshold
 from detection.serializers import DetectionSerializer, ErrorSerializer
 
 MAX_PAGE_SIZE = 200
+_MOST_DIGITS = 9
 # Photos come from strangers: whatever they turn out to be, a browser must not run it in this site's name.
 _PICTURE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -93,13 +94,15 @@ class HistoryPagination(BasePagination):
 
 def _page_size(request: Request) -> int:
     raw = request.query_params.get("page_size", "24")
-    if not (raw.isascii() and raw.isdigit() and 1 <= int(raw[:9]) <= MAX_PAGE_SIZE):
+    # Its length first: Python refuses to read thousands of digits, with an error of its own.
+    if not (raw.isascii() and raw.isdigit() and len(raw) <= _MOST_DIGITS and 1 <= int(raw) <= MAX_PAGE_SIZE):
         raise RequestError(
             f"page_size is {raw!r}; set it to a whole number from 1 to {MAX_PAGE_SIZE}, or leave it out."
         )
     return int(raw)
 
 
+@extend_schema_view(get=extend_schema(responses={200: DetectionSerializer(many=True), 400: ErrorSerializer}))
 class DetectionListView(generics.ListAPIView[Detection]):
     """Past detections, newest first."""
 

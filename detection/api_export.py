@@ -18,12 +18,14 @@ from detection.access import caller_of, visible_to
 from detection.errors import RequestError
 from detection.export.registry import ExportFormat, export_formats
 from detection.export.selection import Selection
-from detection.export.stream import Export
+from detection.export.stream import Export, content_types
 from detection.filters import DetectionFilter
 from detection.models import Detection
 from detection.predict_request import parse_flag
 from detection.serializers import ErrorSerializer
 
+# What is one JSON document can be described as such.
+_BODIES = {"application/json": OpenApiTypes.OBJECT}
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -56,7 +58,7 @@ class ExportView(APIView):
             OpenApiParameter("batch", OpenApiTypes.UUID, description="Detections of one batch."),
         ],
         responses={
-            (200, "application/octet-stream"): OpenApiTypes.BINARY,
+            **{(200, kind): _BODIES.get(kind, OpenApiTypes.BINARY) for kind in content_types()},
             400: OpenApiResponse(ErrorSerializer, description="The format or a filter cannot be used."),
         },
     )

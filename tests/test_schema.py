@@ -1,10 +1,12 @@
 """The API's description: valid, complete, and readable without the internet."""
 
 import io
+import json
 import re
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import Client
@@ -55,6 +57,21 @@ def test_description_of_predict_has_the_contract(schema: Any) -> None:
     assert set(predict["responses"]) >= {"200", "400", "413", "503"}
     found = schema["components"]["schemas"]["PredictedObject"]
     assert list(found["properties"]) == ["objectClass", "probability", "x", "y", "width", "height"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("access", "security", "unknown"),
+    [("open", [], False), ("login", [{"token": []}, {"login": []}], True)],
+)
+def test_description_says_who_may_call(access: str, security: Any, unknown: bool, limits: Any, client: Client) -> None:
+    limits(access=access)
+    user = get_user_model().objects.create(username="anna")
+    client.force_login(user)
+    described = client.get("/api/schema/", {"format": "json"}).json()
+    operations = [operation for item in described["paths"].values() for operation in item.values()]
+    assert {json.dumps(operation["security"]) for operation in operations} == {json.dumps(security)}
+    assert all("401" in operation["responses"] for operation in operations) is unknown
 
 
 def test_description_of_the_list_has_its_filters_and_objects(schema: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from detection import photo_store
 from detection.export.names import photo_name
-from detection.export.registry import ExportFormat, Member
+from detection.export.registry import ExportFormat, Member, export_formats
 from detection.export.selection import Selection
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,14 @@ _MISSING = (
     "The files of these photos are missing from the photo store, or cannot be read. Restore them from a backup and "
     "export again:\n\n"
 )
+
+_ZIP = "application/zip"
+
+
+def content_types() -> list[str]:
+    """What an export can be, as HTTP names it, without parameters."""
+    singles = (known.single.content_type.partition(";")[0] for known in export_formats().values() if known.single)
+    return sorted({_ZIP, *singles})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,7 @@ class Export:
     def content_type(self) -> str:
         """Its media type."""
         if self.format.single is None or self.photos:
-            return "application/zip"
+            return _ZIP
         return self.format.single.content_type
 
     def blocks(self) -> Iterator[bytes]:
