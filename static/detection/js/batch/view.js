@@ -4,6 +4,8 @@ import { classTitle, countsText, gettext, inLanguage, interpolate, ngettext } fr
 
 const PLACEHOLDER_ID = "00000000-0000-0000-0000-000000000000";
 const FLUSH_MS = 120;
+// Whoever listens to the page is told how far it is, not more often than one wants to hear it.
+const ANNOUNCE_MS = 10_000;
 const TEXTS = { detecting: gettext("Detecting"), done: gettext("Done"), failed: gettext("Failed") };
 
 function textOf(item) {
@@ -23,6 +25,7 @@ function summaryOf(item) {
 
 export class View {
   #timer = null;
+  #announcedAt = performance.now();
 
   constructor(root, items) {
     this.root = root;
@@ -91,8 +94,20 @@ export class View {
     const answered = totals.done + totals.failed;
     this.part("progress").value = answered;
     document.title = isFinished ? this.title : `(${answered}/${totals.photos}) ${this.title}`;
-    const answer = totals.failed > 0 ? gettext("All photos are answered: %(done)s done, %(failed)s failed.") : gettext("All photos are answered: %(done)s done.");
-    this.part("announce").textContent = isFinished ? interpolate(answer, totals) : "";
+    this.#announce();
+  }
+
+  #announce() {
+    const { totals, isFinished } = this.items;
+    const now = performance.now();
+    let text = gettext("%(answered)s of %(photos)s photos are answered.");
+    if (isFinished) {
+      text = totals.failed > 0 ? gettext("All photos are answered: %(done)s done, %(failed)s failed.") : gettext("All photos are answered: %(done)s done.");
+    } else if (now - this.#announcedAt < ANNOUNCE_MS) {
+      return;
+    }
+    this.#announcedAt = now;
+    this.part("announce").textContent = interpolate(text, { ...totals, answered: totals.done + totals.failed });
   }
 
   #writeClasses() {
