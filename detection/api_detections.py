@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import photo_store, pictures, services
+from detection import photo_store, pictures, removals, services
 from detection.access import caller_of, visible_to
 from detection.api import THRESHOLD_PARAMETER
 from detection.errors import RequestError
@@ -38,7 +38,7 @@ _NOT_FOUND = OpenApiResponse(ErrorSerializer, description="There is no such dete
 
 def _with_everything(request: Request) -> QuerySet[Detection]:
     detections = Detection.objects.select_related("photo").prefetch_related("objects_found")
-    return visible_to(caller_of(request.user), detections)
+    return removals.shown(visible_to(caller_of(request.user), detections))
 
 
 class HistoryPagination(BasePagination):

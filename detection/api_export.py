@@ -13,7 +13,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from detection import services
+from detection import removals, services
 from detection.access import caller_of, visible_to
 from detection.errors import RequestError
 from detection.export.registry import ExportFormat, export_formats
@@ -65,7 +65,8 @@ class ExportView(APIView):
     def get(self, request: Request) -> StreamingHttpResponse:
         chosen = _format(request)
         photos = parse_flag(request.query_params, "photos", default=False)
-        filters = DetectionFilter(request.query_params, visible_to(caller_of(request.user), Detection.objects.all()))
+        detections = removals.shown(visible_to(caller_of(request.user), Detection.objects.all()))
+        filters = DetectionFilter(request.query_params, detections)
         if not filters.is_valid():
             raise ValidationError(filters.errors)
         export = Export(Selection.of(filters.qs, services.model_classes()), chosen, photos)

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import reviews
+from detection import removals, reviews
 from detection.access import caller_of, visible_to
 from detection.inference.types import PixelBox
 from detection.models import Detection, Verdict
@@ -262,7 +262,7 @@ def _statement(said: dict[str, Any]) -> Statement:
 
 
 def _detection(request: Request, detection_id: UUID) -> Detection:
-    detections = visible_to(caller_of(request.user), Detection.objects.all())
+    detections = removals.shown(visible_to(caller_of(request.user), Detection.objects.all()))
     try:
         return reviews.reviewable(detections).get(uuid=detection_id)
     except Detection.DoesNotExist as error:

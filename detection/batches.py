@@ -15,7 +15,7 @@ from uuid import UUID
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import transaction
-from django.db.models import Count, F, Min
+from django.db.models import Case, Count, F, Min, When
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
@@ -188,9 +188,11 @@ def announce(batch_uuid: UUID, state: ItemState) -> None:
 def states_of(batch: Batch) -> list[ItemState]:
     """All items in their order, in two queries."""
     counts = _counts_by_detection(batch)
-    items = batch.items.values_list("position", "state", "error", "detection_id", "detection__uuid")
+    # A detection that somebody has removed is told as deleted, though it may come back.
+    shown = Case(When(detection__removal=None, then=F("detection__uuid")))
+    items = batch.items.annotate(shown=shown).values_list("position", "state", "error", "detection_id", "shown")
     return [
-        ItemState(position, state, error, detection_uuid, counts.get(detection_id))
+        ItemState(position, state, error, detection_uuid, counts.get(detection_id) if detection_uuid else None)
         for position, state, error, detection_id, detection_uuid in items
     ]
 

@@ -95,6 +95,16 @@ class Detection(models.Model):
         return sorted(self.timings_ms.items(), key=lambda stage: order.get(stage[0], len(order)))
 
 
+class Removal(models.Model):
+    """Somebody has deleted this detection in a page, and may undo it until it is due (`detection/removals.py`)."""
+
+    detection = models.OneToOneField(Detection, on_delete=models.CASCADE, related_name="removal")
+    due_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"removal of detection {self.detection_id}"
+
+
 class ModelVersion(models.Model):
     """A version of a model in the folder `models` of DATA_DIR; at most one is active and answers by default."""
 

@@ -1,4 +1,5 @@
-"""The running server keeps its own house: retention every minute, and what kills have left behind every hour.
+"""The running server keeps its own house: what was deleted in pages for good, and, where an operator has set a rule,
+retention every minute and what kills have left behind every hour.
 
 Of several servers on one database one does it at a time. It runs on a thread of its own and in short transactions; no
 request waits for it.
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from django.db import connection
 
-from detection import orphans
+from detection import orphans, removals
 from detection.conf import Config
 from detection.file_lock import held_by_us
 from detection.retention import Pruned, RetentionError, Rules, prune
@@ -50,12 +51,8 @@ def alone(data_dir: Path) -> Iterator[bool]:
 
 @contextmanager
 def upkeep(config: Config) -> Iterator[None]:
-    """Keep house while the block runs, when an operator has set a rule."""
-    rules = Rules.of(config)
-    if rules.is_empty:
-        yield
-        return
-    keeper = Upkeep(rules, config.data_dir)
+    """Keep house while the block runs."""
+    keeper = Upkeep(Rules.of(config), config.data_dir)
     keeper.start()
     try:
         yield
@@ -83,9 +80,15 @@ class Upkeep:
         self._thread.join()
 
     def once(self) -> None:
-        """Apply the rules now, unless another process does, and remove orphans when it is time to."""
+        """Finish what was removed; where there are rules, apply them and remove orphans when it is time to.
+
+        Nothing of it is done while another process does it.
+        """
         with alone(self._data_dir) as is_ours:
             if not is_ours:
+                return
+            removals.finish_due()
+            if self._rules.is_empty:
                 return
             pruned = prune(self._rules, self._data_dir, is_stopped=self._ending.is_set)
             if self._rounds % ORPHANS_EVERY == 0:

@@ -28,6 +28,7 @@ pages = [
     path("batches/<uuid:uuid>/", views_batches.batch_page, name="batch-page"),
     path("detections/<uuid:uuid>/", views.detection_page, name="detection-page"),
     path("detections/<uuid:uuid>/delete/", views.delete_detection, name="detection-delete"),
+    path("detections/<uuid:uuid>/restore/", views.restore_detection, name="detection-restore"),
 ]
 
 api = [

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from detection import presentation, services, throttle
+from detection import presentation, removals, services, throttle
 from detection.access import caller_of, visible_to
 from detection.class_titles import class_title
 from detection.errors import ANSWERS, ModelUnavailableError, RequestError, describe, headers_for
@@ -75,14 +75,25 @@ def detection_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 def delete_detection(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Delete a detection, then show the history."""
+    """Delete a detection, then show the history, where it can be undone."""
     detection = _detection(request, uuid)
     try:
-        services.delete_detection(detection)
+        removals.remove(detection)
     except _ANSWERED as error:
         return _render_detection(request, detection, error)
-    messages.success(request, gettext("The detection was deleted."))
     return HttpResponseSeeOther(reverse("history"))
+
+
+@require_POST
+def restore_detection(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Undo a deletion, then show the detection."""
+    removal = get_object_or_404(removals.of(caller_of(request.user)), detection__uuid=uuid)
+    try:
+        removals.restore(removal)
+    except _ANSWERED as error:
+        return _render_history(request, error=error)
+    messages.success(request, gettext("The detection is back."))
+    return HttpResponseSeeOther(removal.detection.get_absolute_url())
 
 
 @require_safe
@@ -120,7 +131,7 @@ def _other_models() -> list[str]:
 
 
 def _detections(request: HttpRequest) -> QuerySet[Detection]:
-    return visible_to(caller_of(request.user), Detection.objects.all())
+    return removals.shown(visible_to(caller_of(request.user), Detection.objects.all()))
 
 
 def _detection(request: HttpRequest, uuid: UUID) -> Detection:
@@ -152,6 +163,7 @@ def _render_detection(request: HttpRequest, detection: Detection, error: Excepti
     context = {
         **presentation.result_context(detection, threshold, page_url),
         **presentation.provenance_context(detection),
+        "undo_minutes": removals.UNDO_MINUTES,
         **presentation.closer_context(detection, threshold, _detections(request)),
     }
     return _render(request, "detection/detection.html", context, error)
@@ -167,6 +179,8 @@ def _render_history(
         "chosen": chosen,
         "classes": _known_classes(request),
         "filtered": any(chosen.values()),
+        "removed": removals.of(caller_of(request.user))[: removals.SHOWN_COUNT],
+        "undo_minutes": removals.UNDO_MINUTES,
         "newer_url": shown.newer and _history_url(request.GET, shown.newer),
         "older_url": shown.older and _history_url(request.GET, shown.older),
     }

@@ -41,6 +41,7 @@ TABLE: dict[str, tuple[str, str, tuple[int, int, int, int]]] = {
     "batch-page": ("get", "/batches/{batch}/", (TO_LOGIN, MISSING, 200, 200)),
     "detection-page": ("get", "/detections/{detection}/", (TO_LOGIN, MISSING, 200, 200)),
     "detection-delete": ("post", "/detections/{detection}/delete/", (TO_LOGIN, MISSING, 303, 303)),
+    "detection-restore": ("post", "/detections/{detection}/restore/", (TO_LOGIN, MISSING, MISSING, MISSING)),
     "predict": ("photo", "/api/predict", (NEEDED, 200, 200, 200)),
     "entry-point": ("photo", "/predict", (NEEDED, 200, 200, 200)),
     "models": ("get", "/api/models", (NEEDED, 200, 200, 200)),

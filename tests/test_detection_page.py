@@ -2,16 +2,13 @@
 
 import json
 import uuid
-from unittest import mock
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from detection import services
-from detection.errors import StorageUnavailableError
 from detection.models import Detection
-from tests.builders import stored_detection, stored_rows
+from tests.builders import stored_detection
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -87,33 +84,10 @@ def test_unknown_detection_is_a_page_that_says_where_to_look(client: Client) -> 
     assert "Look for it in the history" in response.content.decode()
 
 
-@pytest.mark.django_db(transaction=True)
-def test_delete_removes_rows_and_file_and_says_so(client: Client) -> None:
-    client.post("/", {"sample": "1"})
-    detection = Detection.objects.get()
-    file = services.config().photo_dir / detection.photo.file
-    assert file.is_file()
-    response = client.post(reverse("detection-delete", args=[detection.uuid]), follow=True)
-    assert response.redirect_chain == [("/history/", 303)]
-    assert "The detection was deleted." in response.content.decode()
-    assert not file.exists()
-    assert stored_rows() == (0, 0, 0)
-
-
 @pytest.mark.django_db
 def test_detection_is_not_deleted_by_a_link(client: Client) -> None:
     detection = stored_detection(("cat", 0.9))
     assert client.get(reverse("detection-delete", args=[detection.uuid])).status_code == 405
-    assert Detection.objects.filter(pk=detection.pk).exists()
-
-
-@pytest.mark.django_db
-def test_delete_that_fails_keeps_the_detection_and_says_so(client: Client) -> None:
-    detection = stored_detection(("cat", 0.9))
-    failure = StorageUnavailableError("The detection cannot be deleted now. Try again later.")
-    with mock.patch.object(services, "delete_detection", side_effect=failure):
-        response = client.post(reverse("detection-delete", args=[detection.uuid]))
-    assert (response.status_code, response.context["error"]) == (503, str(failure))
     assert Detection.objects.filter(pk=detection.pk).exists()
 
 

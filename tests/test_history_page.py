@@ -93,7 +93,7 @@ def test_history_asks_the_database_the_same_number_of_questions_for_any_number_o
 ) -> None:
     for _ in range(rows):
         stored_detection(("cat", 0.9), ("dog", 0.8))
-    # The page of detections with their photos, their objects, and the classes to choose from.
-    with django_assert_num_queries(3):
+    # The page of detections with their photos, their objects, the classes to choose from, and what was removed.
+    with django_assert_num_queries(4):
         response = client.get("/history/")
     assert len(response.context["cards"]) == rows

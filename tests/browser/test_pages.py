@@ -94,16 +94,25 @@ def test_history_without_a_match_says_what_to_do(page: Page, detection_path: str
     expect(page.locator(f"a[href='{detection_path}']")).to_be_visible()
 
 
-def test_detection_is_deleted_after_a_second_thought(page: Page, detection_path: str, watch: Watch) -> None:
+def test_deletion_can_be_undone_after_leaving_the_page(
+    page: Page, detection_path: str, watch: Watch, context: BrowserContext
+) -> None:
     page.goto(detection_path)
-    page.get_by_text("Delete this detection").click()
-    page.get_by_role("button", name="Delete for good").click()
-    expect(page.get_by_text("The detection was deleted.")).to_be_visible()
-    assert watch.complaints == []
-    response = page.goto(detection_path)
+    page.get_by_role("button", name="Delete this detection").click()
+    expect(page).to_have_url(re.compile(r"/history/$"))
+    expect(page.locator(f"a[href='{detection_path}']")).to_have_count(0)
+    page.close()
+    later = context.new_page()
+    response = later.goto(detection_path)
     assert response is not None
     assert response.status == 404
-    expect(page.get_by_role("heading", level=1)).to_have_text("There is nothing at this address")
+    expect(later.get_by_role("heading", level=1)).to_have_text("There is nothing at this address")
+    later.get_by_role("link", name="Open the history").click()
+    later.locator(f"form[action='{detection_path}restore/']").get_by_role("button", name="Undo").click()
+    expect(later).to_have_url(re.compile(f"{detection_path}$"))
+    expect(later.get_by_text("The detection is back.")).to_be_visible()
+    expect(later.locator("[data-closer] [data-photo]")).to_be_visible()
+    assert [text for text in watch.complaints if "404" not in text] == []
 
 
 @pytest.mark.parametrize("path", ["/", "/history/", "/no-such-page"])
