@@ -1,7 +1,7 @@
 # What one can do here: `make` lists it. Each target makes the environment that it needs.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-postgres oracle remote bench lint format messages coverage clean
+.PHONY: help run test test-postgres oracle remote fuzz bench lint format messages coverage clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -50,6 +50,10 @@ oracle: $(ORACLE_VENV)/.installed ## Compare with MXNet 1.9.1, in an environment
 
 remote: $(VENV)/.tools-installed $(REMOTE_VENV)/.installed ## Our model on KServe's model server, in an environment of its own
 	KSERVE_PYTHON=$(CURDIR)/$(REMOTE_VENV)/bin/python $(BIN)/python -m pytest tests/remote $(PYTEST_ARGS)
+
+fuzz: $(VENV)/.tools-installed ## Damaged files for all readers, then a search by coverage (hours; FUZZ_CASES, FUZZ_RUNS)
+	$(BIN)/python -m tests.fuzz.campaign $(FUZZ_ARGS)
+	$(BIN)/python -m tests.fuzz.search $(FUZZ_ARGS)
 
 bench: $(VENV)/.tools-installed ## Measure: engines, service, rivals, memory, ... (a quarter of an hour; BENCH_ARGS)
 	$(BIN)/python -m bench $(BENCH_ARGS)

@@ -10,7 +10,7 @@ from collections.abc import Generator
 import pytest
 
 # Containers may not mount anything; tests that need SQLite have run before those on PostgreSQL.
-ACCEPTED_REASONS = ("needs a GPU", "needs SQLite", "needs the right to mount")
+ACCEPTED_REASONS = ("needs a GPU", "needs SQLite", "needs the right to mount", "needs a wheel of atheris")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,6 +18,10 @@ from detection.inference.mxnet.symbol import read_symbol
 from tests.checkpoints import Net
 
 
+class Misfit(AssertionError):  # noqa: N818 - a failed assertion, by a name
+    """The weights do not fit the operator."""
+
+
 @dataclass(frozen=True)
 class Single:
     """One operator whose inputs are `data`, as often as `copies` says, and then its weights."""
@@ -47,9 +51,10 @@ def run_single(single: Single, data: NDArray[np.float32]) -> NDArray[np.float32]
     source = Value("input", (None, *data.shape[1:]))
     output = convert_nodes(graph, symbol, plan_nodes(symbol), params, {"data": source})[symbol.heads[0]]
     info = onnx.helper.make_tensor_value_info(source.name, onnx.TensorProto.FLOAT, symbolic(source.shape))
+    if graph.problems:
+        raise Misfit(graph.problems)
     model = graph.model([info], [graph.output(output, "output")], {})
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     (array,) = session.run(None, {source.name: data})
-    assert graph.problems == []
     assert array.shape == tuple(len(data) if size is None else size for size in output.shape)
     return np.asarray(array, np.float32)

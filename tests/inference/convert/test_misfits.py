@@ -49,6 +49,7 @@ MISFITS: dict[str, tuple[Single, str]] = {
     "slopes without prelu": (Single("LeakyReLU", {}, (CHANNELS[0],)), "second input with its slopes"),
     "no such axis": (Single("BatchNorm", {"axis": 4}, CHANNELS), "there is no axis 4"),
     "normalisation along the batch": (Single("BatchNorm", {"axis": 0}, CHANNELS), "axis 0 .* is the batch"),
+    "normalisation of a single axis": (Single("BatchNorm", {"axis": 0}, (BIAS,) * 5, copies=0), "there is no axis 1"),
     "sum of unequal shapes": (Single("elemwise_add", {}, (MAP,)), "its inputs differ in shape"),
     "broadcast of unequal ranks": (Single("broadcast_add", {}, (CHANNELS[0],)), "cannot be broadcast"),
     "broadcast of unequal sizes": (Single("broadcast_add", {}, (MAP[:, :3],)), "cannot be broadcast"),

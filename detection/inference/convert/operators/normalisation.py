@@ -30,27 +30,22 @@ def batch_norm(graph: GraphBuilder, inputs: Sequence[Value], attributes: BatchNo
     data, gamma, *others = inputs
     axis = data.axis(attributes.axis)
     channels = data.size(axis)
+    second = data.axis(1)
     beta, mean, variance = (graph.weight(value, (channels,)) for value in others)
     if attributes.fix_gamma:
         gamma = graph.constant(np.broadcast_to(np.float32(1), channels), "gamma")
     gamma = graph.weight(gamma, (channels,))
     # ONNX normalises along axis 1 only.
-    order = _swapped(data.rank, axis)
-    if axis != 1:
+    order = list(range(data.rank))
+    order[second], order[axis] = axis, second
+    if axis != second:
         data = graph.add("Transpose", [data], _permuted(data.shape, order), perm=order)
     normalised = graph.add(
         "BatchNormalization", [data, gamma, beta, mean, variance], data.shape, epsilon=attributes.eps
     )
-    if axis != 1:
+    if axis != second:
         normalised = graph.add("Transpose", [normalised], _permuted(data.shape, order), perm=order)
     return normalised
-
-
-def _swapped(rank: int, axis: int) -> list[int]:
-    """The order of axes in which `axis` and axis 1 have changed places."""
-    order = list(range(rank))
-    order[1], order[axis] = axis, 1
-    return order
 
 
 def _permuted(shape: Shape, order: Sequence[int]) -> Shape:
