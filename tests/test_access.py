@@ -34,6 +34,7 @@ TABLE: dict[str, tuple[str, str, tuple[int, int, int, int]]] = {
     "login": ("get", "/login/", (200, 302, 302, 302)),
     "logout": ("get", "/logout/", (TO_LOGIN, 405, 405, 405)),
     "language": ("post", "/language/", (302, 302, 302, 302)),
+    "web-app": ("get", "/app.webmanifest", (200, 200, 200, 200)),
     "script-texts": ("get", "/texts.js", (200, 200, 200, 200)),
     "live": ("get", "/live/", (TO_LOGIN, 200, 200, 200)),
     "history": ("get", "/history/", (TO_LOGIN, 200, 200, 200)),

@@ -16,7 +16,7 @@ from tests.serving import Server
 pytestmark = pytest.mark.browser
 JPEG = {"Content-Type": "image/jpeg"}
 # Names of addresses that show nothing of their own: they answer with another page, or not with one.
-NO_PAGES = {"language", "logout", "script-texts", "detection-delete", "detection-restore"}
+NO_PAGES = {"language", "logout", "script-texts", "web-app", "detection-delete", "detection-restore"}
 # The element that has the focus, and whether it, or the label that stands for it, has an outline.
 FOCUSED = """
 () => {

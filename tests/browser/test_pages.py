@@ -139,6 +139,17 @@ def test_nothing_is_wider_than_the_screen(browser: Browser, server: Server, dete
     assert {path: found for path, found in widths.items() if found > width} == {}
 
 
+def test_page_can_be_installed_as_an_app(page: Page, watch: Watch) -> None:
+    devtools = page.context.new_cdp_session(page)
+    manifest = devtools.send("Page.getAppManifest")
+    assert manifest["url"].endswith("/app.webmanifest")
+    assert manifest["errors"] == []
+    # A profile of a test is like a private window, which installs nothing.
+    errors = devtools.send("Page.getInstallabilityErrors")["installabilityErrors"]
+    assert [error["errorId"] for error in errors if error["errorId"] != "in-incognito"] == []
+    assert watch.complaints == []
+
+
 def test_keyboard_reaches_the_content_and_the_file_picker(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
