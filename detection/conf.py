@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import dj_database_url
 
@@ -32,10 +32,11 @@ ACCESS_MODES = ("open", "login")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 _KEY_BYTES = 50
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REMOTE_MODEL = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _DATABASE_SCHEMES = ("postgres://", "postgresql://", "sqlite://")
 # Variables that may hold a password are not repeated to whoever reads the log.
-_SECRET_NAMES = frozenset({"DATABASE_URL", "REMOTE_URL"})
+_SECRET_NAMES = frozenset({"DATABASE_URL", "REMOTE_URL", "PHOTO_STORE_URL"})
 _PERIODS_S = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "hour": 3600.0, "h": 3600.0, "day": 86400.0, "d": 86400.0}
 
 T = TypeVar("T")
@@ -65,6 +66,28 @@ class Rate:
         if period not in _PERIODS_S:
             raise ValueError(raw)
         return cls(_in_range(int(count), 1, 10**9), _PERIODS_S[period])
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoStore:
+    """A bucket of an S3-compatible store. Keys come from where Amazon's own tools look for them."""
+
+    bucket: str
+    prefix: str = ""
+    endpoint: str = ""
+    region: str = ""
+
+    @classmethod
+    def parse(cls, raw: str) -> "PhotoStore":
+        """Read s3://BUCKET/PREFIX?endpoint=URL&region=NAME. Raises ValueError."""
+        url = urlsplit(raw.strip())
+        wishes = dict(parse_qsl(url.query, strict_parsing=True)) if url.query else {}
+        if url.scheme != "s3" or _BUCKET.fullmatch(url.netloc) is None or not wishes.keys() <= {"endpoint", "region"}:
+            raise ValueError(raw)
+        endpoint = urlsplit(wishes.get("endpoint", "http://host"))
+        if endpoint.scheme not in {"http", "https"} or not endpoint.hostname or endpoint.username is not None:
+            raise ValueError(raw)
+        return cls(url.netloc, url.path.strip("/"), **wishes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +125,7 @@ class Config:
     hsts_seconds: int = 0
     metrics_token: str = ""
     data_dir: Path = BASE_DIR / "var"
+    photo_store: PhotoStore | None = None
     retention_days: int = 0
     retention_count: int = 0
     min_free_bytes: int = 0
@@ -218,7 +242,7 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
     reader = _Reader(environ)
     data_dir = reader.read("DATA_DIR", Path, BASE_DIR / "var", "Set DATA_DIR to a folder.").resolve()
     prefix, edge = _default_model(data_dir / "models")
-    _check_remote(reader)
+    _check_together(reader)
     return Config(
         rest_host=environ.get("REST_HOST") or "127.0.0.1",
         rest_port=reader.integer("REST_PORT", 8080, 0, 65535),
@@ -266,6 +290,13 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
         hsts_seconds=reader.integer("HSTS_SECONDS", 0, 0, 10**9),
         metrics_token=environ.get("METRICS_TOKEN", ""),
         data_dir=data_dir,
+        photo_store=reader.read(
+            "PHOTO_STORE_URL",
+            PhotoStore.parse,
+            None,
+            "Set PHOTO_STORE_URL to s3://BUCKET/PREFIX?endpoint=http://HOST:PORT&region=NAME (all but the bucket may "
+            "be left out), or unset it; keys are read from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+        ),
         retention_days=reader.integer("RETENTION_DAYS", 0, 0, 36_500),
         retention_count=reader.integer("RETENTION_COUNT", 0, 0, 10**12),
         min_free_bytes=reader.integer("MIN_FREE_BYTES", 0, 0, 10**15),
@@ -285,7 +316,7 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
     )
 
 
-def _check_remote(reader: _Reader) -> None:
+def _check_together(reader: _Reader) -> None:
     """What has to be said together, or must not be."""
     environ = reader.environ
     if environ.get("MODEL_ENGINE") == "remote" and not environ.get("REMOTE_URL"):
@@ -294,6 +325,14 @@ def _check_remote(reader: _Reader) -> None:
                 "detection.E001",
                 "MODEL_ENGINE is remote, and REMOTE_URL is not set.",
                 "Set REMOTE_URL to http://HOST:PORT or grpc://HOST:PORT of the model server.",
+            )
+        )
+    if environ.get("PHOTO_STORE_URL") and environ.get("MIN_FREE_BYTES", "0") != "0":
+        reader.problems.append(
+            Problem(
+                "detection.E001",
+                "MIN_FREE_BYTES is for photos on this disk, and PHOTO_STORE_URL keeps them elsewhere.",
+                "Unset MIN_FREE_BYTES, and bound the history by RETENTION_DAYS or RETENTION_COUNT.",
             )
         )
     if environ.get("REMOTE_MODEL") and environ.get("MODELS"):

@@ -1,4 +1,7 @@
-"""The files of photos: one per content, without metadata, in Django's default storage."""
+"""The files of photos: one per content, without metadata, in Django's default storage.
+
+That is a folder (`storage.py`) or a bucket that several servers share (`object_storage.py`); nothing else knows which.
+"""
 
 import hashlib
 import io
@@ -9,6 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from PIL import Image
 
+from detection.errors import StorageUnavailableError
 from detection.inference.errors import ImageDecodeError
 from detection.inference.images import DecodedPhoto, PhotoInfo, decode_photo, read_info
 from detection.metadata import NotStrippableError, strip_metadata
@@ -50,9 +54,25 @@ def ensure(stored: StoredPhoto, data: bytes, info: PhotoInfo) -> None:
 
 
 def read(photo: Photo) -> bytes:
-    """The bytes of a stored photo. Raises FileNotFoundError."""
-    with default_storage.open(photo.file) as file:
-        return bytes(file.read())
+    """The bytes of a stored photo. Raises FileNotFoundError; StorageUnavailableError when the store does not answer."""
+    try:
+        with default_storage.open(photo.file) as file:
+            return bytes(file.read())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageUnavailableError("The photo cannot be read now. Try again later.") from error
+
+
+def check() -> None:
+    """Ask a store on another machine whether it can be used. Raises OSError."""
+    if is_elsewhere():
+        default_storage.check()  # type: ignore[attr-defined]  # of `PhotoObjectStorage`
+
+
+def is_elsewhere() -> bool:
+    """Whether photos are kept in a store on another machine, and not on this one's disk."""
+    return hasattr(default_storage, "check")
 
 
 def read_upright(photo: Photo) -> bytes:

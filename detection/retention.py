@@ -133,6 +133,10 @@ def _excess(rules: Rules, data_dir: Path) -> _Excess:
 def _excess_bytes(rules: Rules, data_dir: Path) -> int:
     missing = 0
     if rules.min_free_bytes is not None:
+        if photo_store.is_elsewhere():
+            raise RetentionError(
+                "The photos are in PHOTO_STORE_URL: deleting them makes no room here. Use other limits."
+            )
         free = shutil.disk_usage(data_dir).free
         missing = rules.min_free_bytes - free
     if rules.max_bytes is None and missing <= 0:

@@ -118,10 +118,14 @@ warnings.filterwarnings("ignore", message="No directory at", category=UserWarnin
 # ones, but says so on each of them.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators", category=Warning)
 STORAGES = {
-    "default": {
-        "BACKEND": "detection.storage.PhotoFileStorage",
-        "OPTIONS": {"location": DETECTOR.photo_dir, "file_permissions_mode": 0o640},
-    },
+    "default": (
+        {
+            "BACKEND": "detection.storage.PhotoFileStorage",
+            "OPTIONS": {"location": DETECTOR.photo_dir, "file_permissions_mode": 0o640},
+        }
+        if DETECTOR.photo_store is None
+        else {"BACKEND": "detection.object_storage.PhotoObjectStorage", "OPTIONS": {"store": DETECTOR.photo_store}}
+    ),
     "staticfiles": {
         "BACKEND": (
             "whitenoise.storage.CompressedManifestStaticFilesStorage"

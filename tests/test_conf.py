@@ -12,6 +12,7 @@ import pytest
 from detection.conf import (
     DEFAULT_MODEL_PREFIX,
     Config,
+    PhotoStore,
     Rate,
     load_config,
     make_data_dir,
@@ -71,6 +72,14 @@ def test_nothing_set_is_the_2019_service_on_this_machine_only() -> None:
         pytest.param("HSTS_SECONDS", "31536000", "hsts_seconds", 31_536_000, id="HSTS"),
         pytest.param("METRICS_TOKEN", "abc", "metrics_token", "abc", id="metrics token"),
         pytest.param("DATABASE_URL", "postgres://u@h/n", "database_url", "postgres://u@h/n", id="database"),
+        pytest.param("PHOTO_STORE_URL", "s3://photos", "photo_store", PhotoStore("photos"), id="bucket"),
+        pytest.param(
+            "PHOTO_STORE_URL",
+            "s3://photos/a/b/?endpoint=http://store:9000&region=eu",
+            "photo_store",
+            PhotoStore("photos", "a/b", "http://store:9000", "eu"),
+            id="bucket of another store",
+        ),
         pytest.param("REDIS_URL", "redis://h", "redis_url", "redis://h", id="Redis"),
         pytest.param("DEBUG", "1", "debug", True, id="debug"),
         pytest.param("ALLOWED_HOSTS", "a.example, b.example,", "allowed_hosts", ("a.example", "b.example"), id="hosts"),
@@ -106,6 +115,11 @@ def test_variable_is_read(name: str, raw: str, field: str, value: Any) -> None:
         pytest.param("MODEL_CONTEXT_GPU", "gpu", "model_context_gpu", id="GPU neither true nor false"),
         pytest.param("MODEL_ENGINE", "tensorrt", "model_engine", id="unknown engine"),
         pytest.param("REMOTE_URL", "gpu:8000", "remote_url", id="remote without a scheme"),
+        pytest.param("PHOTO_STORE_URL", "photos", "photo_store", id="store without a scheme"),
+        pytest.param("PHOTO_STORE_URL", "s3://", "photo_store", id="store without a bucket"),
+        pytest.param("PHOTO_STORE_URL", "s3://key:secret@photos", "photo_store", id="store with a password"),
+        pytest.param("PHOTO_STORE_URL", "s3://photos?endpoint=store:9000", "photo_store", id="endpoint without http"),
+        pytest.param("PHOTO_STORE_URL", "s3://photos?acl=public", "photo_store", id="unknown wish for the store"),
         pytest.param("REMOTE_URL", "http://gpu", "remote_url", id="remote without a port"),
         pytest.param("REMOTE_URL", "http://gpu:99999", "remote_url", id="remote with a port that is none"),
         pytest.param("REMOTE_URL", "http://me:secret@gpu:8000", "remote_url", id="remote with a password"),
@@ -244,10 +258,11 @@ def test_without_a_data_folder_the_secret_key_lives_as_long_as_the_process(tmp_p
     ("environ", "sentence"),
     [
         pytest.param({"MODEL_ENGINE": "remote"}, "REMOTE_URL is not set", id="no address"),
+        pytest.param({"PHOTO_STORE_URL": "s3://photos", "MIN_FREE_BYTES": "5"}, "on this disk", id="room elsewhere"),
         pytest.param({"REMOTE_MODEL": "a", "MODELS": "b,c"}, "MODELS names more", id="one name for several models"),
     ],
 )
-def test_remote_settings_that_do_not_go_together_are_told(environ: dict[str, str], sentence: str) -> None:
+def test_settings_that_do_not_go_together_are_told(environ: dict[str, str], sentence: str) -> None:
     (problem,) = load_config(environ).problems
     assert problem.check_id == "detection.E001"
     assert sentence in problem.message

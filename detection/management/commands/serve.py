@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from detection import services
+from detection import photo_store, services
 from detection.conf import Config
 from detection.inference.errors import InferenceError
 from detection.patient_protocol import PatientProtocol
@@ -40,6 +40,7 @@ class Command(BaseCommand):
         # Bound first: that a port is in use is said at once. Nobody can connect before `listen`.
         with _bind(config) as bound:
             _migrate()
+            _check_photo_store()
             try:
                 services.start()
             except InferenceError as error:
@@ -89,6 +90,15 @@ def _migrate() -> None:
     except (DatabaseError, OSError) as error:
         raise CommandError(
             f"The database cannot be used: {error}. Look at DATA_DIR's owner and free space, or at DATABASE_URL."
+        ) from error
+
+
+def _check_photo_store() -> None:
+    try:
+        photo_store.check()
+    except OSError as error:
+        raise CommandError(
+            f"{error}. Look at PHOTO_STORE_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and make the bucket."
         ) from error
 
 
