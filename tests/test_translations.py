@@ -16,7 +16,7 @@ from detection.conf import BASE_DIR
 DOMAINS = ("django", "djangojs")
 CATALOGUES = Path("detection", "locale", "ru", "LC_MESSAGES")
 RUSSIAN_PLURALS = 3
-PLACE = re.compile(r"%\(\w+\)s")
+PLACE = re.compile(r"%\(\w+\)s|\{\w+\}")
 CYRILLIC = re.compile("[а-яёА-ЯЁ]")
 # Of makemessages in the Makefile, which writes the catalogues.
 OPTIONS = ["--no-wrap", "--no-obsolete", "--add-location=file"]
