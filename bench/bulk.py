@@ -30,7 +30,9 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="the command also keeps everything in the history")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["DATA_DIR"] = str(Path(folder, "data"))
+        from bench import models
+
+        os.environ.update(models.model(models.EMBEDDED, Path(folder)).environment, DATA_DIR=str(Path(folder, "data")))
         paths = _write_photos(Path(folder, "photos"), options.photos)
         _compare(Path(folder), paths, options.rounds, options.record)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from types import TracebackType
 
-from bench import part, photos, plots
+from bench import models, part, photos, plots
 from bench.load import LoadResult, send
 from bench.part import Context
 from bench.report import Claim, Report, Table, number
@@ -56,7 +56,10 @@ class Sampler:
 def measure(context: Context) -> None:
     """A warm-up, then the measured requests, with history on."""
     paths = write_mix(context.folder / "photos")
-    with our_server(context.folder, {}) as server, Sampler(server) as sampler:
+    with (
+        our_server(context.folder, models.model(models.EMBEDDED, context.folder).environment) as server,
+        Sampler(server) as sampler,
+    ):
         context.tell(f"{context.options.warm_up} requests to warm up")
         send(server.url, paths, clients=CLIENTS, requests=context.options.warm_up)
         before = sampler.level()

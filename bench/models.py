@@ -1,4 +1,7 @@
-"""The checkpoints that are measured: the embedded one, and ResNet-50's network with seeded random weights."""
+"""The checkpoints that are measured: the MobileNet-SSD, and ResNet-50's network with seeded random weights.
+
+"embedded" is the MobileNet-SSD, whichever model is the default: so figures of different years can be compared.
+"""
 
 import os
 import subprocess

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import part, photos
+from bench import models, part, photos
 from bench.load import LoadResult, percentile, send
 from bench.part import Context
 from bench.report import Claim, Report, Table, number
@@ -20,7 +20,8 @@ _ATTEMPTS = 100
 def measure(context: Context) -> None:
     """Callers who send again at once after a refusal: worse than they should behave (`Retry-After`)."""
     paths = photos.write_jpegs(context.folder / "photos", photos.SMALL_WH)
-    with our_server(context.folder, {"QUEUE_SIZE": str(QUEUE_SIZE)}) as server:
+    settings = {**models.model(models.EMBEDDED, context.folder).environment, "QUEUE_SIZE": str(QUEUE_SIZE)}
+    with our_server(context.folder, settings) as server:
         quiet = send(server.url, paths, clients=1, seconds=context.options.seconds)
         for _ in range(context.options.rounds):
             context.tell(f"{CLIENTS} clients")

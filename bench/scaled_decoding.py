@@ -1,4 +1,4 @@
-"""What decoding JPEGs at a fraction of their size changes in the detections of the configured model.
+"""What decoding JPEGs at a fraction of their size changes in the detections of the MobileNet-SSD.
 
 Each annotated photo is enlarged so that half its size keeps a given multiple of the network's edge on its shorter side,
 and saved as a JPEG. It is then decoded in full and by libjpeg at 1/2; the detector gets both without loss. To tell what
@@ -16,7 +16,8 @@ import django
 import numpy as np
 from PIL import Image
 
-from bench import part
+from bench import models, part
+from bench.models import Model
 from bench.part import Context
 from bench.photos import encoded
 from bench.report import Report, Table
@@ -85,7 +86,7 @@ def _changes_of_photo(before: PhotoResult, after: PhotoResult, least: float) -> 
 def measure(context: Context) -> None:
     """All ratios and ways, on the dataset that the options name."""
     photos = load_dataset(context.options.dataset).photos[: context.options.photos]
-    detector = _configured_detector()
+    detector = _detector(models.model(models.EMBEDDED, context.folder))
     rows = []
     for ratio in RATIOS:
         context.tell(f"{ratio:g} edges kept")
@@ -105,8 +106,9 @@ def measure(context: Context) -> None:
     )
 
 
-def _configured_detector() -> Detector:
+def _detector(model: Model) -> Detector:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "detector_site.settings")
+    os.environ.update(model.environment)
     django.setup()
     from detection import services
 

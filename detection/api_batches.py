@@ -35,7 +35,11 @@ class NewBatchSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField(allow_blank=True, default="", help_text="For people; cut after 255 characters.")
     threshold = serializers.FloatField(
-        min_value=0.0, max_value=1.0, allow_null=True, default=None, help_text="Left out: PROBABILITY_MORE."
+        min_value=0.0,
+        max_value=1.0,
+        allow_null=True,
+        default=None,
+        help_text="Left out: PROBABILITY_MORE, or what the model's card says.",
     )
     photos = ListedPhotoSerializer(many=True, allow_empty=False)
 

@@ -101,7 +101,7 @@ def create(name: str, threshold: float | None, photos: Sequence[ListedPhoto], ow
     with transaction.atomic():
         batch = Batch.objects.create(
             name=as_text(name) or f"{len(photos)} photos",
-            threshold=config.probability_more if threshold is None else threshold,
+            threshold=services.default_threshold() if threshold is None else threshold,
             owner_id=owner_id,
         )
         BatchItem.objects.bulk_create(

@@ -18,7 +18,9 @@ from urllib.parse import parse_qsl, urlsplit
 import dj_database_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DEFAULT_MODEL_PREFIX = BASE_DIR / "models" / "mobilenet_ssd_voc"
+# The embedded models, in the folder `models`; the first answers by default, the others when they are asked by name.
+EMBEDDED_MODELS = ("nanodet_plus_m", "mobilenet_ssd_voc")
+DEFAULT_MODEL_PREFIX = BASE_DIR / "models" / EMBEDDED_MODELS[0]
 PRODUCTION_MODEL_NAME = "resnet50_ssd"
 PRODUCTION_MODEL_PREFIX = "resnet50_ssd_model"
 # What the model card says, and 300 pixels for a checkpoint without one.
@@ -29,6 +31,8 @@ REMOTE_SCHEMES = ("http", "https", "grpc", "grpcs")
 PRECISION_NAMES = ("auto", "f32", "bf16", "f16", "int8")
 LOG_FORMATS = ("text", "json")
 ACCESS_MODES = ("open", "login")
+# In place of a list: not the default, and nothing else.
+NOTHING = "none"
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 _KEY_BYTES = 50
@@ -92,16 +96,20 @@ class PhotoStore:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything an operator can choose. Sizes in bytes or pixels as named, times in seconds."""
+    """Everything an operator can choose. Sizes in bytes or pixels as named, times in seconds.
+
+    probability_more: None for the threshold of the model that answers.
+    models: names that `?model=` may give; the one that answers by default may be among them.
+    """
 
     rest_host: str = "127.0.0.1"
     rest_port: int = 8080
     rest_entry_point: str = "/predict"
-    probability_more: float = 0.5
+    probability_more: float | None = None
     model_prefix: Path = DEFAULT_MODEL_PREFIX
     model_epoch: int = 0
     model_edge: int = DEFAULT_MODEL_EDGE
-    models: tuple[str, ...] = ()
+    models: tuple[str, ...] = EMBEDDED_MODELS
     max_resident_models: int = 3
     model_context_gpu: bool = False
     model_engine: str = "auto"
@@ -188,7 +196,7 @@ class _Reader:
 
         return self.read(name, parse, default, f"Set {name} to a whole number from {low} to {high}, or unset it.")
 
-    def number(self, name: str, default: float, low: float, high: float) -> float:
+    def number(self, name: str, default: D, low: float, high: float) -> float | D:
         def parse(raw: str) -> float:
             return _in_range(float(raw), low, high)
 
@@ -210,7 +218,8 @@ class _Reader:
 
     def words(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
         def parse(raw: str) -> tuple[str, ...]:
-            return tuple(word.strip() for word in raw.split(",") if word.strip())
+            words = tuple(word.strip() for word in raw.split(",") if word.strip())
+            return () if words == (NOTHING,) else words
 
         return self.read(name, parse, default, f"Set {name} to names with commas between them.")
 
@@ -249,7 +258,7 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
         rest_entry_point=reader.read(
             "REST_ENTRY_POINT", _parse_entry_point, "/predict", "Set REST_ENTRY_POINT to a path such as /predict."
         ),
-        probability_more=reader.number("PROBABILITY_MORE", 0.5, 0.0, 1.0),
+        probability_more=reader.number("PROBABILITY_MORE", None, 0.0, 1.0),
         model_prefix=reader.read(
             "MODEL_PREFIX",
             _parse_prefix,
@@ -258,7 +267,7 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
         ),
         model_epoch=reader.integer("MODEL_EPOCH", 0, 0, 9999),
         model_edge=reader.integer("MODEL_EDGE", edge, 32, 4096),
-        models=reader.words("MODELS", ()),
+        models=reader.words("MODELS", EMBEDDED_MODELS),
         max_resident_models=reader.integer("MAX_RESIDENT_MODELS", 3, 2, 100),
         model_context_gpu=reader.boolean("MODEL_CONTEXT_GPU", False),
         model_engine=reader.choice("MODEL_ENGINE", "auto", ENGINE_NAMES),

@@ -32,7 +32,7 @@ from detection.errors import DetectionTimeoutError, ModelUnavailableError, Stora
 from detection.inference.detector import KEPT_PROBABILITY, Detector, DetectorOptions, Prediction, load_detector
 from detection.inference.engines.base import EngineOptions, RemoteOptions
 from detection.inference.errors import DetectorClosedError
-from detection.inference.model_files import ModelSource, classes_of
+from detection.inference.model_files import ModelSource, card_threshold, classes_of
 from detection.inference.network import Network
 from detection.inference.types import FoundObject, StageTimings
 from detection.models import Detection, Photo
@@ -48,7 +48,8 @@ R = TypeVar("R")
 class Upload:
     """A photo and what its sender wants.
 
-    threshold: objects above it are reported; None for PROBABILITY_MORE. store: whether photo and detection are kept.
+    threshold: objects above it are reported; None for `threshold_of` the model.
+    store: whether photo and detection are kept.
     source: a value of `Detection.Source`. original_name: text that the caller chose; never used as a path.
     quiet: one of very many, whose detection is only logged for debugging.
     batch_item: primary key of the item of a batch that this photo is.
@@ -313,11 +314,31 @@ def submit(upload: Upload) -> "tuple[Detector, concurrent.futures.Future[Predict
     while True:
         detector = _service.model(upload.model)
         with contextlib.suppress(DetectorClosedError):
-            return detector, metrics.submit(detector, upload.data, _threshold(upload))
+            return detector, metrics.submit(detector, upload.data, _threshold(upload, detector))
 
 
-def _threshold(upload: Upload) -> float:
-    return config().probability_more if upload.threshold is None else upload.threshold
+def threshold_of(network: Network) -> float:
+    """Above which probability objects are reported where the caller says nothing: PROBABILITY_MORE, else the card's."""
+    configured = config().probability_more
+    return network.threshold if configured is None else configured
+
+
+def default_threshold(model: str = "") -> float:
+    """`threshold_of` a model by its name, "" for the default; where it is not loaded, its card is read.
+
+    Raises UnknownModelError and CheckpointError.
+    """
+    configured = config().probability_more
+    if configured is not None:
+        return configured
+    found = _service.resident(model)
+    if found is not None:
+        return found.network.threshold
+    return card_threshold(model_source(config()) if not model else ModelSource(model_folder(config(), model)))
+
+
+def _threshold(upload: Upload, detector: Detector) -> float:
+    return threshold_of(detector.network) if upload.threshold is None else upload.threshold
 
 
 def _timed_out() -> DetectionTimeoutError:
@@ -327,7 +348,7 @@ def _timed_out() -> DetectionTimeoutError:
 
 
 def _answer(upload: Upload, prediction: Prediction, detector: Detector, detection_uuid: uuid.UUID | None) -> Answer:
-    threshold = _threshold(upload)
+    threshold = _threshold(upload, detector)
     objects = tuple(found for found in prediction.objects if found.probability > threshold)
     metrics.observe_photo(prediction.timings, objects)
     _log(upload, prediction, len(objects), detection_uuid)
@@ -355,7 +376,7 @@ def _record(upload: Upload, prediction: Prediction, detector: Detector) -> Recor
         info=prediction.info,
         original_name=as_text(upload.original_name),
         objects=prediction.objects,
-        threshold=_threshold(upload),
+        threshold=_threshold(upload, detector),
         timings_ms={stage: round(ms, 3) for stage, ms in prediction.timings},
         source=upload.source,
         model_name=detector.network.name,
@@ -413,7 +434,7 @@ def model_info() -> dict[str, Any]:
         "precision": detector.engine.precision,
         "classes": list(detector.network.classes),
         "input_edge": detector.network.edge,
-        "threshold": config().probability_more,
+        "threshold": threshold_of(detector.network),
         "kept_from_probability": KEPT_PROBABILITY,
     }
 

@@ -58,7 +58,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
     """The camera of the visitor, with boxes that follow over `/ws/live`."""
-    threshold = services.config().probability_more
+    threshold = services.default_threshold()
     context = {
         "threshold": f"{threshold:g}",
         "threshold_percent": f"{threshold * 100:g}",

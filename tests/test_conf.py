@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 from detection.conf import (
+    BASE_DIR,
     DEFAULT_MODEL_PREFIX,
     Config,
     PhotoStore,
@@ -28,9 +29,10 @@ def data_dir(tmp_path: Path) -> Path:
 def test_nothing_set_is_the_2019_service_on_this_machine_only() -> None:
     config = load_config({})
     assert (config.rest_host, config.rest_port, config.rest_entry_point) == ("127.0.0.1", 8080, "/predict")
-    assert (config.probability_more, config.model_epoch, config.model_context_gpu) == (0.5, 0, False)
+    assert (config.probability_more, config.model_epoch, config.model_context_gpu) == (None, 0, False)
     assert (config.max_body_bytes, config.model_edge, config.problems) == (20_000_000, 0, ())
-    assert config.model_prefix == DEFAULT_MODEL_PREFIX
+    assert config.model_prefix == DEFAULT_MODEL_PREFIX == BASE_DIR / "models" / "nanodet_plus_m"
+    assert config.models == ("nanodet_plus_m", "mobilenet_ssd_voc")
     assert config == Config(data_dir=config.data_dir)
 
 
@@ -46,6 +48,8 @@ def test_nothing_set_is_the_2019_service_on_this_machine_only() -> None:
         pytest.param("MODEL_PREFIX", "/models/ssd", "model_prefix", Path("/models/ssd"), id="prefix"),
         pytest.param("MODEL_EPOCH", "240", "model_epoch", 240, id="epoch"),
         pytest.param("MODEL_EDGE", "512", "model_edge", 512, id="edge"),
+        pytest.param("MODELS", "a, b", "models", ("a", "b"), id="models"),
+        pytest.param("MODELS", "none", "models", (), id="no other model"),
         pytest.param("MODEL_CONTEXT_GPU", "True", "model_context_gpu", True, id="Python's true"),
         pytest.param("MODEL_CONTEXT_GPU", "no", "model_context_gpu", False, id="no"),
         pytest.param("MODEL_ENGINE", "onnxruntime", "model_engine", "onnxruntime", id="engine"),

@@ -12,10 +12,11 @@ from django.urls import Resolver404, resolve
 from detection import services
 from detection.conf import DEFAULT_MODEL_PREFIX, load_config, secret_key
 from detection.serializers import prediction_body
+from detection.services import Upload
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-CURL = re.compile(r"--data-binary @(\S+) http://127\.0\.0\.1:8080/predict\n\s+(\{.*\})")
+CURL = re.compile(r"--data-binary @(\S+) '?http://127\.0\.0\.1:8080/predict(?:\?model=(\w+)')?\n\s+(\{.*\})")
 UUID = "00000000-0000-0000-0000-000000000000"
 pytestmark = pytest.mark.usefixtures("model")
 
@@ -50,18 +51,20 @@ def test_the_table_of_settings_has_every_setting_and_no_other() -> None:
 
 
 def test_the_transcript_of_curl_is_what_the_service_answers(limits: Any) -> None:
-    found = CURL.search(README)
-    assert found is not None
+    found = CURL.findall(README)
+    assert [model for _, model, _ in found] == ["", "mobilenet_ssd_voc"]
     services.stop()
     limits(model_prefix=DEFAULT_MODEL_PREFIX)
-    answer = services.detect_upload((REPOSITORY / found[1]).read_bytes(), source="api", store=False)
+    for photo, model, body in found:
+        upload = Upload((REPOSITORY / photo).read_bytes(), source="api", store=False, model=model)
+        answer = services.detect(upload)
+        (told,), (answered,) = json.loads(body)["prediction"], prediction_body(answer.objects)["prediction"]
+        assert list(told) == list(answered)
+        assert told.pop("objectClass") == answered.pop("objectClass")
+        # Another processor rounds otherwise: the last digits of the probability, and a pixel at most.
+        assert told.pop("probability") == pytest.approx(answered.pop("probability"), abs=1e-4)
+        assert told == pytest.approx(answered, abs=1)
     services.stop()
-    (told,), (answered,) = json.loads(found[2])["prediction"], prediction_body(answer.objects)["prediction"]
-    assert list(told) == list(answered)
-    assert told.pop("objectClass") == answered.pop("objectClass")
-    # Another processor rounds otherwise: the last digits of the probability, and a pixel at most.
-    assert told.pop("probability") == pytest.approx(answered.pop("probability"), abs=1e-4)
-    assert told == pytest.approx(answered, abs=1)
 
 
 def test_every_address_of_the_api_exists() -> None:

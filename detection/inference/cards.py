@@ -12,7 +12,7 @@ from detection.inference.card_table import Table
 from detection.inference.errors import CheckpointError
 from detection.inference.families.registry import FAMILIES
 from detection.inference.mxnet.checkpoint import read_classes
-from detection.inference.network import FITS, STRETCH
+from detection.inference.network import DEFAULT_THRESHOLD, FITS, STRETCH
 
 CARD_NAME = "model.toml"
 _MAX_EDGE_PX = 4096
@@ -43,6 +43,7 @@ class ModelCard:
     """A card that was read and found right. The files are not looked at but for the list of classes.
 
     files: SHA-256 by name, all in `folder`; decoding: the family's own value, None where the checkpoint carries it.
+    threshold: objects above it are reported where PROBABILITY_MORE and the caller say nothing.
     accuracy: what was measured, for people. sha256: one hash of all that decides what the model answers.
     """
 
@@ -116,7 +117,7 @@ def read_card(folder: Path) -> ModelCard:
         input=_input(table.table("input")),
         classes=_classes(table, folder, files),
         decoding=_decoding(table, family),
-        threshold=table.number("threshold", 0.5, low=0.0, high=1.0),
+        threshold=table.number("threshold", DEFAULT_THRESHOLD, low=0.0, high=1.0),
         accuracy=table.table("accuracy", {}).everything(),
         sha256=_sha256(raw),
     )

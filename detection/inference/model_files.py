@@ -8,7 +8,7 @@ from detection.inference.convert.cache import prepare_network
 from detection.inference.convert.gluoncv import convert_export
 from detection.inference.errors import CheckpointError
 from detection.inference.mxnet.checkpoint import checkpoint_files, load_checkpoint, read_classes
-from detection.inference.network import Network
+from detection.inference.network import DEFAULT_THRESHOLD, Network
 from detection.inference.onnx_input import keep_wrapped, wrapped_onnx
 
 DEFAULT_EDGE = 300
@@ -35,7 +35,14 @@ def open_model(source: ModelSource, cache_dir: Path) -> Network:
     card = read_card(source.location)
     card.verify_files()
     network = _OPENERS.get(card.family, _export)(card, source, cache_dir)
-    return replace(network, name=card.name, version=card.version, fit=card.input.fit, pad=card.input.pad)
+    return replace(
+        network,
+        name=card.name,
+        version=card.version,
+        fit=card.input.fit,
+        pad=card.input.pad,
+        threshold=card.threshold,
+    )
 
 
 def classes_of(source: ModelSource) -> tuple[str, ...]:
@@ -43,6 +50,11 @@ def classes_of(source: ModelSource) -> tuple[str, ...]:
     if has_card(source.location):
         return read_card(source.location).classes
     return read_classes(checkpoint_files(source.location, source.epoch).classes)
+
+
+def card_threshold(source: ModelSource) -> float:
+    """Above which probability the card reports objects; DEFAULT_THRESHOLD without a card. Raises CheckpointError."""
+    return read_card(source.location).threshold if has_card(source.location) else DEFAULT_THRESHOLD
 
 
 def _checkpoint(card: ModelCard, source: ModelSource, cache_dir: Path) -> Network:

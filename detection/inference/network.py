@@ -6,6 +6,8 @@ from typing import Any
 
 STRETCH, LETTERBOX, LETTERBOX_TOP_LEFT = "stretch", "letterbox", "letterbox_top_left"
 FITS = (STRETCH, LETTERBOX, LETTERBOX_TOP_LEFT)
+# That of the 2019 service, for models that come without a card.
+DEFAULT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -17,6 +19,7 @@ class Network:
     classes: the names of what is found, without a background. size_wh: of the input, in pixels.
     fit: how a photo fills the input (`FITS`); pad: the grey, 0 to 255, around a photo that does not fill it.
     sha256: of the model's files, or of the quantized file that was made of them, in hexadecimal.
+    threshold: objects with a probability above it are reported where nobody says otherwise.
     prefix and epoch: where the checkpoint is; quantized: whether `onnx_path` is its int8 model (`quantized.py`).
     """
 
@@ -30,6 +33,7 @@ class Network:
     fit: str = STRETCH
     pad: int = 0
     sha256: str
+    threshold: float = DEFAULT_THRESHOLD
     prefix: Path
     epoch: int = 0
     quantized: bool = False

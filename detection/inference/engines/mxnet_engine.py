@@ -88,6 +88,11 @@ def offered_precisions(_options: EngineOptions) -> tuple[str, ...]:
 
 def create(network: Network, options: EngineOptions) -> MxNetEngine:
     """Load the checkpoint into MXNet. Raises EngineError."""
+    if network.family != "mxnet_ssd":
+        raise EngineError(
+            f"MODEL_ENGINE=mxnet runs checkpoints of MXNet, and {network.name} is none. Set MODEL_PREFIX to one, "
+            "models/mobilenet_ssd_voc say, or MODEL_ENGINE=auto."
+        )
     if options.precision not in {"auto", "f32"}:
         raise EngineError(f"MODEL_PRECISION={options.precision} is not offered by MXNet. Use f32.")
     if options.gpu and mx.context.num_gpus() == 0:

@@ -72,7 +72,7 @@ class Command(BaseCommand):
         output: Path | None = options["output"]
         output_format = chosen_format(output, options["format"])
         config = services.config()
-        threshold = config.probability_more if options["threshold"] is None else options["threshold"]
+        threshold = services.default_threshold() if options["threshold"] is None else options["threshold"]
         wishes = Wishes(threshold, options["record"], options["annotated"])
         inputs = Inputs(tuple(options["paths"]), sys.stdin.buffer, config.max_body_bytes)
         if wishes.record:

@@ -144,7 +144,7 @@ def _scores(detector: Detector, run: Run) -> Evaluated:
         model_sha256=detector.network.sha256,
         engine=detector.engine.name,
         device=detector.engine.device,
-        scores=score(run.results, detector.network.classes, services.config().probability_more),
+        scores=score(run.results, detector.network.classes, services.threshold_of(detector.network)),
         inference_ms=run.median_ms("inference"),
         with_decoding_ms=run.median_ms("decode", "resize", "inference"),
     )
