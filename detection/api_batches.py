@@ -41,6 +41,9 @@ class NewBatchSerializer(serializers.Serializer[Any]):
         default=None,
         help_text="Left out: PROBABILITY_MORE, or what the model's card says.",
     )
+    model = serializers.CharField(
+        allow_blank=True, default="", help_text="One of `GET /api/models`; left out: the one that answers by default."
+    )
     photos = ListedPhotoSerializer(many=True, allow_empty=False)
 
     def validate_photos(self, photos: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -91,6 +94,7 @@ class BatchSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     created_at = serializers.DateTimeField()
     threshold = serializers.FloatField()
+    model = serializers.CharField(allow_blank=True, help_text="Empty: the one that answers by default.")
     page_url = serializers.URLField()
     totals = TotalsSerializer()
     items = ItemSerializer(many=True)
@@ -102,14 +106,19 @@ class BatchesView(APIView):
     @extend_schema(
         operation_id="create_batch",
         request=NewBatchSerializer,
-        responses={201: BatchSerializer, 400: OpenApiResponse(ErrorSerializer, description="The list is not usable.")},
+        responses={
+            201: BatchSerializer,
+            400: OpenApiResponse(ErrorSerializer, description="The list is not usable."),
+            404: OpenApiResponse(ErrorSerializer, description="There is no such model."),
+        },
     )
     def post(self, request: Request) -> Response:
         given = NewBatchSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         data = given.validated_data
         photos = [ListedPhoto(photo["name"], photo["size_bytes"]) for photo in data["photos"]]
-        batch = batches.create(data["name"], data["threshold"], photos, caller_of(request.user).user_id)
+        owner_id = caller_of(request.user).user_id
+        batch = batches.create(data["name"], data["threshold"], photos, owner_id, data["model"])
         return Response(_body(request, batch), status=201)
 
 
@@ -171,6 +180,7 @@ def _body(request: Request, batch: Batch) -> dict[str, Any]:
         "name": batch.name,
         "created_at": batch.created_at.isoformat(),
         "threshold": batch.threshold,
+        "model": batch.model_name,
         "page_url": request.build_absolute_uri(batch.get_absolute_url()),
         "totals": {
             "photos": totals.photos,

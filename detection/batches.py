@@ -94,14 +94,25 @@ class Totals:
         return self.photos - self.done - self.failed
 
 
-def create(name: str, threshold: float | None, photos: Sequence[ListedPhoto], owner_id: int | None = None) -> Batch:
-    """List the photos of a new batch. One that is larger than MAX_BODY_BYTES has failed at once, with the reason."""
+def create(
+    name: str,
+    threshold: float | None,
+    photos: Sequence[ListedPhoto],
+    owner_id: int | None = None,
+    model: str = "",
+) -> Batch:
+    """List the photos of a new batch. One that is larger than MAX_BODY_BYTES has failed at once, with the reason.
+
+    model: the name of the one that is to answer, "" for the default. Raises UnknownModelError.
+    """
+    services.require_model(model)
     config = services.config()
     too_large = str(BodyTooLargeError(config.max_body_bytes))
     with transaction.atomic():
         batch = Batch.objects.create(
             name=as_text(name) or f"{len(photos)} photos",
-            threshold=services.default_threshold() if threshold is None else threshold,
+            threshold=services.default_threshold(model) if threshold is None else threshold,
+            model_name=model,
             owner_id=owner_id,
         )
         BatchItem.objects.bulk_create(
@@ -135,6 +146,7 @@ def detect_item(item: BatchItem, upload: Upload) -> tuple[ItemState, Iterable[Na
         store=True,
         batch_item=item.pk,
         owner_id=batch.owner_id,
+        model=batch.model_name or upload.model,
     )
     announce(batch.uuid, ItemState(item.position, DETECTING))
     try:

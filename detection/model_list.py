@@ -23,6 +23,14 @@ def models() -> list[dict[str, Any]]:
     return listed
 
 
+def choices() -> list[str]:
+    """The names that people can choose among, the default one first; none where there is nothing to choose."""
+    active = services.active_model()
+    default = services.model_source(services.config()).location.name if active is None else active.name
+    others = [name for name in services.config().models if name != default]
+    return [default, *others] if others else []
+
+
 def resident_memory_bytes() -> int | None:
     """What this process has in memory, all models and everything else; None where the system does not tell."""
     try:

@@ -166,6 +166,9 @@ class Batch(models.Model):
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=255)
     threshold = models.FloatField(help_text="Objects with a probability above this are reported.")
+    model_name = models.CharField(
+        max_length=200, blank=True, default="", help_text="The model that answers; empty: the default of the moment."
+    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,

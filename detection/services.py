@@ -317,6 +317,12 @@ def submit(upload: Upload) -> "tuple[Detector, concurrent.futures.Future[Predict
             return detector, metrics.submit(detector, upload.data, _threshold(upload, detector))
 
 
+def require_model(name: str) -> None:
+    """Raises UnknownModelError when nothing answers to that name; loads nothing."""
+    if name and _service.resident(name) is None:
+        model_folder(config(), name)
+
+
 def threshold_of(network: Network) -> float:
     """Above which probability objects are reported where the caller says nothing: PROBABILITY_MORE, else the card's."""
     configured = config().probability_more

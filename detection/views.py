@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from detection import presentation, removals, services, throttle
+from detection import model_list, presentation, removals, services, throttle
 from detection.access import caller_of, visible_to
 from detection.class_titles import class_title
 from detection.errors import ANSWERS, ModelUnavailableError, RequestError, describe, headers_for
@@ -63,6 +63,7 @@ def live(request: HttpRequest) -> HttpResponse:
         "threshold": f"{threshold:g}",
         "threshold_percent": f"{threshold * 100:g}",
         "lowest_threshold": f"{min(KEPT_PROBABILITY, threshold):g}",
+        "models": model_list.choices(),
     }
     return _render(request, "detection/live.html", context, None)
 
@@ -124,12 +125,6 @@ def _detect(request: HttpRequest, data: bytes, name: str, model: str = "") -> Ht
     return HttpResponseSeeOther(reverse("detection-page", args=[answer.detection_uuid]))
 
 
-def _other_models() -> list[str]:
-    """What can be chosen instead of the model that answers by default."""
-    active = services.active_model()
-    return [name for name in services.config().models if active is None or name != active.name]
-
-
 def _detections(request: HttpRequest) -> QuerySet[Detection]:
     return removals.shown(visible_to(caller_of(request.user), Detection.objects.all()))
 
@@ -145,7 +140,8 @@ def _render_home(request: HttpRequest, error: Exception | None = None) -> HttpRe
         "max_body_bytes": max_body_bytes,
         "max_megabytes": f"{max_body_bytes / 1e6:g}",
         "model": _model_info(),
-        "models": _other_models(),
+        "models": model_list.choices(),
+        "chosen_model": request.POST.get("model", ""),
         "predict_url": request.build_absolute_uri(services.config().rest_entry_point),
         "recent": presentation.cards(recent),
     }

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from detection import batches, services
+from detection import batches, model_list, services
 from detection.access import caller_of, visible_to
 from detection.batches import ItemState
 from detection.models import Batch, BatchItem
@@ -68,7 +68,8 @@ def batch_list(request: HttpRequest) -> HttpResponse:
     page = Paginator(visible_to(caller_of(request.user), Batch.objects.all()), PAGE_SIZE).get_page(
         request.GET.get("page")
     )
-    return render(request, "detection/batches.html", {"page": page, "rows": _rows(page.object_list), **_limits()})
+    context = {"page": page, "rows": _rows(page.object_list), "models": model_list.choices(), **_limits()}
+    return render(request, "detection/batches.html", context)
 
 
 @require_safe

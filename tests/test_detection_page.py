@@ -15,9 +15,12 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 @pytest.mark.django_db
 def test_detection_page_shows_objects_json_and_how_it_was_made(client: Client) -> None:
-    detection = stored_detection(("cat", 0.9959417), ("dog", 0.4), original_name="Minka & <b>co</b>.jpg")
+    detection = stored_detection(
+        ("cat", 0.9959417), ("dog", 0.4), original_name="Minka & <b>co</b>.jpg", model_version="1.0"
+    )
     response = client.get(detection.get_absolute_url())
     html = response.content.decode()
+    assert "<dd>mobilenet_ssd_voc 1.0</dd>" in html
     assert json.loads(response.context["prediction_json"]) == {
         "prediction": [{"objectClass": "cat", "probability": 0.9959417, "x": 10, "y": 20, "width": 300, "height": 200}]
     }

@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from detection import services
-from detection.models import Detection
+from detection.models import Batch, Detection
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,12 +45,63 @@ def test_the_model_that_is_named_answers_and_is_recorded(client: Client, chelsea
         assert (row.model_name, row.model_version, len(row.model_sha256)) == (name, version, 64)
 
 
-def test_the_page_has_a_choice_and_the_form_sends_it(client: Client, chelsea: bytes) -> None:
-    page = client.get("/").content.decode()
-    assert '<option value="">mobilenet_ssd_voc</option>' in page
-    assert all(f"<option>{name}</option>" in page for name in NAMES)
+def test_the_pages_have_a_choice_and_the_form_sends_it(client: Client, chelsea: bytes) -> None:
+    for address in ("/", "/batches/", "/live/"):
+        page = client.get(address).content.decode()
+        assert '<option value="">mobilenet_ssd_voc</option>' in page
+        assert all(f'<option value="{name}">{name}</option>' in page for name in NAMES)
     client.post("/", {"image": SimpleUploadedFile("cat.jpg", chelsea, "image/jpeg"), "model": "light"})
     assert Detection.objects.get().model_name == "light"
+
+
+def test_the_choice_survives_a_photo_that_cannot_be_used(client: Client) -> None:
+    wrong = client.post("/", {"image": SimpleUploadedFile("cat.jpg", b"no photo", "image/jpeg"), "model": "light"})
+    assert wrong.status_code == 400
+    assert '<option value="light" selected>light</option>' in wrong.content.decode()
+
+
+@pytest.mark.parametrize("names", [(), ("mobilenet_ssd_voc",)], ids=["none", "the default only"])
+def test_nothing_is_to_be_chosen_where_one_model_is_offered(
+    names: tuple[str, ...], limits: Any, client: Client
+) -> None:
+    limits(models=names)
+    for address in ("/", "/batches/", "/live/"):
+        assert "data-model" not in client.get(address).content.decode()
+
+
+def test_the_model_of_a_batch_answers_all_of_its_photos(client: Client, chelsea: bytes) -> None:
+    wanted = {"name": "two", "model": "light", "photos": [{"name": name, "size_bytes": 1} for name in "ab"]}
+    batch = client.post("/api/batches/", wanted, content_type="application/json").json()
+    assert batch["model"] == "light"
+    for position, query in enumerate(("", "?model=dark")):
+        address = f"/api/batches/{batch['id']}/photos/{position}{query}"
+        assert client.post(address, chelsea, content_type="image/jpeg").json()["objects"] == {"light": 1}
+    assert set(Detection.objects.values_list("model_name", flat=True)) == {"light"}
+    assert "by light" in client.get(f"/batches/{batch['id']}/").content.decode()
+
+
+def test_a_batch_of_an_unknown_model_is_refused(client: Client) -> None:
+    wanted = {"model": "gone", "photos": [{"name": "a", "size_bytes": 1}]}
+    refused = client.post("/api/batches/", wanted, content_type="application/json")
+    assert (refused.status_code, Batch.objects.count()) == (404, 0)
+    assert "Use one of" in refused.json()["error"]
+
+
+def test_the_threshold_of_the_card_counts_where_nobody_says_one(
+    client: Client, chelsea: bytes, tmp_path: Path, limits: Any
+) -> None:
+    network = constant_network(nanodet_outputs(0))
+    write_model(tmp_path / "models" / "shy", network, {"threshold": 0.99999})
+    limits(data_dir=tmp_path, models=("shy",))
+    # Batches are listed before the model is in memory.
+    wanted = {"model": "shy", "photos": [{"name": "a", "size_bytes": 1}]}
+    assert client.post("/api/batches/", wanted, content_type="application/json").json()["threshold"] == 0.99999
+    assert predict(client, chelsea, "shy").json() == {"prediction": []}
+    assert Detection.objects.get().threshold == 0.99999
+    asked = client.post("/api/predict?model=shy&threshold=0.2", chelsea, content_type="image/jpeg")
+    assert len(asked.json()["prediction"]) == 1
+    limits(data_dir=tmp_path, models=("shy",), probability_more=0.3)
+    assert len(predict(client, chelsea, "shy").json()["prediction"]) == 1
 
 
 def test_an_unknown_model_is_told_with_those_that_there_are(client: Client, chelsea: bytes) -> None:

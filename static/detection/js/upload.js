@@ -3,6 +3,7 @@
 import { startBatch } from "./batch/start.js";
 import { NO_PHOTO, leftOutNote, whyNot } from "./choose.js";
 import { watchPhotos } from "./drops.js";
+import { chosenModel, withModel } from "./model.js";
 import { fetchRecent, fetchResult, pictureReady, revealScripted } from "./result.js";
 import { SendError, UNREACHABLE, sendPhoto } from "./send.js";
 import { gettext, interpolate, number } from "./texts.js";
@@ -54,12 +55,6 @@ function startClock() {
       tick();
     },
   };
-}
-
-/** The page has a choice only where there are several models. */
-function predictUrl() {
-  const model = part("model")?.value ?? "";
-  return model === "" ? root.dataset.predictUrl : `${root.dataset.predictUrl}&model=${encodeURIComponent(model)}`;
 }
 
 function showPreview(file) {
@@ -124,7 +119,7 @@ async function detect(file, note = "") {
   say("announce", gettext("Looking for objects in the photo."));
   try {
     const { onProgress } = clock;
-    const detectionId = await sendPhoto(file, predictUrl(), { onProgress, signal: controller.signal });
+    const detectionId = await sendPhoto(file, withModel(root.dataset.predictUrl, chosenModel(root)), { onProgress, signal: controller.signal });
     await showResult(detectionId, controller.signal);
   } catch (error) {
     if (running === controller) {
@@ -150,7 +145,7 @@ async function take(chosen) {
   say("error", "");
   say("note", gettext("The photos are being listed."));
   try {
-    await startBatch(chosen, { url: root.dataset.batchesUrl, onShown: () => leaving.abort() });
+    await startBatch(chosen, { url: root.dataset.batchesUrl, model: chosenModel(root), onShown: () => leaving.abort() });
   } catch (error) {
     refuse(error instanceof SendError ? error.message : gettext("The batch could not be started. Reload the page and try again."));
   }

@@ -2,6 +2,7 @@
 
 import { NO_PHOTO } from "../choose.js";
 import { watchPhotos } from "../drops.js";
+import { chosenModel } from "../model.js";
 import { SendError } from "../send.js";
 import { gettext } from "../texts.js";
 import { startBatch } from "./start.js";
@@ -25,6 +26,7 @@ async function onPhotos(chosen) {
   try {
     await startBatch(chosen, {
       url: root.dataset.batchesUrl,
+      model: chosenModel(root),
       onShown: () => leaving.abort(),
     });
   } catch (error) {

@@ -1,5 +1,6 @@
 // The live page: a camera or a video file plays, its frames go to the server, the objects' boxes follow.
 
+import { chosenModel, withModel } from "../model.js";
 import { SendError, sendPhoto } from "../send.js";
 import { classTitle, countsText, gettext, inLanguage, interpolate, number } from "../texts.js";
 import { clearBoxes, drawBoxes } from "./boxes.js";
@@ -57,7 +58,7 @@ class Run {
   #timer = 0;
 
   begin() {
-    const url = new URL(root.dataset.socketPath, window.location.href);
+    const url = new URL(withModel(root.dataset.socketPath, chosenModel(root)), window.location.href);
     url.protocol = url.protocol.replace("http", "ws");
     this.#socket = new LiveSocket(url, {
       onAnswer: (event) => this.#onAnswer(event),
@@ -244,7 +245,7 @@ async function keep() {
   const name = `live ${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.jpg`;
   try {
     const file = new File([blob], name, { type: "image/jpeg" });
-    const id = await sendPhoto(file, root.dataset.predictUrl, { onProgress: () => undefined, signal: new AbortController().signal });
+    const id = await sendPhoto(file, withModel(root.dataset.predictUrl, chosenModel(root)), { onProgress: () => undefined, signal: new AbortController().signal });
     part("kept-link").href = root.dataset.detectionUrl.replace(PLACEHOLDER_ID, id);
     part("kept").hidden = false;
   } catch (error) {
@@ -257,6 +258,14 @@ part("start").addEventListener("click", () => startCamera(part("camera").value))
 part("stop").addEventListener("click", () => stop());
 part("keep").addEventListener("click", keep);
 part("camera").addEventListener("change", () => startCamera(part("camera").value));
+part("model")?.addEventListener("change", () => {
+  if (root.dataset.state === "running") {
+    run.end();
+    clearBoxes(overlay);
+    run = new Run();
+    run.begin();
+  }
+});
 part("file").addEventListener("change", (event) => {
   const [file] = event.target.files;
   if (file !== undefined) {
