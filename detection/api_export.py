@@ -13,13 +13,14 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from detection import removals, services
+from detection import removals
 from detection.access import caller_of, visible_to
 from detection.errors import RequestError
 from detection.export.registry import ExportFormat, export_formats
 from detection.export.selection import Selection
 from detection.export.stream import Export, content_types
 from detection.filters import DetectionFilter
+from detection.known_models import classes_of_models
 from detection.models import Detection
 from detection.predict_request import parse_flag
 from detection.serializers import ErrorSerializer
@@ -69,7 +70,7 @@ class ExportView(APIView):
         filters = DetectionFilter(request.query_params, detections)
         if not filters.is_valid():
             raise ValidationError(filters.errors)
-        export = Export(Selection.of(filters.qs, services.model_classes()), chosen, photos)
+        export = Export(Selection.of(filters.qs, classes_of_models(filters.qs)), chosen, photos)
         name = f"detections-{timezone.now():%Y%m%d-%H%M%S}.{export.suffix}"
         return StreamingHttpResponse(
             _body(request._request, export.blocks()),

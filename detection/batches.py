@@ -19,7 +19,7 @@ from django.db.models import Case, Count, F, Min, When
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
-from detection import services
+from detection import known_models, services
 from detection.errors import FAILED, BodyTooLargeError, answer_to, describe
 from detection.inference.types import NamedBox
 from detection.models import Batch, BatchItem, DetectedObject
@@ -105,13 +105,13 @@ def create(
 
     model: the name of the one that is to answer, "" for the default. Raises UnknownModelError.
     """
-    services.require_model(model)
+    known_models.require_model(model)
     config = services.config()
     too_large = str(BodyTooLargeError(config.max_body_bytes))
     with transaction.atomic():
         batch = Batch.objects.create(
             name=as_text(name) or f"{len(photos)} photos",
-            threshold=services.default_threshold(model) if threshold is None else threshold,
+            threshold=known_models.default_threshold(model) if threshold is None else threshold,
             model_name=model,
             owner_id=owner_id,
         )

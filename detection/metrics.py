@@ -3,16 +3,18 @@
 import os
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, multiprocess
 from prometheus_client.exposition import choose_encoder
 
 from detection.inference.detector import Detector, Prediction
 from detection.inference.engines.base import Outputs
+from detection.inference.errors import OverloadedError
+from detection.inference.network import Network
 from detection.inference.types import FoundObject, ImageArray
 
 R = TypeVar("R")
@@ -29,8 +31,18 @@ REQUEST_SECONDS = Histogram(
 STAGE_SECONDS = Histogram(
     "detector_stage_seconds", "Each step of a detection.", ["stage"], buckets=_FAST_S, registry=registry
 )
-PHOTOS = Counter("detector_photos", "Photos that were answered.", registry=registry)
-EMPTY_PHOTOS = Counter("detector_empty_photos", "Answered photos without a reported object.", registry=registry)
+_MODEL = ["model", "version"]
+PHOTOS = Counter("detector_photos", "Photos that were answered.", _MODEL, registry=registry)
+EMPTY_PHOTOS = Counter("detector_empty_photos", "Answered photos without a reported object.", _MODEL, registry=registry)
+MODEL_REQUESTS = Counter(
+    "detector_model_requests",
+    "Photos that a model was asked for: answered, failed, left by their callers, or refused by its queue.",
+    [*_MODEL, "outcome"],
+    registry=registry,
+)
+INFERENCE_SECONDS = Histogram(
+    "detector_inference_seconds", "The network alone, by model.", _MODEL, buckets=_FAST_S, registry=registry
+)
 OBJECTS = Counter("detector_objects", "Reported objects.", ["object_class"], registry=registry)
 SCORES = Histogram(
     "detector_scores",
@@ -57,7 +69,7 @@ QUEUE_DEPTH = Gauge(
 MODEL_INFO = Gauge(
     "detector_model_info",
     "1 for each model that has answered.",
-    ["name", "sha256", "engine", "device", "precision"],
+    ["name", "version", "sha256", "engine", "device", "precision"],
     multiprocess_mode="livemax",
     registry=registry,
 )
@@ -68,24 +80,40 @@ MEMORY = Gauge(
     registry=registry,
 )
 
+# Who changes models very often gets no more series than this: what comes after them is told as one.
+MAX_MODELS = 50
+OTHER_MODELS = ("other", "")
+_models: set[tuple[str, str]] = set()
+
 _MEMORY_READ_S = 5.0
 _memory_read = deque([-_MEMORY_READ_S], maxlen=1)
 _SEVERAL = "PROMETHEUS_MULTIPROC_DIR"
 _STATM = Path("/proc/self/statm")
 
 
-def observe_photo(stages_ms: Iterable[tuple[str, float]], objects: Iterable[FoundObject]) -> None:
-    """Count an answered photo: its steps in milliseconds, its reported objects."""
+def model_labels(network: Network) -> tuple[str, str]:
+    """Name and version of a model for its series; they come from operators, never from callers."""
+    found = (network.name, network.version)
+    if found not in _models:
+        if len(_models) >= MAX_MODELS:
+            return OTHER_MODELS
+        _models.add(found)
+    return found
+
+
+def observe_photo(network: Network, stages_ms: Iterable[tuple[str, float]], objects: Iterable[FoundObject]) -> None:
+    """Count a photo that a model has answered: its steps in milliseconds, its reported objects."""
+    labels = model_labels(network)
     for stage, spent_ms in stages_ms:
         observe_stage(stage, spent_ms)
-    PHOTOS.inc()
+    PHOTOS.labels(*labels).inc()
     empty = True
     for found in objects:
         empty = False
         OBJECTS.labels(found.class_name).inc()
         SCORES.observe(found.probability)
     if empty:
-        EMPTY_PHOTOS.inc()
+        EMPTY_PHOTOS.labels(*labels).inc()
 
 
 def observe_verdicts(kinds: Iterable[str]) -> None:
@@ -101,27 +129,40 @@ def observe_stage(stage: str, spent_ms: float) -> None:
 
 def submit(detector: Detector, data: bytes, min_probability: float) -> Future[Prediction]:
     """`Detector.submit`, watched from then on; raises what it raises."""
-    _introduce(detector)
-    return _watched(detector, detector.submit(data, min_probability=min_probability))
+    return _watched(detector, lambda: detector.submit(data, min_probability=min_probability))
 
 
 def submit_input(detector: Detector, image_rgb: ImageArray) -> Future[Outputs]:
     """`Detector.submit_input`, watched from then on; raises what it raises."""
-    _introduce(detector)
-    return _watched(detector, detector.submit_input(image_rgb))
+    return _watched(detector, lambda: detector.submit_input(image_rgb))
 
 
 def _introduce(detector: Detector) -> None:
     if detector.on_batch is not observe_batch:
         network, engine = detector.network, detector.engine
-        MODEL_INFO.labels(network.name, network.sha256, engine.name, engine.device, engine.precision).set(1)
+        MODEL_INFO.labels(*model_labels(network), network.sha256, engine.name, engine.device, engine.precision).set(1)
         detector.on_batch = observe_batch
 
 
-def _watched(detector: Detector, future: Future[R]) -> Future[R]:
+def _watched(detector: Detector, submit: Callable[[], Future[R]]) -> Future[R]:
+    _introduce(detector)
+    try:
+        future = submit()
+    except OverloadedError:
+        MODEL_REQUESTS.labels(*model_labels(detector.network), "refused").inc()
+        raise
     observe_load(detector)
-    future.add_done_callback(lambda _: observe_load(detector))
+    future.add_done_callback(lambda done: _observe_end(detector, done))
     return future
+
+
+def _observe_end(detector: Detector, done: Future[Any]) -> None:
+    observe_load(detector)
+    labels = model_labels(detector.network)
+    outcome = "left" if done.cancelled() else "answered" if done.exception() is None else "failed"
+    MODEL_REQUESTS.labels(*labels, outcome).inc()
+    if outcome == "answered" and isinstance(done.result(), Prediction):
+        INFERENCE_SECONDS.labels(*labels).observe(dict(done.result().timings)["inference"] / 1000.0)
 
 
 def observe_batch(photos: int) -> None:

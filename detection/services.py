@@ -32,7 +32,7 @@ from detection.errors import DetectionTimeoutError, ModelUnavailableError, Stora
 from detection.inference.detector import KEPT_PROBABILITY, Detector, DetectorOptions, Prediction, load_detector
 from detection.inference.engines.base import EngineOptions, RemoteOptions
 from detection.inference.errors import DetectorClosedError
-from detection.inference.model_files import ModelSource, card_threshold, classes_of
+from detection.inference.model_files import ModelSource
 from detection.inference.network import Network
 from detection.inference.types import FoundObject, StageTimings
 from detection.models import Detection, Photo
@@ -223,6 +223,12 @@ def active_model() -> Network | None:
     return None if _service.loaded is None else _service.loaded.network
 
 
+def resident_network(name: str) -> Network | None:
+    """The network of the model of that name, "" for the default, if it is in memory; loads nothing."""
+    found = _service.resident(name)
+    return None if found is None else found.network
+
+
 def loaded_models() -> dict[str, Detector]:
     """Those in memory, by name, the one that answers by default first."""
     active = _service.loaded
@@ -317,30 +323,10 @@ def submit(upload: Upload) -> "tuple[Detector, concurrent.futures.Future[Predict
             return detector, metrics.submit(detector, upload.data, _threshold(upload, detector))
 
 
-def require_model(name: str) -> None:
-    """Raises UnknownModelError when nothing answers to that name; loads nothing."""
-    if name and _service.resident(name) is None:
-        model_folder(config(), name)
-
-
 def threshold_of(network: Network) -> float:
     """Above which probability objects are reported where the caller says nothing: PROBABILITY_MORE, else the card's."""
     configured = config().probability_more
     return network.threshold if configured is None else configured
-
-
-def default_threshold(model: str = "") -> float:
-    """`threshold_of` a model by its name, "" for the default; where it is not loaded, its card is read.
-
-    Raises UnknownModelError and CheckpointError.
-    """
-    configured = config().probability_more
-    if configured is not None:
-        return configured
-    found = _service.resident(model)
-    if found is not None:
-        return found.network.threshold
-    return card_threshold(model_source(config()) if not model else ModelSource(model_folder(config(), model)))
 
 
 def _threshold(upload: Upload, detector: Detector) -> float:
@@ -356,7 +342,7 @@ def _timed_out() -> DetectionTimeoutError:
 def _answer(upload: Upload, prediction: Prediction, detector: Detector, detection_uuid: uuid.UUID | None) -> Answer:
     threshold = _threshold(upload, detector)
     objects = tuple(found for found in prediction.objects if found.probability > threshold)
-    metrics.observe_photo(prediction.timings, objects)
+    metrics.observe_photo(detector.network, prediction.timings, objects)
     _log(upload, prediction, len(objects), detection_uuid)
     return Answer(objects, detection_uuid, prediction.timings, prediction.info.size_wh, detector.network.full_name)
 
@@ -416,16 +402,6 @@ def delete_detection(detection: Detection) -> None:
         raise StorageUnavailableError(
             "The detection could not be deleted: the database cannot be written now. Try again later."
         ) from error
-
-
-def model_classes() -> tuple[str, ...]:
-    """The classes of the configured model, in its order; read from its files where none is loaded.
-
-    Raises CheckpointError.
-    """
-    if _service.loaded is not None:
-        return _service.loaded.network.classes
-    return classes_of(model_source(config()))
 
 
 def model_info() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from detection import model_list, presentation, removals, services, throttle
+from detection import known_models, model_list, presentation, removals, services, throttle
 from detection.access import caller_of, visible_to
 from detection.class_titles import class_title
 from detection.errors import ANSWERS, ModelUnavailableError, RequestError, describe, headers_for
@@ -58,7 +58,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
     """The camera of the visitor, with boxes that follow over `/ws/live`."""
-    threshold = services.default_threshold()
+    threshold = known_models.default_threshold()
     context = {
         "threshold": f"{threshold:g}",
         "threshold_percent": f"{threshold * 100:g}",

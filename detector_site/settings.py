@@ -164,6 +164,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "detection.api_access_schema.describe_access",
+        "detection.api_model_schema.name_models",
     ],
     # No badge of a foreign validation service.
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},

@@ -19,13 +19,16 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from detection import photo_store
+from detection.conf import BASE_DIR
 from detection.export import selection as selections
 from detection.export.registry import Member, export_formats, exports
+from detection.inference.cards import read_card
 from detection.inference.images import read_info
 from detection.models import Batch, BatchItem, Detection
 from tests.builders import stored_detection
 from tests.photos import encode, noise, two_colours, with_orientation
 
+NANODET = BASE_DIR / "models" / "nanodet_plus_m"
 FORMATS = ("coco", "voc", "yolo", "csv", "jsonl")
 # supervision's own words on a machine without OpenCV.
 without_opencv = pytest.mark.filterwarnings("ignore:OpenCV")
@@ -126,6 +129,30 @@ def test_category_ids_do_not_depend_on_what_is_chosen(three: list[Detection]) ->
     everything, cats_only = json.loads(download("format=coco")), json.loads(download("format=coco&class=cat"))
     assert cats_only["categories"] == everything["categories"][:20]
     assert [image["id"] for image in cats_only["images"]] == [three[0].pk]
+
+
+def test_categories_are_those_of_the_models_that_made_the_detections() -> None:
+    both = {"mobilenet_ssd_voc": ("motorbike", 0.9), "nanodet_plus_m": ("motorcycle", 0.8)}
+    versions = {"mobilenet_ssd_voc": "", "nanodet_plus_m": "1.0"}
+    for model, found in both.items():
+        stored_photo(encode(noise((64, 48))), found, ("person", 0.7), model_name=model, model_version=versions[model])
+    stored_photo(encode(noise((64, 48))), ("griffin", 0.9), model_name="gone", model_version="7")
+    document = json.loads(download("format=coco"))
+    names = {category["id"]: category["name"] for category in document["categories"]}
+    # The 20 classes of the default, of COCO's 80 those that are not among them (14 have the same name), and one more.
+    assert (len(names), len(set(names.values()))) == (20 + 66 + 1, 87)
+    assert (names[1], names[21], names[87]) == ("aeroplane", "motorcycle", "griffin")
+    told = [(each["image_id"], names[each["category_id"]]) for each in document["annotations"]]
+    ids = [image["id"] for image in document["images"]]
+    assert told == [
+        (ids[0], "motorbike"),
+        (ids[0], "person"),
+        (ids[1], "motorcycle"),
+        (ids[1], "person"),
+        (ids[2], "griffin"),
+    ]
+    only = json.loads(download("format=coco&class=motorcycle"))
+    assert [each["name"] for each in only["categories"]] == list(read_card(NANODET).classes)
 
 
 def test_yolo_names_its_classes_in_both_files(three: list[Detection], unpacked: Any) -> None:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from detection import metrics, pictures, services
 from detection.conf import BASE_DIR
 from detection.inference.batching import Batcher
 from detection.inference.detector import Detector
+from detection.inference.errors import ImageDecodeError, OverloadedError
 from detection.inference.types import FoundObject, PixelBox
 from detection.models import Detection
 from detection.watch import Watch
@@ -60,7 +62,10 @@ def test_two_processes_add_up(servers: tuple[Server, Server], chelsea: bytes) ->
     for server in servers:
         read = samples(httpx.get(f"{server.url}/metrics").text)
         assert read["detector_requests_total", frozenset({("route", "predict"), ("status", "200")})] == 5
-        assert read["detector_photos_total", frozenset()] == 5
+        model = (("model", "mobilenet_ssd_voc"), ("version", ""))
+        assert read["detector_photos_total", frozenset(model)] == 5
+        assert read["detector_model_requests_total", frozenset((*model, ("outcome", "answered")))] == 5
+        assert read["detector_inference_seconds_count", frozenset(model)] == 5
         assert read["detector_stored_bytes_total", frozenset()] == 5 * len(chelsea)
         assert read["detector_objects_total", frozenset({("object_class", "cat")})] == 5
         assert read["detector_in_flight", frozenset({("model", "mobilenet_ssd_voc")})] == 0
@@ -84,15 +89,15 @@ def test_every_metric_of_the_dashboard_is_there() -> None:
 
 
 def test_photo_is_counted_with_its_objects_and_steps() -> None:
-    names = ("detector_photos_total", "detector_empty_photos_total")
-    before = [value(name) for name in names]
+    names, model = ("detector_photos_total", "detector_empty_photos_total"), {"model": "small", "version": ""}
+    before = [value(name, **model) for name in names]
     cats, decoded = (
         value("detector_objects_total", object_class="cat"),
         value("detector_stage_seconds_count", stage="decode"),
     )
-    metrics.observe_photo([("decode", 1.5)], [CAT, CAT])
-    metrics.observe_photo([("decode", 2.5)], [])
-    assert [value(name) - one for name, one in zip(names, before, strict=True)] == [2, 1]
+    metrics.observe_photo(small_network(), [("decode", 1.5)], [CAT, CAT])
+    metrics.observe_photo(small_network(), [("decode", 2.5)], [])
+    assert [value(name, **model) - one for name, one in zip(names, before, strict=True)] == [2, 1]
     assert value("detector_objects_total", object_class="cat") - cats == 2
     assert value("detector_stage_seconds_count", stage="decode") - decoded == 2
 
@@ -112,6 +117,37 @@ def test_what_the_workers_cannot_take_waits() -> None:
     assert [value(f"detector_{name}", model="small") for name in ("in_flight", "queue_depth")] == [0, 0]
 
 
+def test_requests_are_counted_by_model_and_outcome() -> None:
+    engine = BrightnessEngine()
+    engine.go_on.clear()
+    network = replace(small_network(), name="counted", version="2")
+    detector = Detector(network, engine, max_pixels=10**6, queue_size=2, threads=1)
+    photo = photos.encode(photos.two_colours())
+    answered = metrics.submit(detector, photo, 0.5)
+    wrong = metrics.submit(detector, b"no photo", 0.5)
+    left = metrics.submit(detector, photo, 0.5)
+    with pytest.raises(OverloadedError):
+        metrics.submit(detector, photo, 0.5)
+    assert left.cancel()
+    engine.go_on.set()
+    answered.result(60)
+    assert isinstance(wrong.exception(60), ImageDecodeError)
+    detector.close()
+    labels = {"model": "counted", "version": "2"}
+    outcomes = ("answered", "failed", "left", "refused")
+    assert [value("detector_model_requests_total", **labels, outcome=each) for each in outcomes] == [1, 1, 1, 1]
+    assert value("detector_inference_seconds_count", **labels) == 1
+
+
+def test_series_of_very_many_models_are_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "_models", set())
+    networks = [replace(small_network(), version=str(number)) for number in range(metrics.MAX_MODELS + 2)]
+    told = [metrics.model_labels(network) for network in networks]
+    assert len(set(told)) == metrics.MAX_MODELS + 1
+    assert told[-2:] == [metrics.OTHER_MODELS] * 2
+    assert metrics.model_labels(networks[0]) == ("small", "0")
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("model")
 def test_detection_tells_model_batch_and_storage(chelsea: bytes) -> None:
@@ -123,7 +159,7 @@ def test_detection_tells_model_batch_and_storage(chelsea: bytes) -> None:
     assert value("detector_stored_photos_total") - stored == 1
     assert value("detector_stage_seconds_count", stage="draw") - drawn == 1
     info = services.model_info()
-    labels = {name: info[name] for name in ("name", "sha256", "engine", "device", "precision")}
+    labels = {name: info[name] for name in ("name", "version", "sha256", "engine", "device", "precision")}
     assert value("detector_model_info", **labels) == 1
 
 
@@ -199,7 +235,7 @@ def test_system_without_proc_tells_no_memory(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_process_that_ended_takes_its_gauges_along(tmp_path: Path) -> None:
-    program = "from detection import metrics; metrics.IN_FLIGHT.labels('m').set(3); metrics.PHOTOS.inc(); {}"
+    program = "from detection import metrics; metrics.IN_FLIGHT.labels('m').set(3); metrics.STORED_PHOTOS.inc(); {}"
     environment = {**server_environment({}), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
 
     def run(end: str) -> str:
@@ -209,4 +245,4 @@ def test_process_that_ended_takes_its_gauges_along(tmp_path: Path) -> None:
     run("metrics.forget_process()")
     shown = samples(run("print(metrics.exposition('')[0].decode())"))
     assert shown["detector_in_flight", frozenset({("model", "m")})] == 3
-    assert shown["detector_photos_total", frozenset()] == 2
+    assert shown["detector_stored_photos_total", frozenset()] == 2

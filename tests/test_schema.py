@@ -74,6 +74,20 @@ def test_description_says_who_may_call(access: str, security: Any, unknown: bool
     assert all("401" in operation["responses"] for operation in operations) is unknown
 
 
+def test_description_names_the_models_that_are_offered_now(client: Client, limits: Any) -> None:
+    def names() -> list[str]:
+        described = client.get("/api/schema/", {"format": "json"}).json()
+        (model,) = [
+            each for each in described["paths"]["/api/predict"]["post"]["parameters"] if each["name"] == "model"
+        ]
+        offered: list[str] = model["schema"]["enum"]
+        return offered
+
+    assert names() == ["mobilenet_ssd_voc", "nanodet_plus_m"]
+    limits(models=())
+    assert names() == ["mobilenet_ssd_voc"]
+
+
 def test_description_of_the_list_has_its_filters_and_objects(schema: Any) -> None:
     parameters = schema["paths"]["/api/detections/"]["get"]["parameters"]
     assert {parameter["name"] for parameter in parameters} >= {

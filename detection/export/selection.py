@@ -39,7 +39,8 @@ class Example:
 class Selection:
     """Some detections, oldest first; none that comes in after the selection was made.
 
-    classes: the model's, in its order, then those of other models in the alphabet's: an index into them is a stable id.
+    classes: those of the models that made the detections, in their order, then all others that are told, in the
+    alphabet's: an index into them is the same in every export of the same models.
     last_id: the newest primary key that is included.
     """
 

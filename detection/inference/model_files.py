@@ -52,6 +52,14 @@ def classes_of(source: ModelSource) -> tuple[str, ...]:
     return read_classes(checkpoint_files(source.location, source.epoch).classes)
 
 
+def name_and_version(source: ModelSource) -> tuple[str, str]:
+    """What the model is called, without loading it; a bare checkpoint has no version. Raises CheckpointError."""
+    if not has_card(source.location):
+        return source.location.name, ""
+    card = read_card(source.location)
+    return card.name, card.version
+
+
 def card_threshold(source: ModelSource) -> float:
     """Above which probability the card reports objects; DEFAULT_THRESHOLD without a card. Raises CheckpointError."""
     return read_card(source.location).threshold if has_card(source.location) else DEFAULT_THRESHOLD

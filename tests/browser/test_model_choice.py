@@ -1,14 +1,15 @@
 """The choice of a model, on every page that sends photos."""
 
+import json
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from tests.browser.conftest import Watch
 from tests.browser.test_batch import batch_of, real_photo_file, wait_until_answered
-from tests.browser.test_live import answer_all
 from tests.serving import Server
 
 pytestmark = pytest.mark.browser
@@ -56,13 +57,22 @@ def test_chosen_model_answers_the_photos_of_a_batch(page: Page, tmp_path: Path, 
 
 
 def test_chosen_model_answers_the_camera(page: Page) -> None:
-    answer_all(page)
+    page.route_web_socket(re.compile(r"/ws/live"), tell_what_was_asked)
     page.goto("/live/")
-    # The default has no name in the address.
     choose(page, NANODET)
-    with page.expect_websocket(re.compile(rf"/ws/live\?threshold=0\.1&model={NANODET}$")) as opened:
-        page.evaluate(START_WITHOUT_A_CAMERA)
-    assert opened.value.url.startswith("ws://")
+    page.evaluate(START_WITHOUT_A_CAMERA)
+    said = page.locator("[data-link]")
+    expect(said).to_have_text(f"threshold=0.1&model={NANODET}")
+    # The default has no name in the address.
+    choose(page, "")
+    expect(said).to_have_text("threshold=0.1")
+
+
+def tell_what_was_asked(route: WebSocketRoute) -> None:
+    """Stand in for the server: refuse each frame with the query of the connection, which the page shows."""
+    frames = iter(range(1, 1_000_000))
+    body = {"error": urlsplit(route.url).query, "dropped": 0}
+    route.on_message(lambda _: route.send(json.dumps({**body, "frame": next(frames)})))
 
 
 START_WITHOUT_A_CAMERA = """

@@ -13,7 +13,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from rich.console import Console
 
-from detection import services
+from detection import known_models, services
 from detection.bulk.answering import AnnotatedError, Wishes
 from detection.bulk.inputs import Inputs
 from detection.bulk.journal import JournalError, Places, Printed, Records, Run, begun
@@ -72,7 +72,7 @@ class Command(BaseCommand):
         output: Path | None = options["output"]
         output_format = chosen_format(output, options["format"])
         config = services.config()
-        threshold = services.default_threshold() if options["threshold"] is None else options["threshold"]
+        threshold = known_models.default_threshold() if options["threshold"] is None else options["threshold"]
         wishes = Wishes(threshold, options["record"], options["annotated"])
         inputs = Inputs(tuple(options["paths"]), sys.stdin.buffer, config.max_body_bytes)
         if wishes.record:

@@ -10,13 +10,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from detection import services
 from detection.errors import RequestError
 from detection.export.registry import export_formats
 from detection.export.selection import Selection
 from detection.export.stream import Export
 from detection.filters import DetectionFilter
 from detection.inference.errors import CheckpointError
+from detection.known_models import classes_of_models
 from detection.models import Detection
 
 _FILTERS = {
@@ -71,7 +71,7 @@ def _selection(options: dict[str, Any]) -> Selection:
     if not filters.is_valid():
         name, errors = next(iter(filters.errors.items()))
         raise RequestError(f"--{name.replace('_', '-')}: {errors[0]}")
-    return Selection.of(filters.qs, services.model_classes())
+    return Selection.of(filters.qs, classes_of_models(filters.qs))
 
 
 def _write(path: Path, blocks: Iterable[bytes]) -> int:
