@@ -17,6 +17,24 @@ from detection.resident_models import model_folder
 _Model = tuple[str, str]
 
 
+def find_model(reference: str) -> ModelSource:
+    """Where a model is: the name of the one that is configured, or of a folder with a card (NAME, or NAME@VERSION).
+
+    Folders are looked for in DATA_DIR/models and in `models`. Raises CheckpointError.
+    """
+    configured = services.model_source(services.config())
+    name, version = name_and_version(configured)
+    if reference in {name, f"{name}@{version}"}:
+        return configured
+    folders = {folder.name: folder for folder in _folders()}
+    if reference not in folders:
+        known = ", ".join(dict.fromkeys([name, *folders]))
+        raise CheckpointError(
+            f"There is no model {reference}. Use one of {known}, or add it with `manage.py model add`."
+        )
+    return ModelSource(folders[reference])
+
+
 def require_model(name: str) -> None:
     """Raises UnknownModelError when no model answers to that name."""
     if name and services.resident_network(name) is None:

@@ -99,7 +99,32 @@ def test_plots_without_matplotlib_say_what_to_install(tmp_path: Path, monkeypatc
         evaluate(write_coco(tmp_path / "coco"), "--plots", tmp_path / "plots")
 
 
+def test_models_are_compared_on_the_classes_that_both_know(tmp_path: Path) -> None:
+    dataset = write_coco(tmp_path / "coco")
+    document = measured(tmp_path, dataset, "--models", "mobilenet_ssd_voc,nanodet_plus_m")
+    assert list(document["models"]) == ["mobilenet_ssd_voc", "nanodet_plus_m"]
+    for row in document["models"].values():
+        assert row["scores"]["objects"] == 3
+        assert row["scores"]["coco_ap50"] == pytest.approx(1)
+    # A giraffe is known to one of them only, and a motorbike is the other one's motorcycle.
+    found = [
+        [each["name"] for each in row["scores"]["classes"] if each["objects"]] for row in document["models"].values()
+    ]
+    assert [sorted(names) for names in found] == [["cat", "motorbike", "person"], ["cat", "motorcycle", "person"]]
+    table = evaluate(dataset, "--models", "nanodet_plus_m,mobilenet_ssd_voc", "--classes", "cat")
+    assert table.index("nanodet_plus_m") < table.index("mobilenet_ssd_voc")
+    assert "1 objects in 3 photos of coco (COCO); all others were left out" in table
+
+
 WRONG: dict[str, tuple[list[str], str]] = {
+    "a model that is none": (
+        ["--models", "mobilenet_ssd_voc,resnet"],
+        "no model resnet. Use one of mobilenet_ssd_voc",
+    ),
+    "models and precisions": (
+        ["--models", "nanodet_plus_m", "--compare", "f32,bf16"],
+        "models or precisions, not both",
+    ),
     "a precision that is none": (["--compare", "f32,f8"], "f8 is no precision. Use some of f32, bf16, f16, int8"),
     "auto cannot be compared": (["--compare", "auto"], "auto is no precision"),
     "a table needs a base": (["--compare", "int8", "--write-table"], "The table needs f32"),
@@ -151,6 +176,17 @@ def test_the_embedded_model_is_as_good_on_coco_photos_as_is_known(tmp_path: Path
     assert (f32["coco_ap50"], f32["coco_ap"]) == pytest.approx((0.502, 0.351), abs=0.005)
     assert f32["coco_ap"] - int8["coco_ap"] < 0.005
     assert document["dataset"]["photos"] == 64
+
+
+@pytest.mark.skipif(not ANNOTATED.is_dir(), reason="needs the folder shared/annotated beside the repository")
+def test_both_embedded_models_in_one_table_are_as_good_as_is_known(tmp_path: Path) -> None:
+    models = measured(tmp_path, ANNOTATED, "--models", "nanodet_plus_m,mobilenet_ssd_voc")["models"]
+    known = {"nanodet_plus_m": (0.702, 0.499), "mobilenet_ssd_voc": (0.502, 0.351)}
+    for name, numbers in known.items():
+        scores = models[name]["scores"]
+        assert scores["objects"] == 287
+        # Photos are resized with averaging here, which gains NanoDet-Plus up to half a point.
+        assert (scores["coco_ap50"], scores["coco_ap"]) == pytest.approx(numbers, abs=0.0065)
 
 
 @pytest.mark.skipif(not ANNOTATED.is_dir(), reason="needs the folder shared/annotated beside the repository")

@@ -1,5 +1,7 @@
 """COCO's and Pascal VOC's names of the same classes."""
 
+from collections.abc import Collection
+
 COCO_TO_VOC = {
     "airplane": "aeroplane",
     "couch": "sofa",
@@ -13,6 +15,16 @@ VOC_CLASSES = (
     *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow"),
     *("diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
+
+
+def common_name(name: str) -> str:
+    """One name for a class that COCO and Pascal VOC call differently: VOC's."""
+    return COCO_TO_VOC.get(name, name)
+
+
+def common_classes(classes: Collection[tuple[str, ...]]) -> frozenset[str]:
+    """The classes that each of some models knows, by their common names."""
+    return frozenset.intersection(*(frozenset(map(common_name, names)) for names in classes))
 
 
 def class_ids(names: tuple[str, ...]) -> dict[str, int]:

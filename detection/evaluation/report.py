@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
+from detection.evaluation.class_names import common_name
 from detection.evaluation.datasets import Dataset
 from detection.evaluation.scores import Scores
 from detection.inference.detector import Detector
@@ -32,9 +33,12 @@ class Evaluated:
 
 
 def document(
-    dataset: Dataset, unknown: Counter[str], detector: Detector, evaluated: Mapping[str, Evaluated]
+    dataset: Dataset, unknown: Counter[str], detector: Detector, evaluated: Mapping[str, Evaluated], what: str
 ) -> dict[str, Any]:
-    """Everything, for JSON. detector: one of those that were compared; unknown: objects that were left out."""
+    """Everything, for JSON. detector: one of those that were compared; unknown: objects that were left out.
+
+    what: "precisions" of one model, or "models".
+    """
     return {
         "dataset": {
             "name": dataset.name,
@@ -44,22 +48,23 @@ def document(
         },
         "model": {"name": detector.network.name, "edge": detector.network.edge},
         "machine": {"processor": platform.machine(), "cores": usable_cores()},
-        "precisions": {name: asdict(each) for name, each in evaluated.items()},
+        what: {name: asdict(each) for name, each in evaluated.items()},
     }
 
 
-def summary(evaluated: Mapping[str, Evaluated]) -> Table:
-    """One row a precision."""
-    threshold = next(iter(evaluated.values())).scores.threshold
+def summary(evaluated: Mapping[str, Evaluated], what: str = "precision") -> Table:
+    """One row a precision, or a model."""
+    thresholds = {each.scores.threshold for each in evaluated.values()}
+    above = f" > {thresholds.pop():g}" if len(thresholds) == 1 else ""
     table = Table(title="Accuracy and speed")
-    table.add_column("precision")
+    table.add_column(what)
     for heading in (
         "AP@[.5:.95]",
         "AP@.5",
         "VOC 11-point",
         "VOC all-point",
-        f"precision > {threshold:g}",
-        f"recall > {threshold:g}",
+        f"precision{above}",
+        f"recall{above}",
         "network ms",
         "with decoding",
     ):
@@ -97,6 +102,17 @@ def by_class(evaluated: Evaluated) -> Table:
                 _points(row.precision),
                 _points(row.recall),
             )
+    return table
+
+
+def side_by_side(evaluated: Mapping[str, Evaluated]) -> Table:
+    """One row a class that occurs: AP@[.5:.95] of each model, under the class's common name."""
+    table = Table(title="AP@[.5:.95] by class")
+    for heading in ("class", "objects", *evaluated):
+        table.add_column(heading, justify="left" if heading == "class" else "right")
+    rows = [{common_name(row.name): row for row in each.scores.classes if row.objects} for each in evaluated.values()]
+    for name in sorted(rows[0]):
+        table.add_row(name, str(rows[0][name].objects), *(_points(classes[name].coco_ap) for classes in rows))
     return table
 
 

@@ -40,7 +40,7 @@ def run_all(
 ) -> dict[str, Run]:
     """Give each photo to every detector in turn, so that what disturbs the machine disturbs all of them alike.
 
-    The detectors know the same classes. Raises DatasetError on a photo that cannot be read, and EngineError.
+    Raises DatasetError on a photo that cannot be read, and EngineError.
     """
     runs = {name: Run() for name in detectors}
     for photo in photos:

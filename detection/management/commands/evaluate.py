@@ -1,4 +1,4 @@
-"""`manage.py evaluate`: how good the configured model is on annotated photos, and what lower precisions cost."""
+"""`manage.py evaluate`: how good models are on annotated photos, one, several, or one in lower precisions."""
 
 import argparse
 import io
@@ -16,17 +16,18 @@ from rich.progress import Progress
 from detection import services
 from detection.conf import PRECISION_NAMES
 from detection.evaluation.annotations import DatasetError
-from detection.evaluation.class_names import VOC_CLASSES, class_ids
+from detection.evaluation.class_names import VOC_CLASSES, common_classes, common_name
 from detection.evaluation.datasets import Dataset, load_dataset
 from detection.evaluation.plots import plot_curves, require_matplotlib
-from detection.evaluation.report import Evaluated, by_class, document, summary
+from detection.evaluation.report import Evaluated, by_class, document, side_by_side, summary
 from detection.evaluation.results import of_classes
 from detection.evaluation.runs import Run, run_all, unknown_objects
 from detection.evaluation.scores import curves, score
-from detection.inference.detector import Detector, load_detector
+from detection.inference.detector import Detector, DetectorOptions, load_detector
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import open_model
 from detection.inference.precision import BASELINE, EngineMeasurements, Measurement, write_table
+from detection.known_models import find_model
 
 _TABLE_WIDTH = 120
 
@@ -35,8 +36,8 @@ class Command(BaseCommand):
     """Exit code 0: measured; 1: a sentence on standard error says what to do."""
 
     help = (
-        "Measure the configured model on annotated photos: Pascal VOC's average precision (11 points and all points, "
-        "IoU 0.5), COCO's AP@[.5:.95], precision and recall at PROBABILITY_MORE, and the time that a photo takes."
+        "Measure the configured model, or several, on annotated photos: Pascal VOC's average precision (11 points and "
+        "all points, IoU 0.5), COCO's AP@[.5:.95], precision and recall at PROBABILITY_MORE, and the time that a photo takes."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -46,6 +47,12 @@ class Command(BaseCommand):
             type=_precisions,
             metavar="P,P,...",
             help="precisions, f32,bf16,int8 say; the first is the base",
+        )
+        parser.add_argument(
+            "--models",
+            type=_names,
+            metavar="NAME,NAME,...",
+            help="compare these on the classes that all of them know: names of model folders, NAME or NAME@VERSION",
         )
         parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to a file")
         parser.add_argument("--plots", type=Path, metavar="DIR", help="write precision-recall plots into a folder")
@@ -64,6 +71,8 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Raises CommandError with a sentence when the dataset or a precision cannot be used."""
         precisions = options["compare"] or (services.config().model_precision,)
+        if options["models"] and (options["compare"] or options["write_table"]):
+            raise CommandError("Compare models or precisions, not both: leave out --models, or the others.")
         if options["write_table"] and BASELINE not in precisions:
             raise CommandError(f"The table needs {BASELINE}, to compare with: --compare {BASELINE},{precisions[0]}.")
         try:
@@ -77,32 +86,33 @@ class Command(BaseCommand):
 
     def _evaluate(self, dataset: Dataset, precisions: tuple[str, ...], options: Mapping[str, Any]) -> None:
         with ExitStack() as stack:
-            detectors = {name: _load(name, stack) for name in precisions}
+            detectors = _detectors(options["models"], precisions, stack)
+            classes = {name: detector.network.classes for name, detector in detectors.items()}
+            counted = _counted(options["classes"], classes)
             runs = _run_with_progress(detectors, dataset)
-        if options["classes"]:
-            counted = _counted(options["classes"], detectors[precisions[0]].network.classes)
-            runs = {name: replace(run, results=of_classes(run.results, counted)) for name, run in runs.items()}
+        runs = {name: replace(run, results=of_classes(run.results, counted[name])) for name, run in runs.items()}
         evaluated = {name: _scores(detectors[name], run) for name, run in runs.items()}
-        any_detector = detectors[precisions[0]]
+        any_detector = next(iter(detectors.values()))
         unknown = unknown_objects(dataset.photos, any_detector.network.classes)
-        self._print(dataset, evaluated, unknown.total())
+        left_out, what = _left_out(unknown.total(), options), "model" if options["models"] else "precision"
+        self._print(dataset, evaluated, left_out, what)
         if options["json"]:
-            content = json.dumps(document(dataset, unknown, any_detector, evaluated), indent=2) + "\n"
+            content = json.dumps(document(dataset, unknown, any_detector, evaluated, f"{what}s"), indent=2) + "\n"
             _write(options["json"], content)
         if options["plots"]:
-            _plot(options["plots"], runs, any_detector.network.classes)
+            _plot(options["plots"], runs, classes)
         if options["write_table"]:
             self.stdout.write(f"MODEL_PRECISION=auto chooses by {_write_table(dataset, evaluated)} from now on.")
 
-    def _print(self, dataset: Dataset, evaluated: Mapping[str, Evaluated], unknown: int) -> None:
+    def _print(self, dataset: Dataset, evaluated: Mapping[str, Evaluated], left_out: str, what: str) -> None:
         first = next(iter(evaluated.values()))
         console = Console(width=_TABLE_WIDTH, file=io.StringIO())
         with console.capture() as tables:
-            console.print(by_class(first))
-            console.print(summary(evaluated))
+            console.print(side_by_side(evaluated) if what == "model" else by_class(first))
+            console.print(summary(evaluated, what))
         self.stdout.write(
             f"{tables.get()}{first.scores.objects} objects in {len(dataset.photos)} photos of {dataset.name} "
-            f"({dataset.style}); {unknown} objects of classes that the model does not know were left out. "
+            f"({dataset.style}); {left_out} were left out. "
             f"{first.engine} on {first.device}."
         )
 
@@ -115,18 +125,45 @@ def _precisions(raw: str) -> tuple[str, ...]:
     return names
 
 
-def _counted(raw: str, classes: tuple[str, ...]) -> set[int]:
-    """The classes of the model that `--classes` names. Raises CommandError when it knows none of them."""
-    known = class_ids(classes)
-    counted = {known[name] for name in (VOC_CLASSES if raw == "voc" else raw.split(",")) if name in known}
-    if not counted:
-        raise CommandError(f"The model knows none of the classes {raw}. It knows {', '.join(classes)}.")
-    return counted
+def _names(raw: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in raw.split(",") if name))
 
 
-def _load(precision: str, stack: ExitStack) -> Detector:
+def _counted(raw: str | None, classes: Mapping[str, tuple[str, ...]]) -> dict[str, set[int]]:
+    """For each contender the ids of the classes that count: known to all, and named by `--classes` where it is given.
+
+    classes: of each contender. Raises CommandError when there is none.
+    """
+    common = common_classes(classes.values())
+    if raw is not None:
+        common &= {common_name(name) for name in (VOC_CLASSES if raw == "voc" else raw.split(","))}
+    if not common:
+        known = "; ".join(f"{name} knows {', '.join(its)}" for name, its in classes.items())
+        which = "There are no classes in common" if raw is None else f"The model knows none of the classes {raw}"
+        raise CommandError(f"{which}: {known}.")
+    return {
+        name: {index for index, each in enumerate(its) if common_name(each) in common} for name, its in classes.items()
+    }
+
+
+def _left_out(unknown: int, options: Mapping[str, Any]) -> str:
+    if options["models"] or options["classes"]:
+        return "all others"
+    return f"{unknown} objects of classes that the model does not know"
+
+
+def _detectors(models: tuple[str, ...] | None, precisions: tuple[str, ...], stack: ExitStack) -> dict[str, Detector]:
+    """Each contender by its name: models in the configured precision, or the configured model in precisions."""
     options = services.detector_options(services.config())
-    detector = load_detector(replace(options, engine=replace(options.engine, precision=precision)))
+    if models:
+        chosen = {name: replace(options, source=find_model(name)) for name in models}
+    else:
+        chosen = {name: replace(options, engine=replace(options.engine, precision=name)) for name in precisions}
+    return {name: _load(each, stack) for name, each in chosen.items()}
+
+
+def _load(options: DetectorOptions, stack: ExitStack) -> Detector:
+    detector = load_detector(options)
     stack.callback(detector.close)
     return detector
 
@@ -150,12 +187,12 @@ def _scores(detector: Detector, run: Run) -> Evaluated:
     )
 
 
-def _plot(folder: Path, runs: Mapping[str, Run], classes: tuple[str, ...]) -> None:
+def _plot(folder: Path, runs: Mapping[str, Run], classes: Mapping[str, tuple[str, ...]]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, run in runs.items():
             title = f"Precision and recall at IoU 0.5, {name}"
-            plot_curves(curves(run.results, classes), title, folder / f"precision-recall-{name}.png")
+            plot_curves(curves(run.results, classes[name]), title, folder / f"precision-recall-{name}.png")
     except OSError as error:
         raise CommandError(f"{folder} cannot be written: {error.strerror}. Name another folder.") from error
 
