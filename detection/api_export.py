@@ -57,6 +57,7 @@ class ExportView(APIView):
             OpenApiParameter("date_to", OpenApiTypes.DATE),
             OpenApiParameter("source", OpenApiTypes.STR, enum=Detection.Source.values),
             OpenApiParameter("batch", OpenApiTypes.UUID, description="Detections of one batch."),
+            OpenApiParameter("model", OpenApiTypes.STR, description="Detections by NAME or NAME@VERSION."),
         ],
         responses={
             **{(200, kind): _BODIES.get(kind, OpenApiTypes.BINARY) for kind in content_types()},

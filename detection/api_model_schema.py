@@ -6,11 +6,12 @@ from detection import known_models, model_list
 
 
 def name_models(result: dict[str, Any], **_keywords: Any) -> dict[str, Any]:
-    """A hook of drf-spectacular: `model` in a query can be the name of any model that is offered now."""
+    """A hook of drf-spectacular: `model` of predict can be the name of any model that is offered now."""
     names = model_list.choices() or [known_models.default_model()[0]]
     for path in result["paths"].values():
         for operation in path.values():
-            for parameter in operation.get("parameters", ()):
-                if (parameter["in"], parameter["name"]) == ("query", "model"):
-                    parameter["schema"]["enum"] = names
+            if operation.get("operationId") == "predict":
+                for parameter in operation["parameters"]:
+                    if parameter["name"] == "model":
+                        parameter["schema"]["enum"] = names
     return result

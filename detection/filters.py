@@ -13,7 +13,7 @@ from detection.models import DetectedObject, Detection
 class DetectionFilter(django_filters.FilterSet):
     """class: of a reported object; min_probability: of a reported object (of that class, when both are given);
     date_from and date_to: days, both included, in the server's time zone; source: how the photo came in;
-    batch: the id of the batch that it came in with.
+    batch: the id of the batch that it came in with; model: the one that made it, NAME or NAME@VERSION.
     """
 
     min_probability = django_filters.NumberFilter(method="take_together", min_value=0, max_value=1)
@@ -21,6 +21,7 @@ class DetectionFilter(django_filters.FilterSet):
     date_to = django_filters.DateFilter(method="take_to")
     source = django_filters.ChoiceFilter(choices=Detection.Source.choices)
     batch = django_filters.UUIDFilter(field_name="batch_item__batch__uuid")
+    model = django_filters.CharFilter(method="take_model", max_length=300)
 
     class Meta:
         model = Detection
@@ -35,6 +36,11 @@ class DetectionFilter(django_filters.FilterSet):
         if day == date.max:
             return queryset
         return queryset.filter(created_at__lt=_midnight(day + timedelta(days=1)))
+
+    def take_model(self, queryset: QuerySet[Detection], _name: str, model: str) -> QuerySet[Detection]:
+        """All versions of a model, or one."""
+        name, _, version = model.partition("@")
+        return queryset.filter(model_name=name, **({"model_version": version} if version else {}))
 
     def take_together(self, queryset: QuerySet[Detection], _name: str, _value: Any) -> QuerySet[Detection]:
         """Left to `filter_queryset`: class and probability must be true of the same object."""

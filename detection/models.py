@@ -50,6 +50,7 @@ class Detection(models.Model):
         API = "api", "API"
         WEBSOCKET = "websocket", "WebSocket"
         COMMAND = "command", _("Command")
+        REDETECT = "redetect", _("Looked at again")
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     photo = models.ForeignKey(Photo, on_delete=models.CASCADE, related_name="detections")

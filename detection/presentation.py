@@ -24,6 +24,7 @@ SOURCE_TEXTS: Mapping[str, Promise] = {
     Detection.Source.API: gettext_lazy("sent to the API"),
     Detection.Source.WEBSOCKET: gettext_lazy("sent over a WebSocket"),
     Detection.Source.COMMAND: gettext_lazy("read by a command"),
+    Detection.Source.REDETECT: gettext_lazy("looked at again by another model"),
 }
 STAGE_TITLES: Mapping[str, Promise] = {
     "queue": gettext_lazy("Queue"),

@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -232,18 +233,24 @@ def _insert(stored: list[tuple[Record, StoredPhoto]]) -> list[Detection]:
         )
         for record, photo in stored
     )
-    detections = Detection.objects.bulk_create(
-        _detection(record, photo) for (record, _), photo in zip(stored, photos, strict=True)
-    )
-    objects = DetectedObject.objects.bulk_create(
-        _object(detection, rank, found)
-        for (record, _), detection in zip(stored, detections, strict=True)
-        for rank, found in enumerate(record.objects)
-    )
-    bookkeeping.enter(detections, objects)
+    detections = insert_detections([record for record, _ in stored], photos)
     for (record, photo), detection in zip(stored, detections, strict=True):
         if record.batch_item is not None:
             _finish_item(record.batch_item, photo, detection)
+    return detections
+
+
+def insert_detections(records: Sequence[Record], photos: Sequence[Photo]) -> list[Detection]:
+    """Write the rows of detections whose photos are stored already, each with its own; within a transaction."""
+    detections = Detection.objects.bulk_create(
+        _detection(record, photo) for record, photo in zip(records, photos, strict=True)
+    )
+    objects = DetectedObject.objects.bulk_create(
+        _object(detection, rank, found)
+        for record, detection in zip(records, detections, strict=True)
+        for rank, found in enumerate(record.objects)
+    )
+    bookkeeping.enter(detections, objects)
     return detections
 
 

@@ -289,7 +289,7 @@ def keep(upload: Upload, prediction: Prediction, detector: Detector) -> Answer:
     if not upload.store:
         return _answer(upload, prediction, detector, None)
     started = time.perf_counter()
-    detection_uuid = _service.recorder().submit(_record(upload, prediction, detector)).result()
+    detection_uuid = _service.recorder().submit(record_of(upload, prediction, detector)).result()
     prediction.timings.add("record", time.perf_counter() - started)
     return _answer(upload, prediction, detector, detection_uuid)
 
@@ -307,7 +307,7 @@ async def detect_async(upload: Upload) -> Answer:
     if not upload.store:
         return _answer(upload, prediction, detector, None)
     started = time.perf_counter()
-    recorded = _service.recorder().submit(_record(upload, prediction, detector))
+    recorded = _service.recorder().submit(record_of(upload, prediction, detector))
     detection_uuid = await asyncio.wrap_future(recorded)
     prediction.timings.add("record", time.perf_counter() - started)
     return _answer(upload, prediction, detector, detection_uuid)
@@ -362,7 +362,8 @@ def _log(upload: Upload, prediction: Prediction, reported: int, detection_uuid: 
     )
 
 
-def _record(upload: Upload, prediction: Prediction, detector: Detector) -> Record:
+def record_of(upload: Upload, prediction: Prediction, detector: Detector) -> Record:
+    """What is kept of a prediction."""
     return Record(
         data=upload.data,
         info=prediction.info,

@@ -79,7 +79,13 @@ START_WITHOUT_A_CAMERA = """
 () => {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [64, 48];
-  canvas.getContext("2d").fillRect(0, 0, 64, 48);
+  const draw = (grey) => {
+    const context = canvas.getContext("2d");
+    context.fillStyle = `rgb(${grey}, ${grey}, ${grey})`;
+    context.fillRect(0, 0, 64, 48);
+    requestAnimationFrame(() => draw((grey + 1) % 256));
+  };
+  draw(0);
   navigator.mediaDevices.getUserMedia = async () => canvas.captureStream(30);
   document.querySelector("[data-start]").click();
 }

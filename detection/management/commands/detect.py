@@ -1,6 +1,5 @@
 """`manage.py detect`: a large base of photos, from folders and archives, resumed where it stopped."""
 
-import argparse
 import os
 import sys
 import uuid
@@ -15,6 +14,7 @@ from rich.console import Console
 
 from detection import known_models, services
 from detection.bulk.answering import AnnotatedError, Wishes
+from detection.bulk.arguments import probability
 from detection.bulk.inputs import Inputs
 from detection.bulk.journal import JournalError, Places, Printed, Records, Run, begun
 from detection.bulk.output import FormatError, chosen_format, finish
@@ -43,9 +43,7 @@ class Command(BaseCommand):
         parser.add_argument("--format", help="jsonl, or one of `manage.py export` (default: as the name of FILE ends)")
         parser.add_argument("--annotated", type=Path, metavar="DIR", help="write the photos there, with red boxes")
         parser.add_argument("--record", action="store_true", help="keep photos and detections in the history")
-        parser.add_argument(
-            "--threshold", type=_probability, help="report objects above it (default: PROBABILITY_MORE)"
-        )
+        parser.add_argument("--threshold", type=probability, help="report objects above it (default: PROBABILITY_MORE)")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Raises CommandError with a sentence when the run cannot begin or go on, SystemExit with one of the codes."""
@@ -89,13 +87,3 @@ class Command(BaseCommand):
             if not totals.was_stopped:
                 finish(places, run)
         return totals
-
-
-def _probability(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no probability. Give a number from 0 to 1.")
-    return value

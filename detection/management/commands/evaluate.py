@@ -37,7 +37,8 @@ class Command(BaseCommand):
 
     help = (
         "Measure the configured model, or several, on annotated photos: Pascal VOC's average precision (11 points and "
-        "all points, IoU 0.5), COCO's AP@[.5:.95], precision and recall at PROBABILITY_MORE, and the time that a photo takes."
+        "all points, IoU 0.5), COCO's AP@[.5:.95], precision and recall at PROBABILITY_MORE (or the card's threshold), "
+        "and the time that a photo takes."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

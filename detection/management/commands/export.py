@@ -10,23 +10,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
+from detection.bulk.arguments import add_filters, chosen_detections
 from detection.errors import RequestError
 from detection.export.registry import export_formats
 from detection.export.selection import Selection
 from detection.export.stream import Export
-from detection.filters import DetectionFilter
 from detection.inference.errors import CheckpointError
 from detection.known_models import classes_of_models
-from detection.models import Detection
 
-_FILTERS = {
-    "class": "detections that report an object of this class",
-    "min_probability": "detections that report an object of at least this probability",
-    "date_from": "from this day on (YYYY-MM-DD)",
-    "date_to": "until this day, included (YYYY-MM-DD)",
-    "source": f"how the photo came in: {', '.join(Detection.Source.values)}",
-    "batch": "the id of a batch",
-}
 _STDOUT = "-"
 
 
@@ -41,8 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("format", choices=list(formats), help=titles)
         parser.add_argument("output", help="a file that does not exist yet, or - for standard output")
         parser.add_argument("--photos", action="store_true", help="a zip with the photos too")
-        for name, text in _FILTERS.items():
-            parser.add_argument(f"--{name.replace('_', '-')}", dest=f"filter_{name}", help=text)
+        add_filters(parser)
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Raises CommandError."""
@@ -66,12 +56,8 @@ class Command(BaseCommand):
 
 
 def _selection(options: dict[str, Any]) -> Selection:
-    given = {name: options[f"filter_{name}"] for name in _FILTERS if options[f"filter_{name}"] is not None}
-    filters = DetectionFilter(given, Detection.objects.all())
-    if not filters.is_valid():
-        name, errors = next(iter(filters.errors.items()))
-        raise RequestError(f"--{name.replace('_', '-')}: {errors[0]}")
-    return Selection.of(filters.qs, classes_of_models(filters.qs))
+    detections = chosen_detections(options)
+    return Selection.of(detections, classes_of_models(detections))
 
 
 def _write(path: Path, blocks: Iterable[bytes]) -> int:

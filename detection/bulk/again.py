@@ -1,0 +1,109 @@
+"""A model over the photos of the history: each photo gets one more detection, and keeps those that it has.
+
+What is done is in the database: a photo that has a detection of this very model (by its hash) is passed over. So a run
+that was stopped or killed needs no notes to go on, and two runs at once do nothing twice (the id of a detection is made
+from the photo's and the model's).
+"""
+
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from rich.console import Console
+
+from detection import photo_store, services
+from detection.bulk.pipeline import in_order
+from detection.bulk.progress import meter
+from detection.bulk.running import AHEAD, Totals
+from detection.bulk.stopping import stopping
+from detection.inference.detector import Detector
+from detection.inference.errors import ImageDecodeError, ImageTooLargeError
+from detection.models import Detection, Photo
+from detection.recorder import Record, insert_detections
+from detection.services import Upload
+
+CHUNK = 200
+_NAMESPACE = uuid.UUID("6f0b7a52-3c1e-4d55-9a0f-5f1f6d7f2b1c")
+_GONE = "The photo was deleted meanwhile."
+_NO_FILE = "The file is missing or damaged. `manage.py prune --orphans` says more."
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A photo and what the model found in it, or why nothing could be looked for."""
+
+    photo: Photo
+    record: Record | None
+    error: str = ""
+
+
+def detect_again(
+    detections: QuerySet[Detection], detector: Detector, threshold: float | None, console: Console
+) -> Totals:
+    """Run a model over the photos of these detections; those that come in meanwhile are not waited for.
+
+    detector: with a queue that refuses nothing. Raises EngineError and DatabaseError; the photos before are done then.
+    """
+    every = Photo.objects.filter(Exists(detections.order_by().filter(photo=OuterRef("pk"))))
+    done = Exists(Detection.objects.filter(photo=OuterRef("pk"), model_sha256=detector.network.sha256))
+    before, left = every.filter(done).count(), every.exclude(done)
+    answered, failed, started = before, 0, time.monotonic()
+    with stopping() as stop, meter(console, before + left.count(), before) as shown:
+        photos = stop.until_requested(_by_keyset(left))
+        work = partial(_detect, detector=detector, threshold=threshold)
+        for found in in_order(photos, work, detector.workers + AHEAD):
+            error = found.error or _keep(found)
+            answered, failed = (answered, failed + 1) if error else (answered + 1, failed)
+            shown.advance()
+            if error:
+                shown.say(f"{found.photo.original_name or 'photo'} ({found.photo.uuid}): {error}")
+    return Totals(answered, failed, answered + failed - before, time.monotonic() - started, stop.requested)
+
+
+def _by_keyset(photos: QuerySet[Photo]) -> Iterator[Photo]:
+    """The oldest first, each once, a chunk in memory at a time; with the owner of the photo's newest detection."""
+    owner = Detection.objects.filter(photo=OuterRef("pk")).order_by("-created_at", "-pk").values("owner_id")[:1]
+    last = Photo.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    after = 0
+    rows = photos.filter(pk__lte=last).annotate(owner_id=Subquery(owner)).order_by("pk")
+    while chunk := list(rows.filter(pk__gt=after)[:CHUNK]):
+        yield from chunk
+        after = chunk[-1].pk
+
+
+def _detect(photo: Photo, detector: Detector, threshold: float | None) -> Found:
+    try:
+        data = photo_store.read(photo)
+        upload = Upload(
+            data,
+            Detection.Source.REDETECT,
+            threshold=services.threshold_of(detector.network) if threshold is None else threshold,
+            detection_uuid=uuid.uuid5(_NAMESPACE, f"{photo.uuid} {detector.network.sha256}"),
+            owner_id=photo.owner_id,  # type: ignore[attr-defined]  # annotated above
+        )
+        prediction = detector.detect(data, min_probability=upload.threshold or 0.0)
+    except FileNotFoundError:
+        return Found(photo, None, _NO_FILE)
+    except (ImageDecodeError, ImageTooLargeError) as error:
+        return Found(photo, None, str(error))
+    return Found(photo, services.record_of(upload, prediction, detector))
+
+
+def _keep(found: Found) -> str:
+    """Write the rows; what is in the way, as a sentence, "" for nothing."""
+    assert found.record is not None
+    try:
+        with transaction.atomic():
+            # Locked, so that a deletion of its last detection does not take the photo away in between.
+            photo = Photo.objects.select_for_update().filter(pk=found.photo.pk).first()
+            if photo is None:
+                return _GONE
+            insert_detections([found.record], [photo])
+    except IntegrityError:
+        if not Detection.objects.filter(uuid=found.record.detection_uuid).exists():
+            raise
+    return ""

@@ -1,0 +1,49 @@
+"""What commands over many photos take alike: filters of the history, and a probability."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import QuerySet
+
+from detection.errors import RequestError
+from detection.filters import DetectionFilter
+from detection.models import Detection
+
+FILTERS = {
+    "class": "detections that report an object of this class",
+    "min_probability": "detections that report an object of at least this probability",
+    "date_from": "from this day on (YYYY-MM-DD)",
+    "date_to": "until this day, included (YYYY-MM-DD)",
+    "source": f"how the photo came in: {', '.join(Detection.Source.values)}",
+    "batch": "the id of a batch",
+    "model": "the model that made them, NAME or NAME@VERSION",
+}
+
+
+def add_filters(parser: argparse.ArgumentParser) -> None:
+    """An option for each filter."""
+    for name, text in FILTERS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", dest=f"filter_{name}", help=text)
+
+
+def chosen_detections(options: Mapping[str, Any]) -> QuerySet[Detection]:
+    """The detections that the filters choose. Raises RequestError with a sentence that names the option."""
+    given = {name: options[f"filter_{name}"] for name in FILTERS if options[f"filter_{name}"] is not None}
+    filters = DetectionFilter(given, Detection.objects.all())
+    if not filters.is_valid():
+        name, errors = next(iter(filters.errors.items()))
+        raise RequestError(f"--{name.replace('_', '-')}: {errors[0]}")
+    found: QuerySet[Detection] = filters.qs
+    return found
+
+
+def probability(text: str) -> float:
+    """A number from 0 to 1, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no probability. Give a number from 0 to 1.")
+    return value

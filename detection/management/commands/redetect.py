@@ -1,0 +1,68 @@
+"""`manage.py redetect`: a model over the photos of the history, beside what other models have found in them."""
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
+from rich.console import Console
+
+from detection import services
+from detection.bulk.again import detect_again
+from detection.bulk.arguments import add_filters, chosen_detections, probability
+from detection.bulk.running import Totals
+from detection.errors import RequestError
+from detection.inference.detector import Detector, load_detector
+from detection.inference.errors import InferenceError
+from detection.known_models import find_model
+
+# The run bounds itself how many photos it sends; none is refused.
+_UNBOUNDED = sys.maxsize
+_GO_ON = "The same command goes on from there."
+
+
+class Command(BaseCommand):
+    """Exit code 0: all photos have a detection of the model; 3: some failed, and are named; 1: none could be done, or a
+    sentence on standard error says what ended the run; 130: stopped by a signal. Ended early, the same command goes on.
+    """
+
+    help = (
+        "Run a model over the photos of the history. What is there stays; photos that have a detection of this model "
+        "are passed over, so a run that was stopped or killed goes on where it was."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("model", metavar="MODEL", help="NAME or NAME@VERSION, as `manage.py evaluate --models`")
+        parser.add_argument(
+            "--threshold", type=probability, help="report objects above it (default: PROBABILITY_MORE, else the card's)"
+        )
+        add_filters(parser)
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Raises CommandError with a sentence when the run cannot begin or go on, SystemExit with one of the codes."""
+        try:
+            totals = self._run(options)
+        except (RequestError, InferenceError) as error:
+            raise CommandError(str(error)) from error
+        except (OSError, DatabaseError) as error:
+            raise CommandError(f"{error}. Mend that. {_GO_ON}") from error
+        # Not in the red of errors.
+        self.stderr.write(str(totals), style_func=str)
+        if totals.exit_code:
+            raise SystemExit(totals.exit_code)
+
+    def _run(self, options: dict[str, Any]) -> Totals:
+        detections = chosen_detections(options)
+        chosen = replace(services.config(), queue_size=_UNBOUNDED)
+        wanted = replace(services.detector_options(chosen), source=find_model(options["model"]))
+        detector = services.on_owner(lambda: load_detector(wanted))
+        try:
+            return detect_again(detections, detector, options["threshold"], Console(stderr=True))
+        finally:
+            services.on_owner(lambda: _closed(detector))
+
+
+def _closed(detector: Detector) -> Detector:
+    detector.close()
+    return detector
