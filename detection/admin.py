@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from detection import (
     admin_models,  # noqa: F401  (registers its page)
+    admin_shadow,  # noqa: F401  (registers its page)
     services,
 )
 from detection.accounts import StaffNameAndPassword

@@ -11,6 +11,7 @@ from django.core import checks
 from detection.conf import Config
 from detection.inference.cards import has_card, read_card
 from detection.inference.errors import CheckpointError
+from detection.resident_models import shadow_folder
 
 
 @checks.register()
@@ -58,6 +59,20 @@ def _card_problems(folder: Path) -> list[checks.CheckMessage]:
         message = f"The model has no {', '.join(missing)} in {folder}."
     hint = "Mend the folder, set MODEL_PREFIX to another one, or unset it for the embedded model."
     return [checks.Error(message, hint=hint, id="detection.E002")]
+
+
+@checks.register()
+def check_shadow_model(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
+    """detection.E003: SHADOW_MODEL names no model that is there, or one whose card cannot be used."""
+    config: Config = settings.DETECTOR
+    if not config.shadow_model:
+        return []
+    try:
+        read_card(shadow_folder(config))
+    except CheckpointError as error:
+        hint = "Set SHADOW_MODEL to a folder with a model card in `models` or DATA_DIR/models, or unset it."
+        return [checks.Error(str(error), hint=hint, id="detection.E003")]
+    return []
 
 
 @checks.register()

@@ -99,6 +99,7 @@ class Config:
     """Everything an operator can choose. Sizes in bytes or pixels as named, times in seconds.
 
     probability_more: None for the threshold of the model that answers.
+    shadow_model: "" for none; shadow_share: of the photos that are kept, how many it looks at too, 0 to 1.
     models: names that `?model=` may give; the one that answers by default may be among them.
     """
 
@@ -111,6 +112,8 @@ class Config:
     model_edge: int = DEFAULT_MODEL_EDGE
     models: tuple[str, ...] = EMBEDDED_MODELS
     max_resident_models: int = 3
+    shadow_model: str = ""
+    shadow_share: float = 0.1
     model_context_gpu: bool = False
     model_engine: str = "auto"
     model_precision: str = "f32"
@@ -269,6 +272,8 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
         model_edge=reader.integer("MODEL_EDGE", edge, 32, 4096),
         models=reader.words("MODELS", EMBEDDED_MODELS),
         max_resident_models=reader.integer("MAX_RESIDENT_MODELS", 3, 2, 100),
+        shadow_model=environ.get("SHADOW_MODEL", ""),
+        shadow_share=reader.number("SHADOW_SHARE", 0.1, 0.0, 1.0),
         model_context_gpu=reader.boolean("MODEL_CONTEXT_GPU", False),
         model_engine=reader.choice("MODEL_ENGINE", "auto", ENGINE_NAMES),
         model_precision=reader.choice("MODEL_PRECISION", "f32", PRECISION_NAMES),

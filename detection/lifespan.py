@@ -7,6 +7,7 @@ from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from detection import metrics, services
 from detection.inference.errors import InferenceError
 from detection.model_follower import following_the_active_model
+from detection.shadow import shadowing
 from detection.upkeep import upkeep
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class Lifespan:
             logger.error("%s", error)
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        with upkeep(services.config()), following_the_active_model():
+        with upkeep(services.config()), following_the_active_model(), shadowing():
             await send({"type": "lifespan.startup.complete"})
             await receive()
         services.stop()

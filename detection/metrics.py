@@ -56,6 +56,12 @@ STORED_BYTES = Counter("detector_stored_bytes", "Bytes of the uploads that were 
 BATCH_PHOTOS = Histogram(
     "detector_batch_photos", "Photos in one run of the network.", buckets=[1, 2, 4, 8, 16, 32, 64], registry=registry
 )
+SHADOW_PHOTOS = Counter(
+    "detector_shadow_photos",
+    "Photos for the shadow model: compared, dropped since the machine was busy, or failed.",
+    ["outcome"],
+    registry=registry,
+)
 IN_FLIGHT = Gauge(
     "detector_in_flight",
     "Photos that wait or are worked on.",

@@ -13,7 +13,7 @@ from detection.inference.draw import draw_objects
 from detection.inference.hardware import usable_cores
 from detection.inference.images import decode_photo
 from detection.inference.types import NamedBox, StageTimings
-from detection.models import Detection
+from detection.models import Detection, Photo
 
 THUMBNAIL_EDGE_PX = 320
 _QUALITY = 90
@@ -43,6 +43,12 @@ def annotated(detection: Detection, threshold: float | None = None) -> Picture:
     timings.add("draw", time.perf_counter() - decoded)
     metrics.observe_stage("draw", timings.stages_ms["draw"])
     return Picture(jpeg, timings)
+
+
+def with_objects(photo: Photo, objects: Sequence[NamedBox]) -> bytes:
+    """A JPEG of a stored photo with these objects. Raises FileNotFoundError."""
+    with _turns:
+        return _encode(draw_objects(photo_store.decode(photo).image_rgb, objects))
 
 
 def draw(data: bytes, objects: Sequence[NamedBox], *, max_pixels: int) -> bytes:

@@ -13,6 +13,7 @@ from detection.conf import BASE_DIR, Config
 from detection.errors import UnknownModelError
 from detection.inference.cards import has_card
 from detection.inference.detector import Detector
+from detection.inference.errors import CheckpointError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -49,6 +50,14 @@ def model_folder(config: Config, name: str) -> Path:
             if has_card(parent / name):
                 return parent / name
     raise UnknownModelError(name, config.models)
+
+
+def shadow_folder(config: Config) -> Path:
+    """The folder of SHADOW_MODEL: NAME, or NAME@VERSION of a version that was added. Raises CheckpointError."""
+    for parent in (config.models_dir, BASE_DIR / "models"):
+        if has_card(parent / config.shadow_model):
+            return parent / config.shadow_model
+    raise CheckpointError(f"There is no model {config.shadow_model}, which SHADOW_MODEL names.")
 
 
 class ResidentModels:

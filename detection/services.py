@@ -85,6 +85,16 @@ class Answer:
     model: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A detection that is in the history now: what was asked for, what was found, by which network."""
+
+    upload: Upload
+    prediction: Prediction
+    network: Network
+    detection_uuid: uuid.UUID
+
+
 class _Service:
     """The models and the recorder of this process."""
 
@@ -94,6 +104,8 @@ class _Service:
         self.others = ResidentModels(self.owner)
         self._detector: Detector | None = None
         self._recorder: Recorder | None = None
+        # Told of each detection that is kept, before its caller is answered: never waits, raises nothing.
+        self.on_kept: Callable[[Kept], None] = _nobody
 
     @property
     def loaded(self) -> Detector | None:
@@ -150,6 +162,10 @@ class _Service:
         self.others.close()
         if recorder is not None:
             recorder.close()
+
+
+def _nobody(_kept: Kept) -> None:
+    """Listens to nothing."""
 
 
 _service = _Service()
@@ -236,6 +252,16 @@ def loaded_models() -> dict[str, Detector]:
     return {**first, **_service.others.loaded()}
 
 
+def listen(on_kept: Callable[[Kept], None] | None) -> None:
+    """Hear of each detection that is kept, on its caller's thread, without waiting or raising. None: no more."""
+    _service.on_kept = on_kept or _nobody
+
+
+def has_a_free_worker() -> bool:
+    """Whether each model could take another photo at once."""
+    return all(detector.in_flight < detector.workers for detector in loaded_models().values())
+
+
 def stop() -> None:
     """Finish what is queued and free the model; the next caller loads it again."""
     _service.close()
@@ -290,6 +316,7 @@ def keep(upload: Upload, prediction: Prediction, detector: Detector) -> Answer:
         return _answer(upload, prediction, detector, None)
     started = time.perf_counter()
     detection_uuid = _service.recorder().submit(record_of(upload, prediction, detector)).result()
+    _service.on_kept(Kept(upload, prediction, detector.network, detection_uuid))
     prediction.timings.add("record", time.perf_counter() - started)
     return _answer(upload, prediction, detector, detection_uuid)
 
@@ -309,6 +336,7 @@ async def detect_async(upload: Upload) -> Answer:
     started = time.perf_counter()
     recorded = _service.recorder().submit(record_of(upload, prediction, detector))
     detection_uuid = await asyncio.wrap_future(recorded)
+    _service.on_kept(Kept(upload, prediction, detector.network, detection_uuid))
     prediction.timings.add("record", time.perf_counter() - started)
     return _answer(upload, prediction, detector, detection_uuid)
 

@@ -1,0 +1,74 @@
+"""The admin's page of the shadow model: where it disagrees with the answers, in numbers and in photos."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from detection import pictures, services, shadow_report
+from detection.models import ShadowRun
+
+PAGE_SIZE = 12
+
+
+@admin.register(ShadowRun)
+class ShadowRunAdmin(admin.ModelAdmin[ShadowRun]):
+    """Comparisons come from servers (`detection/shadow.py`), and go with their detections."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """See the class."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: ShadowRun | None = None) -> bool:
+        """See the class."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: ShadowRun | None = None) -> bool:
+        """See the class."""
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the candidate's picture of a photo."""
+        drawn = self.admin_site.admin_view(self.drawn)
+        return [path("<int:pk>/drawn/", drawn, name="detection_shadowrun_drawn"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The table of a pair of models, `?pair=`, and its photos, most disagreement first, in pages."""
+        self._require_view(request)
+        known = shadow_report.pairs()
+        wanted = request.GET.get("pair", "")
+        pair = next((each for each in known if each.key == wanted), known[0] if known else None)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Where the shadow model disagrees",
+            "opts": self.opts,
+            "shadow_model": services.config().shadow_model,
+            "share_percent": f"{services.config().shadow_share * 100:g}",
+            "pairs": known,
+            "pair": pair,
+            **(extra_context or {}),
+        }
+        if pair is not None:
+            runs = shadow_report.runs_of(pair).filter(disagreements__gt=0).select_related("detection__photo")
+            context["rows"] = shadow_report.by_class(pair)
+            context["page"] = Paginator(runs, PAGE_SIZE).get_page(request.GET.get("page"))
+        return TemplateResponse(request, "admin/detection/shadowrun/change_list.html", context)
+
+    def drawn(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The photo with what the candidate has found."""
+        self._require_view(request)
+        run = get_object_or_404(ShadowRun.objects.select_related("detection__photo"), pk=pk)
+        try:
+            jpeg = pictures.with_objects(run.detection.photo, shadow_report.objects_of(run))
+        except FileNotFoundError as error:
+            raise Http404 from error
+        return HttpResponse(jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+    def _require_view(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied

@@ -1,0 +1,182 @@
+"""A candidate that looks at a share of the real photos too: recorded, never answered.
+
+The caller of a real photo waits for nothing here: a photo is offered to a short queue after its detection was kept, and
+dropped when the queue is full or the machine is busy. One thread works on the queue, with a network of one thread.
+"""
+
+import logging
+import queue
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from django.db import Error, connection, transaction
+
+from detection import metrics, services
+from detection.inference.detector import Detector, load_detector
+from detection.inference.errors import InferenceError
+from detection.inference.model_files import ModelSource
+from detection.inference.types import FoundObject
+from detection.models import Detection, ShadowCount, ShadowRun
+from detection.resident_models import shadow_folder
+from detection.services import Kept
+from detection.shadow_matching import Agreement, compare
+
+logger = logging.getLogger(__name__)
+
+# Each holds a photo of up to MAX_BODY_BYTES.
+MAX_WAITING = 4
+# What people and programs wait for; commands over many photos are not watched.
+_REAL = frozenset({Detection.Source.PAGE, Detection.Source.API, Detection.Source.WEBSOCKET})
+
+
+@contextmanager
+def shadowing() -> Iterator["Shadow | None"]:
+    """Compare while the block runs, where SHADOW_MODEL is set."""
+    if not services.config().shadow_model:
+        yield None
+        return
+    shadow = Shadow(services.config().shadow_share)
+    services.listen(shadow.offer)
+    try:
+        yield shadow
+    finally:
+        services.listen(None)
+        shadow.stop()
+
+
+class Shadow:
+    """The queue, its thread, and the candidate, which the thread loads: the server does not wait for it.
+
+    share: of the real photos that are kept. choose: random numbers in [0, 1).
+    """
+
+    def __init__(self, share: float, choose: Callable[[], float] = random.random) -> None:
+        self._share = share
+        self._choose = choose
+        self._waiting: queue.Queue[Kept | None] = queue.Queue(MAX_WAITING)
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
+        self._thread.start()
+
+    def offer(self, kept: Kept) -> None:
+        """Take a photo, or drop it; at once, and whatever happens."""
+        if kept.upload.source not in _REAL or self._choose() >= self._share:
+            return
+        try:
+            self._waiting.put_nowait(kept)
+        except queue.Full:
+            metrics.SHADOW_PHOTOS.labels("dropped").inc()
+
+    def join(self) -> None:
+        """Wait until everything that was taken is compared or dropped."""
+        self._waiting.join()
+
+    def stop(self) -> None:
+        """Finish the photo in hand; the others are dropped."""
+        self._ending.set()
+        while True:
+            try:
+                self._waiting.put_nowait(None)
+            except queue.Full:
+                with suppress(queue.Empty):
+                    self._waiting.get_nowait()
+            else:
+                break
+        self._thread.join()
+
+    def _run(self) -> None:
+        candidate = _load()
+        try:
+            while (kept := self._waiting.get()) is not None and not self._ending.is_set():
+                if candidate is not None:
+                    metrics.SHADOW_PHOTOS.labels(_outcome(kept, candidate)).inc()
+                self._waiting.task_done()
+        finally:
+            if candidate is not None:
+                services.on_owner(lambda: _closed(candidate))
+            connection.close()
+
+
+def _load() -> Detector | None:
+    config = services.config()
+    options = services.detector_options(config)
+    # One core at most: the others are for the photos that somebody waits for.
+    options = replace(options, engine=replace(options.engine, threads=1))
+    try:
+        source = ModelSource(shadow_folder(config))
+        candidate = services.on_owner(lambda: load_detector(replace(options, source=source)))
+    except (InferenceError, OSError) as error:
+        logger.error("SHADOW_MODEL=%s cannot be loaded: nothing is compared. %s", config.shadow_model, error)
+        return None
+    logger.info("%s looks at %g %% of the photos too.", candidate.network.full_name, config.shadow_share * 100)
+    return candidate
+
+
+def _closed(detector: Detector) -> Detector:
+    detector.close()
+    return detector
+
+
+def _outcome(kept: Kept, candidate: Detector) -> str:
+    """What became of a photo."""
+    if not services.has_a_free_worker():
+        return "dropped"
+    try:
+        _compare(kept, candidate)
+    except (InferenceError, Error):
+        logger.warning("A photo could not be compared with the shadow model.", exc_info=True)
+        return "failed"
+    except Exception:  # the thread must live on, and no caller waits for it
+        logger.exception("A photo could not be compared with the shadow model.")
+        return "failed"
+    return "compared"
+
+
+def _compare(kept: Kept, candidate: Detector) -> None:
+    """Both report above the threshold that the caller has asked for; without one, each above its own."""
+    asked = kept.upload.threshold
+    above, below = (services.threshold_of(net) if asked is None else asked for net in (kept.network, candidate.network))
+    answer = [found for found in kept.prediction.objects if found.probability > above]
+    seen = candidate.detect(kept.upload.data, min_probability=below)
+    objects = [found for found in seen.objects if found.probability > below]
+    _record(kept, candidate, below, objects, compare(answer, objects))
+
+
+def _record(
+    kept: Kept, candidate: Detector, threshold: float, objects: list[FoundObject], by_class: dict[str, Agreement]
+) -> None:
+    with transaction.atomic():
+        # Locked, so that the detection is not deleted in between.
+        detection = Detection.objects.select_for_update().filter(uuid=kept.detection_uuid).first()
+        if detection is None:
+            return
+        run = ShadowRun.objects.create(
+            detection=detection,
+            model_name=candidate.network.name,
+            model_version=candidate.network.version,
+            model_sha256=candidate.network.sha256,
+            threshold=threshold,
+            objects_found=[
+                {
+                    "class": found.class_name,
+                    "probability": found.probability,
+                    "box": [found.box.x, found.box.y, found.box.width, found.box.height],
+                }
+                for found in objects
+            ],
+            disagreements=sum(each.only_answer + each.only_candidate for each in by_class.values()),
+        )
+        ShadowCount.objects.bulk_create(
+            ShadowCount(
+                run=run,
+                class_name=name,
+                matched=each.matched,
+                only_answer=each.only_answer,
+                only_candidate=each.only_candidate,
+                difference=each.difference,
+            )
+            for name, each in by_class.items()
+        )
