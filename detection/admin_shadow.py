@@ -6,7 +6,6 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
@@ -35,7 +34,7 @@ class ShadowRunAdmin(admin.ModelAdmin[ShadowRun]):
     def get_urls(self) -> list[URLPattern]:
         """With the candidate's picture of a photo."""
         drawn = self.admin_site.admin_view(self.drawn)
-        return [path("<int:pk>/drawn/", drawn, name="detection_shadowrun_drawn"), *super().get_urls()]
+        return [path("<path:object_id>/drawn/", drawn, name="detection_shadowrun_drawn"), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The table of a pair of models, `?pair=`, and its photos, most disagreement first, in pages."""
@@ -59,10 +58,12 @@ class ShadowRunAdmin(admin.ModelAdmin[ShadowRun]):
             context["page"] = Paginator(runs, PAGE_SIZE).get_page(request.GET.get("page"))
         return TemplateResponse(request, "admin/detection/shadowrun/change_list.html", context)
 
-    def drawn(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def drawn(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The photo with what the candidate has found."""
         self._require_view(request)
-        run = get_object_or_404(ShadowRun.objects.select_related("detection__photo"), pk=pk)
+        run = self.get_object(request, object_id)
+        if run is None:
+            raise Http404
         try:
             jpeg = pictures.with_objects(run.detection.photo, shadow_report.objects_of(run))
         except FileNotFoundError as error:
