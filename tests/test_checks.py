@@ -31,7 +31,7 @@ def test_e001_names_each_variable_that_does_not_parse(settings: Any, tmp_path: P
         ),
         checks.Error(
             "MODEL_ENGINE is 'caffe', which cannot be used.",
-            hint="Set MODEL_ENGINE to one of auto, openvino, onnxruntime, mxnet, or unset it.",
+            hint="Set MODEL_ENGINE to one of auto, openvino, onnxruntime, mxnet, remote, or unset it.",
             id="detection.E001",
         ),
     ]

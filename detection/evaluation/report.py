@@ -57,7 +57,7 @@ def summary(evaluated: Mapping[str, Evaluated], what: str = "precision") -> Tabl
     thresholds = {each.scores.threshold for each in evaluated.values()}
     above = f" > {thresholds.pop():g}" if len(thresholds) == 1 else ""
     table = Table(title="Accuracy and speed")
-    table.add_column(what)
+    table.add_column(what, min_width=max(map(len, evaluated)))
     for heading in (
         "AP@[.5:.95]",
         "AP@.5",

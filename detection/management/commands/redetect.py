@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from rich.console import Console
 
-from detection import services
+from detection import removals, services
 from detection.bulk.again import detect_again
 from detection.bulk.arguments import add_filters, chosen_detections, probability
 from detection.bulk.running import Totals
@@ -53,7 +53,7 @@ class Command(BaseCommand):
             raise SystemExit(totals.exit_code)
 
     def _run(self, options: dict[str, Any]) -> Totals:
-        detections = chosen_detections(options)
+        detections = removals.shown(chosen_detections(options))
         chosen = replace(services.config(), queue_size=_UNBOUNDED)
         wanted = replace(services.detector_options(chosen), source=find_model(options["model"]))
         detector = services.on_owner(lambda: load_detector(wanted))

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('detection', '0007_redetect'),
+        ('detection', '0008_redetect'),
     ]
 
     operations = [
