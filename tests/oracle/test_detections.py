@@ -1,6 +1,6 @@
 """The whole way against MXNet: same photo in, the same detections out, as many and to the pixel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mxnet  # noqa: F401 - before the engines: its absence skips this folder
@@ -12,6 +12,7 @@ from detection.inference.boxes import decode_boxes, pixel_box
 from detection.inference.convert.cache import prepare_network
 from detection.inference.engines.base import EngineOptions
 from detection.inference.engines.registry import create_engine
+from detection.inference.errors import EngineError
 from detection.inference.network import Network
 from detection.inference.preprocess import to_network_input
 from detection.inference.types import Detections, FloatArray, ImageArray
@@ -26,6 +27,11 @@ ANNOTATED = SHARED / "annotated" / "images"
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
     return prepare_network(EMBEDDED_PREFIX, 0, EDGE, tmp_path_factory.mktemp("cache"))
+
+
+def test_a_model_that_is_no_checkpoint_of_mxnet_is_refused_with_a_sentence(network: Network) -> None:
+    with pytest.raises(EngineError, match=r"runs checkpoints of MXNet, and nanodet_plus_m is none\. Set MODEL_PREFIX"):
+        create_engine(replace(network, name="nanodet_plus_m", family="nanodet_plus"), EngineOptions(engine="mxnet"))
 
 
 def load(path: Path) -> Image.Image:
