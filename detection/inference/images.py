@@ -14,6 +14,9 @@ from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MIN_EDGE_PX = 8
+# A picture that takes several steps to become RGB takes them in strips: each step is a copy, and a PNG of 20 kB may
+# have as many pixels as a large photo.
+_STRIP_PIXELS = 1 << 20
 # What Pillow's decoders raise on damaged files. Listed, so that a mistake of ours is not reported as a bad photo.
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, struct.error, zlib.error)
 _UNREADABLE = "The photo cannot be read: it is damaged, incomplete, or not a JPEG, PNG or WebP. Send another file."
@@ -126,14 +129,24 @@ def _orientation(image: Image.Image) -> int:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image.copy() if getattr(image, "is_animated", False) else image
-    if image.mode.startswith("I"):
-        sixteen_bits = np.clip(np.asarray(image, dtype=np.int64), 0, 65535)
+    if not (image.mode.startswith("I") or image.has_transparency_data):
+        return image.convert("RGB")
+    rgb = Image.new("RGB", image.size)
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        strip = (0, top, image.width, min(top + rows, image.height))
+        rgb.paste(_flat(image.crop(strip)), strip)
+    return rgb
+
+
+def _flat(strip: Image.Image) -> Image.Image:
+    """16 bits as 8, or transparency on white: in RGB."""
+    if strip.mode.startswith("I"):
+        sixteen_bits = np.clip(np.asarray(strip), 0, 65535)
         return Image.fromarray((sixteen_bits >> 8).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        with_alpha = image.convert("RGBA")
-        white = Image.new("RGBA", with_alpha.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, with_alpha).convert("RGB")
-    return image.convert("RGB")
+    with_alpha = strip.convert("RGBA")
+    white = Image.new("RGBA", with_alpha.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, with_alpha).convert("RGB")
 
 
 def _upright(image: Image.Image, orientation: int) -> Image.Image:
