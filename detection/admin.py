@@ -8,6 +8,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from detection import (
     admin_models,  # noqa: F401  (registers its page)
@@ -15,12 +17,13 @@ from detection import (
     services,
 )
 from detection.accounts import StaffNameAndPassword
+from detection.class_titles import class_title
 from detection.filters import DetectionFilter
 from detection.models import DetectedObject, Detection, Photo
 
 admin.site.login_form = StaffNameAndPassword
-admin.site.site_header = admin.site.site_title = "Object detector"
-admin.site.index_title = "Past detections and accounts"
+admin.site.site_header = admin.site.site_title = _("Object detector")
+admin.site.index_title = _("Past detections and accounts")
 
 
 class ReadOnlyAdmin:
@@ -48,13 +51,13 @@ class DetectedObjectInline(ReadOnlyAdmin, admin.TabularInline[DetectedObject, De
 class ClassFilter(admin.SimpleListFilter):
     """Detections that report an object of a class of the loaded (or any recorded) model."""
 
-    title = "class"
+    title = _("Class")
     parameter_name = "class"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The classes that were found so far."""
         names = DetectedObject.objects.order_by("class_name").values_list("class_name", flat=True).distinct()
-        return [(name, name) for name in names]
+        return [(name, class_title(name)) for name in names]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Detection]) -> QuerySet[Detection]:
         """The same filter as the API's."""
@@ -69,7 +72,7 @@ class DetectionAdmin(ReadOnlyAdmin, admin.ModelAdmin[Detection]):
     list_display_links = ("thumbnail", "photo_name")
     list_filter = (ClassFilter, "created_at", "engine", "source", "model_name")
     search_fields = ("=uuid", "photo__original_name", "=photo__sha256", "model_name")
-    search_help_text = "Photo name, detection id, photo hash or model name"
+    search_help_text = _("Photo name, detection id, photo hash or model name")
     list_select_related = ("photo",)
     list_per_page = 50
     show_full_result_count = False
@@ -108,38 +111,39 @@ class DetectionAdmin(ReadOnlyAdmin, admin.ModelAdmin[Detection]):
         for detection in queryset.select_related("photo"):
             services.delete_detection(detection)
 
-    @admin.display(description="photo")
+    @admin.display(description=_("Photo"))
     def thumbnail(self, detection: Detection) -> SafeString:
         """A small picture."""
         return format_html(
             '<img src="{}" alt="" loading="lazy" height="60">', reverse("detection-thumbnail", args=[detection.uuid])
         )
 
-    @admin.display(description="name", ordering="photo__original_name")
+    @admin.display(description=_("Name"), ordering="photo__original_name")
     def photo_name(self, detection: Detection) -> str:
         """The caller's name for the photo."""
-        return detection.photo.original_name or "(no name)"
+        return detection.photo.original_name or gettext("(no name)")
 
-    @admin.display(description="size")
+    @admin.display(description=_("Size"))
     def photo_size(self, detection: Detection) -> str:
         """Pixels and bytes."""
         photo = detection.photo
         return f"{photo.width} x {photo.height} pixels, {photo.size_bytes:,} bytes, {photo.get_format_display()}"
 
-    @admin.display(description="objects")
+    @admin.display(description=_("Objects"))
     def found(self, detection: Any) -> str:
         """The reported objects."""
-        return (
-            ", ".join(f"{found.class_name} {found.probability:.2f}" for found in detection.reported_objects) or "none"
-        )
+        return ", ".join(
+            f"{class_title(found.class_name)} {found.probability:.2f}" for found in detection.reported_objects
+        ) or gettext("No objects")
 
-    @admin.display(description="detection")
+    @admin.display(description=_("Detection"))
     def annotated_picture(self, detection: Detection) -> SafeString:
         """The photo with red boxes; a click opens the page of the detection."""
         return format_html(
-            '<a href="{}"><img src="{}" alt="The photo with a box around each reported object" class="annotated"></a>',
+            '<a href="{}"><img src="{}" alt="{}" class="annotated"></a>',
             detection.get_absolute_url(),
             reverse("detection-annotated", args=[detection.uuid]),
+            gettext("The photo with a box around each reported object"),
         )
 
 

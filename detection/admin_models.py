@@ -3,6 +3,8 @@
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from detection import model_versions
 from detection.inference.errors import InferenceError
@@ -27,16 +29,20 @@ class ModelVersionAdmin(admin.ModelAdmin[ModelVersion]):
         """`manage.py model remove` deletes the files too."""
         return False
 
-    @admin.action(description="Let the chosen version answer", permissions=["change"])
+    @admin.action(description=_("Let the chosen version answer"), permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
         """Try the version and make it the active one; what is wrong is told and changes nothing."""
         rows = list(queryset)
         if len(rows) != 1:
-            self.message_user(request, "Choose one version: one model answers by default.", messages.ERROR)
+            self.message_user(request, gettext("Choose one version: one model answers by default."), messages.ERROR)
             return
         try:
             model_versions.activate(rows[0])
         except (ModelVersionError, InferenceError) as error:
             self.message_user(request, str(error), messages.ERROR)
             return
-        self.message_user(request, f"{rows[0]} is active; every server changes to it within seconds.", messages.SUCCESS)
+        self.message_user(
+            request,
+            gettext("%(version)s is active; every server changes to it within seconds.") % {"version": rows[0]},
+            messages.SUCCESS,
+        )

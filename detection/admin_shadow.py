@@ -8,6 +8,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.translation import gettext
 
 from detection import pictures, services, shadow_report
 from detection.models import ShadowRun
@@ -44,7 +45,7 @@ class ShadowRunAdmin(admin.ModelAdmin[ShadowRun]):
         pair = next((each for each in known if each.key == wanted), known[0] if known else None)
         context = {
             **self.admin_site.each_context(request),
-            "title": "Where the shadow model disagrees",
+            "title": gettext("Where the shadow model disagrees"),
             "opts": self.opts,
             "shadow_model": services.config().shadow_model,
             "share_percent": f"{services.config().shadow_share * 100:g}",

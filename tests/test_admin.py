@@ -45,7 +45,7 @@ def test_list_names_what_has_no_name_and_no_object(admin_client: Client) -> None
     stored_detection(original_name="")
     html = admin_client.get(LIST).content.decode()
     assert "(no name)" in html
-    assert '<td class="field-found">none</td>' in html
+    assert '<td class="field-found">No objects</td>' in html
 
 
 def test_list_is_newest_first(admin_client: Client) -> None:
