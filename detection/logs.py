@@ -8,6 +8,9 @@ from typing import Any
 from detection import request_id
 from detection.conf import Config
 
+# No line shows them, and each of them costs a look-up for every record.
+logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message", "taskName"}
 
 

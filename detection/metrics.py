@@ -17,6 +17,7 @@ from detection.inference.errors import OverloadedError
 from detection.inference.network import Network
 from detection.inference.types import FoundObject, ImageArray
 
+M = TypeVar("M", Counter, Gauge, Histogram)
 R = TypeVar("R")
 _FAST_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
@@ -90,11 +91,20 @@ MEMORY = Gauge(
 MAX_MODELS = 50
 OTHER_MODELS = ("other", "")
 _models: set[tuple[str, str]] = set()
+_series: dict[tuple[Any, tuple[str, ...]], Any] = {}
 
 _MEMORY_READ_S = 5.0
 _memory_read = deque([-_MEMORY_READ_S], maxlen=1)
 _SEVERAL = "PROMETHEUS_MULTIPROC_DIR"
 _STATM = Path("/proc/self/statm")
+
+
+def series(metric: M, *labels: str) -> M:
+    """The series of a metric with these labels, kept: `labels()` takes a lock, and a photo needs some twenty."""
+    found: M | None = _series.get((metric, labels))
+    if found is None:
+        found = _series[metric, labels] = metric.labels(*labels)
+    return found
 
 
 def model_labels(network: Network) -> tuple[str, str]:
@@ -112,25 +122,25 @@ def observe_photo(network: Network, stages_ms: Iterable[tuple[str, float]], obje
     labels = model_labels(network)
     for stage, spent_ms in stages_ms:
         observe_stage(stage, spent_ms)
-    PHOTOS.labels(*labels).inc()
+    series(PHOTOS, *labels).inc()
     empty = True
     for found in objects:
         empty = False
-        OBJECTS.labels(found.class_name).inc()
+        series(OBJECTS, found.class_name).inc()
         SCORES.observe(found.probability)
     if empty:
-        EMPTY_PHOTOS.labels(*labels).inc()
+        series(EMPTY_PHOTOS, *labels).inc()
 
 
 def observe_verdicts(kinds: Iterable[str]) -> None:
     """Count what a reviewer said."""
     for kind in kinds:
-        VERDICTS.labels(kind).inc()
+        series(VERDICTS, kind).inc()
 
 
 def observe_stage(stage: str, spent_ms: float) -> None:
     """Count one step that took so many milliseconds."""
-    STAGE_SECONDS.labels(stage).observe(spent_ms / 1000.0)
+    series(STAGE_SECONDS, stage).observe(spent_ms / 1000.0)
 
 
 def submit(detector: Detector, data: bytes, min_probability: float) -> Future[Prediction]:
@@ -146,7 +156,7 @@ def submit_input(detector: Detector, image_rgb: ImageArray) -> Future[Outputs]:
 def _introduce(detector: Detector) -> None:
     if detector.on_batch is not observe_batch:
         network, engine = detector.network, detector.engine
-        MODEL_INFO.labels(*model_labels(network), network.sha256, engine.name, engine.device, engine.precision).set(1)
+        series(MODEL_INFO, *model_labels(network), network.sha256, engine.name, engine.device, engine.precision).set(1)
         detector.on_batch = observe_batch
 
 
@@ -155,7 +165,7 @@ def _watched(detector: Detector, submit: Callable[[], Future[R]]) -> Future[R]:
     try:
         future = submit()
     except OverloadedError:
-        MODEL_REQUESTS.labels(*model_labels(detector.network), "refused").inc()
+        series(MODEL_REQUESTS, *model_labels(detector.network), "refused").inc()
         raise
     observe_load(detector)
     future.add_done_callback(lambda done: _observe_end(detector, done))
@@ -166,9 +176,9 @@ def _observe_end(detector: Detector, done: Future[Any]) -> None:
     observe_load(detector)
     labels = model_labels(detector.network)
     outcome = "left" if done.cancelled() else "answered" if done.exception() is None else "failed"
-    MODEL_REQUESTS.labels(*labels, outcome).inc()
+    series(MODEL_REQUESTS, *labels, outcome).inc()
     if outcome == "answered" and isinstance(done.result(), Prediction):
-        INFERENCE_SECONDS.labels(*labels).observe(dict(done.result().timings)["inference"] / 1000.0)
+        series(INFERENCE_SECONDS, *labels).observe(dict(done.result().timings)["inference"] / 1000.0)
 
 
 def observe_batch(photos: int) -> None:
@@ -179,8 +189,8 @@ def observe_batch(photos: int) -> None:
 def observe_load(detector: Detector) -> None:
     """How many photos a model has, and how many of them its workers cannot take."""
     name, in_flight = detector.network.name, detector.in_flight
-    IN_FLIGHT.labels(name).set(in_flight)
-    QUEUE_DEPTH.labels(name).set(max(0, in_flight - detector.workers))
+    series(IN_FLIGHT, name).set(in_flight)
+    series(QUEUE_DEPTH, name).set(max(0, in_flight - detector.workers))
     if time.monotonic() - _memory_read[-1] > _MEMORY_READ_S:
         observe_memory()
 

@@ -68,7 +68,7 @@ class Shadow:
         try:
             self._waiting.put_nowait(kept)
         except queue.Full:
-            metrics.SHADOW_PHOTOS.labels("dropped").inc()
+            metrics.series(metrics.SHADOW_PHOTOS, "dropped").inc()
 
     def join(self) -> None:
         """Wait until everything that was taken is compared or dropped."""
@@ -92,7 +92,7 @@ class Shadow:
         try:
             while (kept := self._waiting.get()) is not None and not self._ending.is_set():
                 if candidate is not None:
-                    metrics.SHADOW_PHOTOS.labels(_outcome(kept, candidate)).inc()
+                    metrics.series(metrics.SHADOW_PHOTOS, _outcome(kept, candidate)).inc()
                 self._waiting.task_done()
         finally:
             if candidate is not None:

@@ -66,8 +66,8 @@ class Watch:
             known: Any = {**scope, _KEY: seen}
             await self._app(known, receive, send_seen)
         finally:
-            metrics.REQUESTS.labels(seen.route, str(seen.status)).inc()
-            metrics.REQUEST_SECONDS.labels(seen.route).observe(time.perf_counter() - started)
+            metrics.series(metrics.REQUESTS, seen.route, str(seen.status)).inc()
+            metrics.series(metrics.REQUEST_SECONDS, seen.route).observe(time.perf_counter() - started)
 
 
 class RouteMiddleware(MiddlewareMixin):
