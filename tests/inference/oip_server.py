@@ -183,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
         assert isinstance(header["id"], str)
         pixels = photos["data"] if length is None else np.frombuffer(body[int(length) :], np.uint8)
         outputs = self.plan.run(np.array(pixels, np.uint8).reshape(photos["shape"]), failure)
-        binary = bool(header.get("parameters", {}).get("binary_data_output"))
+        binary = all(each["parameters"]["binary_data"] for each in header["outputs"])
         rows: list[dict[str, Any]] = [
             {"name": name, "datatype": _TYPES[str(array.dtype)], "shape": list(array.shape)}
             for name, array in outputs.items()

@@ -47,7 +47,13 @@ class OnnxModel(Model):
             output = InferOutput(name, list(array.shape), "FP32")
             output.set_data_from_numpy(np.ascontiguousarray(array))
             outputs.append(output)
-        return InferResponse(payload.id, self.name, outputs)
+        return InferResponse(
+            payload.id,
+            self.name,
+            outputs,
+            use_binary_outputs=payload.use_binary_outputs,
+            requested_outputs=payload.request_outputs,
+        )
 
 
 def _described(value: Any) -> dict[str, Any]:

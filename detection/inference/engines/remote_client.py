@@ -8,7 +8,7 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,26 +72,27 @@ class RemoteClient(Protocol):
         ...
 
 
-def open_client(options: RemoteOptions, input_name: str, model: str) -> RemoteClient:
+def open_client(options: RemoteOptions, model: str, input_name: str, output_names: Sequence[str]) -> RemoteClient:
     """A client for the scheme of the address; nothing is sent yet. model: NAME or NAME/VERSION."""
-    scheme, _, address = options.url.partition("://")
-    kind = HttpClient if scheme in {"http", "https"} else GrpcClient
-    return kind(address, scheme in {"https", "grpcs"}, options.connections, input_name, model)
+    kind = HttpClient if options.url.startswith("http") else GrpcClient
+    return kind(options, model, input_name, output_names)
 
 
 class HttpClient:
     """JSON over HTTP, tensors behind it as they lie in memory where the server can read them so."""
 
-    def __init__(self, address: str, tls: bool, connections: int, input_name: str, model: str) -> None:
+    def __init__(self, options: RemoteOptions, model: str, input_name: str, output_names: Sequence[str]) -> None:
+        scheme, _, address = options.url.partition("://")
         self.model = model
         name, _, version = model.partition("/")
-        self._path = f"{'https' if tls else 'http'}://{address}/v2/models/{name}"
+        self._path = f"{scheme}://{address}/v2/models/{name}"
         if version:
             self._path += f"/versions/{version}"
         self._input_name = input_name
+        self._output_names = output_names
         self._binary = True
         # One more, for the question whether it is ready.
-        self._pool = urllib3.PoolManager(maxsize=connections + 1, block=True, retries=False)
+        self._pool = urllib3.PoolManager(maxsize=options.connections + 1, block=True, retries=False)
 
     def metadata(self, timeout_s: float) -> Mapping[str, Any]:
         """See `RemoteClient`."""
@@ -126,10 +127,11 @@ class HttpClient:
         """See `RemoteClient`."""
         photos = triton_http.InferInput(self._input_name, list(batch_rgb.shape), "UINT8")
         photos.set_data_from_numpy(batch_rgb, binary_data=self._binary)
-        body, header_length = triton_http.InferenceServerClient.generate_request_body([photos], request_id=_new_id())
-        if self._binary:
-            # For all outputs, without naming them.
-            body, header_length = _asking_for_binary(body, header_length)
+        # Each output by name: not every server knows the short way to ask for all of them in binary.
+        outputs = [triton_http.InferRequestedOutput(name, binary_data=self._binary) for name in self._output_names]
+        body, header_length = triton_http.InferenceServerClient.generate_request_body(
+            [photos], outputs=outputs, request_id=_new_id()
+        )
         headers = {"Content-Type": "application/octet-stream" if self._binary else "application/json"}
         if header_length is not None:
             headers["Inference-Header-Content-Length"] = str(header_length)
@@ -188,13 +190,6 @@ def _new_id() -> str:
     return uuid.uuid4().hex
 
 
-def _asking_for_binary(body: bytes, header_length: int) -> tuple[bytes, int]:
-    header = json.loads(body[:header_length])
-    header.setdefault("parameters", {})["binary_data_output"] = True
-    written = json.dumps(header).encode()
-    return written + body[header_length:], len(written)
-
-
 def _read_until(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
     blocks, size = [], 0
     # What has come so far, so that a server that dribbles is noticed.
@@ -218,13 +213,15 @@ def _reason(content: bytes) -> str:
 class GrpcClient:
     """One channel; gRPC sends many requests over it at once."""
 
-    def __init__(self, address: str, tls: bool, connections: int, input_name: str, model: str) -> None:
+    def __init__(self, options: RemoteOptions, model: str, input_name: str, output_names: Sequence[str]) -> None:
+        scheme, _, address = options.url.partition("://")
         self.model = model
         self._name, _, self._version = model.partition("/")
         self._input_name = input_name
+        self._output_names = output_names
         self._client = triton_grpc.InferenceServerClient(
             address,
-            ssl=tls,
+            ssl=scheme == "grpcs",
             channel_args=[
                 ("grpc.max_send_message_length", -1),
                 ("grpc.max_receive_message_length", _MOST_BYTES),
@@ -261,9 +258,15 @@ class GrpcClient:
         """See `RemoteClient`."""
         photos = triton_grpc.InferInput(self._input_name, list(batch_rgb.shape), "UINT8")
         photos.set_data_from_numpy(np.ascontiguousarray(batch_rgb))
+        outputs = [triton_grpc.InferRequestedOutput(name) for name in self._output_names]
         with _grpc_errors():
             result = self._client.infer(
-                self._name, [photos], self._version, request_id=_new_id(), client_timeout=max(timeout_s, 0.001)
+                self._name,
+                [photos],
+                self._version,
+                outputs=outputs,
+                request_id=_new_id(),
+                client_timeout=max(timeout_s, 0.001),
             )
         try:
             return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}

@@ -118,7 +118,8 @@ def create(network: Network, options: EngineOptions) -> RemoteEngine:
     if not options.remote.url:
         raise EngineError("MODEL_ENGINE=remote needs REMOTE_URL: http://HOST:PORT or grpc://HOST:PORT of the server.")
     inputs, outputs = _signature(network)
-    client = open_client(options.remote, inputs[0].name, options.remote.model or network.name)
+    model = options.remote.model or network.name
+    client = open_client(options.remote, model, inputs[0].name, [each.name for each in outputs])
     try:
         theirs = client.metadata(options.remote.timeout_s)
         batch_is_free = _check(theirs, inputs, outputs, client.model)
