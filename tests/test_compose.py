@@ -1,0 +1,172 @@
+"""compose.yaml without Docker's engine: Compose reads it, what it names is there, its proxy runs before two servers."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from websockets.sync.client import connect
+
+from detection.conf import BASE_DIR, load_config
+from tests.serving import Server, running_server
+
+COMPOSE = BASE_DIR / "compose.yaml"
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+GIVEN = {"SECRET_KEY": "key", "POSTGRES_PASSWORD": "password", "STORE_SECRET": "secret"}
+JPEG = {"Content-Type": "image/jpeg"}
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def document() -> Any:
+    return yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+
+
+def compose(*arguments: str, **given: str) -> "subprocess.CompletedProcess[str]":
+    """Docker Compose, as a plugin or a program of its own."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]) is None:
+            continue
+        if subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0:
+            environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **given}
+            return subprocess.run(
+                [*command, "-f", str(COMPOSE), *arguments],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=BASE_DIR,
+            )
+    pytest.skip("needs Docker Compose")
+
+
+def test_compose_reads_it() -> None:
+    read = compose("config", **GIVEN)
+    assert read.returncode == 0, read.stderr
+    services = yaml.safe_load(read.stdout)["services"]
+    assert {"proxy", "web-1", "web-2", "postgres", "redis", "store"} <= set(services)
+    assert services["web-2"]["environment"]["AWS_SECRET_ACCESS_KEY"] == "secret"
+
+
+def test_compose_asks_for_what_has_to_be_secret() -> None:
+    refused = compose("config", SECRET_KEY="key", POSTGRES_PASSWORD="password")
+    assert refused.returncode != 0
+    assert "put it into .env" in refused.stderr
+
+
+def test_our_server_understands_the_settings_of_the_replicas(document: Any) -> None:
+    environment = {
+        name: re.sub(r"\$\{(\w+)(?::[-?]([^}]*))?\}", lambda found: GIVEN.get(found[1], found[2] or ""), str(value))
+        for name, value in document["services"]["web-1"]["environment"].items()
+    }
+    config = load_config(environment)
+    assert config.problems == ()
+    assert config.photo_store is not None
+    assert (config.photo_store.bucket, config.photo_store.endpoint) == ("photos", "http://store:9000")
+    assert (config.access, config.database_url) == ("login", "postgres://detector:password@postgres/detector")
+
+
+def test_replicas_differ_in_nothing_but_their_volume_and_start(document: Any) -> None:
+    one, two = (dict(document["services"][name]) for name in ("web-1", "web-2"))
+    for different in ("volumes", "depends_on"):
+        assert one.pop(different) != two.pop(different)
+    assert one == two
+
+
+def test_every_service_has_a_health_check_or_that_of_our_image(document: Any) -> None:
+    services = document["services"]
+    assert {name for name, service in services.items() if "healthcheck" not in service} == {"web-1", "web-2"}
+    assert "HEALTHCHECK" in (BASE_DIR / "Dockerfile").read_text(encoding="utf-8")
+    for service in services.values():
+        for needed, condition in service.get("depends_on", {}).items():
+            assert (needed in services, condition) == (True, {"condition": "service_healthy"})
+
+
+def test_only_the_proxy_is_reached_from_outside(document: Any) -> None:
+    assert {name for name, service in document["services"].items() if "ports" in service} == {"proxy"}
+
+
+def test_files_and_volumes_that_are_named_exist(document: Any) -> None:
+    for service in document["services"].values():
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            # What `export_model` writes is not there before.
+            assert source in document["volumes"] or source == "./triton-models" or (BASE_DIR / source).is_file()
+        if "build" in service:
+            assert (BASE_DIR / service["build"] / "Dockerfile").is_file()
+
+
+def test_proxy_lets_pass_a_little_more_than_our_server() -> None:
+    text = (BASE_DIR / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+    (megabytes,) = re.findall(r"client_max_body_size (\d+)m;", text)
+    assert load_config({}).max_body_bytes < int(megabytes) << 20
+
+
+@contextmanager
+def nginx(folder: Path, *servers: Server) -> Iterator[str]:
+    """The proxy of compose.yaml before servers of this machine."""
+    if NGINX is None:
+        pytest.skip("needs nginx")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    text = (BASE_DIR / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+    for number, server in enumerate(servers, start=1):
+        text = text.replace(f"web-{number}:8080", server.url.removeprefix("http://"))
+    (folder / "nginx.conf").write_text(text.replace("listen 8080", f"listen 127.0.0.1:{port}"))
+    program = ["-g", f"daemon off; pid {folder}/pid; error_log {folder}/log;"]
+    options = ["-p", str(folder), "-c", str(folder / "nginx.conf"), *program]
+    process = subprocess.Popen([NGINX, *options], stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while not answers(url):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_proxy_spreads_requests_and_passes_over_a_replica_that_was_killed(tmp_path: Path, chelsea: bytes) -> None:
+    settings = {"DATA_DIR": str(tmp_path / "data"), "LOG_LEVEL": "INFO", "THROTTLE_ANON": "40/hour"}
+    with running_server(settings) as one, running_server(settings) as two, nginx(tmp_path, one, two) as url:
+
+        def post(count: int, **headers: str) -> list[int]:
+            return [
+                httpx.post(f"{url}/predict?store=0", content=chelsea, headers={**JPEG, **headers}).status_code
+                for _ in range(count)
+            ]
+
+        assert post(8) == [200] * 8
+        assert all("Detected" in server.output for server in (one, two))
+        with connect(f"{url.replace('http', 'ws')}/ws/predict") as sent:
+            sent.send(chelsea)
+            assert "cat" in str(sent.recv(timeout=60))
+        # Our own sentence, and the proxy's answer to what is larger still.
+        assert (
+            httpx.post(f"{url}/predict", content=b"a" * 20_500_000, headers=JPEG).json()["error"].startswith("The body")
+        )
+        assert httpx.post(f"{url}/predict", content=b"a" * 23_000_000, headers=JPEG).status_code == 413
+        one.process.kill()
+        one.process.wait()
+        assert post(8) == [200] * 8
+        # Whoever claims another address is counted under its own all the same.
+        statuses = [post(1, **{"X-Forwarded-For": f"10.0.0.{number}"})[0] for number in range(40)]
+        assert statuses[-1] == 429
