@@ -14,14 +14,14 @@ ENV PYTHONUNBUFFERED=1 \
 
 WORKDIR /app
 
-COPY requirements.txt requirements-gpu.txt requirements-remote.txt ./
+COPY requirements.txt requirements-gpu.txt requirements-remote.txt requirements-tracing.txt ./
 RUN case "$VARIANT" in \
       cpu) pip install -r requirements.txt ;; \
       gpu) pip install -r requirements-gpu.txt ;; \
       *) echo "VARIANT is '$VARIANT': build with VARIANT=cpu or VARIANT=gpu." >&2; exit 1 ;; \
     esac
-# Model servers elsewhere: a few megabytes that every image may have.
-RUN pip install -r requirements-remote.txt
+# Model servers elsewhere, and traces: a few megabytes that every image may have.
+RUN pip install -r requirements-remote.txt -r requirements-tracing.txt
 
 COPY manage.py ./
 COPY detector_site detector_site

@@ -87,7 +87,7 @@ $(VENV)/.service-installed: requirements.txt $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.tools-installed: requirements-dev.txt requirements.txt requirements-remote.txt $(BIN)/python
+$(VENV)/.tools-installed: requirements-dev.txt requirements.txt requirements-remote.txt requirements-tracing.txt $(BIN)/python
 	@echo "Installing requirements-dev.txt into $(VENV): a minute or two at the first time."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $(VENV)/.service-installed $@

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 
+from detection import tracing
 from detection.conf import Config
 from detection.inference.cards import has_card, read_card
 from detection.inference.errors import CheckpointError
@@ -73,6 +74,21 @@ def check_shadow_model(app_configs: Sequence[Any] | None, **_kwargs: Any) -> lis
         hint = "Set SHADOW_MODEL to a folder with a model card in `models` or DATA_DIR/models, or unset it."
         return [checks.Error(str(error), hint=hint, id="detection.E003")]
     return []
+
+
+@checks.register()
+def check_tracing(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
+    """detection.E004: traces are asked for, and what makes them is not installed."""
+    config: Config = settings.DETECTOR
+    if not config.traces or tracing.is_installed():
+        return []
+    return [
+        checks.Error(
+            "OTEL_... asks for traces, and OpenTelemetry is not installed.",
+            hint="Run pip install -r requirements-tracing.txt, or set OTEL_TRACES_EXPORTER=none.",
+            id="detection.E004",
+        )
+    ]
 
 
 @checks.register()

@@ -17,6 +17,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import dj_database_url
 
+from detection.conf_tracing import read_tracing
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 # The embedded models, in the folder `models`; the first answers by default, the others when they are asked by name.
 EMBEDDED_MODELS = ("nanodet_plus_m", "mobilenet_ssd_voc")
@@ -147,6 +149,7 @@ class Config:
     csrf_trusted_origins: tuple[str, ...] = ()
     log_format: str = "text"
     log_level: str = "INFO"
+    traces: bool = False
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -255,6 +258,8 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
     data_dir = reader.read("DATA_DIR", Path, BASE_DIR / "var", "Set DATA_DIR to a folder.").resolve()
     prefix, edge = _default_model(data_dir / "models")
     _check_together(reader)
+    traces, misused = read_tracing(environ)
+    reader.problems += [Problem("detection.E001", message, hint) for message, hint in misused]
     return Config(
         rest_host=environ.get("REST_HOST") or "127.0.0.1",
         rest_port=reader.integer("REST_PORT", 8080, 0, 65535),
@@ -326,6 +331,7 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
         csrf_trusted_origins=reader.words("CSRF_TRUSTED_ORIGINS", ()),
         log_format=reader.choice("LOG_FORMAT", "text", LOG_FORMATS),
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+        traces=traces,
         problems=tuple(reader.problems),
     )
 

@@ -3,8 +3,9 @@
 import logging
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+from django.conf import settings
 
-from detection import metrics, services
+from detection import metrics, services, tracing
 from detection.inference.errors import InferenceError
 from detection.model_follower import following_the_active_model
 from detection.shadow import shadowing
@@ -28,9 +29,12 @@ class Lifespan:
             logger.error("%s", error)
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
+        if services.config().traces:
+            tracing.start(str(settings.SPECTACULAR_SETTINGS["VERSION"]))
         with upkeep(services.config()), following_the_active_model(), shadowing():
             await send({"type": "lifespan.startup.complete"})
             await receive()
         services.stop()
         metrics.forget_process()
+        tracing.stop()
         await send({"type": "lifespan.shutdown.complete"})

@@ -5,7 +5,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from detection import request_id
+from detection import request_id, tracing
 from detection.conf import Config
 
 # No line shows them, and each of them costs a look-up for every record.
@@ -46,12 +46,14 @@ class TextFormatter(logging.Formatter):
 
 
 class RequestIdFilter(logging.Filter):
-    """Lets everything pass, and notes to which request it belongs."""
+    """Lets everything pass, and notes to which request, and which trace, it belongs."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Always true."""
         if current := request_id.current():
             record.request_id = current
+        if trace := tracing.trace_id():
+            record.trace_id = trace
         return True
 
 

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import Error, transaction
 
-from detection import bookkeeping, metrics, photo_store
+from detection import bookkeeping, metrics, photo_store, tracing
 from detection.conf import Config
 from detection.errors import DetectionTimeoutError, ModelUnavailableError, StorageUnavailableError
 from detection.inference.detector import KEPT_PROBABILITY, Detector, DetectorOptions, Prediction, load_detector
@@ -297,8 +297,9 @@ def detect(upload: Upload) -> Answer:
     Raises ImageDecodeError, ImageTooLargeError, OverloadedError, EngineError, DetectionTimeoutError, and
     StorageUnavailableError (then nothing of the detection was kept).
     """
-    detector, future = submit(upload)
-    return keep(upload, result_of(future, config().request_timeout_s), detector)
+    with tracing.photo(upload.source, len(upload.data)):
+        detector, future = submit(upload)
+        return keep(upload, result_of(future, config().request_timeout_s), detector)
 
 
 def result_of(future: "concurrent.futures.Future[R]", timeout_s: float) -> R:
@@ -323,6 +324,11 @@ def keep(upload: Upload, prediction: Prediction, detector: Detector) -> Answer:
 
 async def detect_async(upload: Upload) -> Answer:
     """`detect` for the event loop. When the caller is cancelled, a photo that still waits leaves the queue."""
+    with tracing.photo(upload.source, len(upload.data)):
+        return await _detect_async(upload)
+
+
+async def _detect_async(upload: Upload) -> Answer:
     if _service.resident(upload.model) is None:
         await asyncio.to_thread(_service.model, upload.model)
     detector, future = submit(upload)
@@ -371,6 +377,7 @@ def _answer(upload: Upload, prediction: Prediction, detector: Detector, detectio
     threshold = _threshold(upload, detector)
     objects = tuple(found for found in prediction.objects if found.probability > threshold)
     metrics.observe_photo(detector.network, prediction.timings, objects)
+    tracing.stages(prediction.timings, detector.network.full_name, len(objects))
     _log(upload, prediction, len(objects), detection_uuid)
     return Answer(objects, detection_uuid, prediction.timings, prediction.info.size_wh, detector.network.full_name)
 

@@ -1,4 +1,4 @@
-"""The outermost ASGI layer: gives each request its id, and tells the metrics how it was answered."""
+"""The outermost ASGI layer: gives each request its id, and tells metrics and traces how it was answered."""
 
 import time
 from typing import Any
@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.deprecation import MiddlewareMixin
 
-from detection import metrics, request_id
+from detection import metrics, request_id, tracing
 from detection.asgi_responses import header
 
 _KEY = "detector.seen"
@@ -46,13 +46,15 @@ class Watch:
             await self._app(scope, receive, send)
             return
         given = request_id.sane_or_new(header(scope, request_id.HEADER))
-        with request_id.bound(given):
+        with request_id.bound(given), tracing.request(scope, given) as span:
             if scope["type"] == "http":
-                await self._count(scope, receive, send, given.encode("ascii"))
+                await self._count(scope, receive, send, given.encode("ascii"), span)
             else:
                 await self._app(scope, receive, send)
 
-    async def _count(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable, given: bytes) -> None:
+    async def _count(
+        self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable, given: bytes, span: Any
+    ) -> None:
         seen = _Seen(_STATIC if scope["path"].startswith(self._static) else _UNKNOWN)
         started = time.perf_counter()
 
@@ -68,6 +70,7 @@ class Watch:
         finally:
             metrics.series(metrics.REQUESTS, seen.route, str(seen.status)).inc()
             metrics.series(metrics.REQUEST_SECONDS, seen.route).observe(time.perf_counter() - started)
+            tracing.answered(span, scope["method"], seen.route, seen.status)
 
 
 class RouteMiddleware(MiddlewareMixin):

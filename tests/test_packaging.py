@@ -152,7 +152,7 @@ def bare_path(tmp_path: Path) -> Path:
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
     shutil.copy(BASE_DIR / "Makefile", tmp_path)
-    for name in ("requirements.txt", "requirements-dev.txt", "requirements-remote.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-remote.txt", "requirements-tracing.txt"):
         shutil.copy(BASE_DIR / name, tmp_path)
     path = tmp_path / "bin"
     path.mkdir()
