@@ -20,7 +20,7 @@ __all__ = ["fresh_counts", "login", "uploads"]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 # What asks nobody, whatever the method: the way in, and whether the server lives.
-PUBLIC = {"login", "healthz", "readyz", "oip-live", "oip-ready"}
+PUBLIC = {"login", "language", "script-texts", "healthz", "readyz", "oip-live", "oip-ready"}
 TURNED_AWAY = {302, 401, 403, 404, 405}
 # For a body that could not be used whosever it is.
 SAID_NOTHING = TURNED_AWAY | {400}
