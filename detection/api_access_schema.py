@@ -28,6 +28,8 @@ _COMMON = {
     "429": "Too many requests; `Retry-After` says when to come back.",
     "503": "Overloaded, or the database does not answer; `Retry-After` says when to come back.",
 }
+# Whether the server lives is told to everybody, so that a balancer needs no token.
+OPEN_TO_ALL = frozenset({"/v2/health/live", "/v2/health/ready"})
 _OF_BODIES = {"408", "413"}
 _OF_CHANGES = {"403"}
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
@@ -36,15 +38,14 @@ _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}
 
 def describe_access(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """A hook of drf-spectacular: what every operation may answer, and that a token *or* a login is enough."""
-    for item in result["paths"].values():
+    for path, item in result["paths"].items():
         for method, operation in item.items():
             if method in _METHODS:
-                _describe(method, operation)
+                _describe(method, operation, needs_login=config().needs_login and path not in OPEN_TO_ALL)
     return result
 
 
-def _describe(method: str, operation: dict[str, Any]) -> None:
-    needs_login = config().needs_login
+def _describe(method: str, operation: dict[str, Any], *, needs_login: bool) -> None:
     operation["security"] = [{"token": []}, {"login": []}] if needs_login else []
     for status, description in _COMMON.items():
         if _is_possible(status, method, needs_login):

@@ -11,6 +11,8 @@ from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import Client
 
+from detection.api_access_schema import OPEN_TO_ALL
+
 METHODS = {"get", "post", "delete", "put", "patch"}
 
 
@@ -69,7 +71,10 @@ def test_description_says_who_may_call(access: str, security: Any, unknown: bool
     user = get_user_model().objects.create(username="anna")
     client.force_login(user)
     described = client.get("/api/schema/", {"format": "json"}).json()
-    operations = [operation for item in described["paths"].values() for operation in item.values()]
+    public = [item["get"] for path, item in described["paths"].items() if path in OPEN_TO_ALL]
+    assert [(each["security"], "401" in each["responses"]) for each in public] == [([], False)] * 2
+    closed = [item for path, item in described["paths"].items() if path not in OPEN_TO_ALL]
+    operations = [operation for item in closed for operation in item.values()]
     assert {json.dumps(operation["security"]) for operation in operations} == {json.dumps(security)}
     assert all("401" in operation["responses"] for operation in operations) is unknown
 
