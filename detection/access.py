@@ -50,6 +50,11 @@ def visible_to(caller: Caller, rows: QuerySet[M], owner: str = "owner") -> Query
     return rows.none() if caller.user_id is None else rows.filter(**{owner: caller.user_id})
 
 
+def limits(caller: Caller) -> int | None:
+    """Whose rows alone `visible_to` leaves, where it leaves only one user's; 0 where it leaves none."""
+    return None if not config().needs_login or caller.is_staff else caller.user_id or 0
+
+
 class LoginMiddleware(LoginRequiredMiddleware):
     """Django's own, where ACCESS=login: each view asks for a login unless it says that it does not.
 

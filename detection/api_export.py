@@ -56,6 +56,7 @@ class ExportView(APIView):
             OpenApiParameter("date_from", OpenApiTypes.DATE),
             OpenApiParameter("date_to", OpenApiTypes.DATE),
             OpenApiParameter("source", OpenApiTypes.STR, enum=Detection.Source.values),
+            OpenApiParameter("reviewed", OpenApiTypes.STR, enum=["0", "1"], description="1: whose review is done."),
             OpenApiParameter("batch", OpenApiTypes.UUID, description="Detections of one batch."),
             OpenApiParameter("model", OpenApiTypes.STR, description="Detections by NAME or NAME@VERSION."),
         ],
@@ -68,7 +69,7 @@ class ExportView(APIView):
         chosen = _format(request)
         photos = parse_flag(request.query_params, "photos", default=False)
         detections = removals.shown(visible_to(caller_of(request.user), Detection.objects.all()))
-        filters = DetectionFilter(request.query_params, detections)
+        filters = DetectionFilter(request.query_params, detections, request=request)
         if not filters.is_valid():
             raise ValidationError(filters.errors)
         export = Export(Selection.of(filters.qs, classes_of_models(filters.qs)), chosen, photos)

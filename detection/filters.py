@@ -4,38 +4,36 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import django_filters
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from detection.models import DetectedObject, Detection
+from detection.access import caller_of, limits
+from detection.models import Detection
+
+_OF_OBJECTS = ("class", "min_probability", "reviewed")
 
 
 class DetectionFilter(django_filters.FilterSet):
     """class: of a reported object; min_probability: of a reported object (of that class, when both are given);
     date_from and date_to: days, both included, in the server's time zone; source: how the photo came in;
-    batch: the id of the batch that it came in with; model: the one that made it, NAME or NAME@VERSION.
+    batch: the id of the batch that it came in with; reviewed: 1 for those whose review is done, 0 for the others;
+    model: the one that made it, NAME or NAME@VERSION.
+
+    All but `batch` and `model` is looked up in the list entries (`bookkeeping.py`) where a filter is about objects, for no index of
+    the detections themselves could find the few that match among a million.
     """
 
     min_probability = django_filters.NumberFilter(method="take_together", min_value=0, max_value=1)
-    date_from = django_filters.DateFilter(method="take_from")
-    date_to = django_filters.DateFilter(method="take_to")
-    source = django_filters.ChoiceFilter(choices=Detection.Source.choices)
+    date_from = django_filters.DateFilter(method="take_together")
+    date_to = django_filters.DateFilter(method="take_together")
+    source = django_filters.ChoiceFilter(choices=Detection.Source.choices, method="take_together")
     batch = django_filters.UUIDFilter(field_name="batch_item__batch__uuid")
     model = django_filters.CharFilter(method="take_model", max_length=300)
+    reviewed = django_filters.ChoiceFilter(choices=(("0", "not reviewed"), ("1", "reviewed")), method="take_together")
 
     class Meta:
         model = Detection
         fields: list[str] = []
-
-    def take_from(self, queryset: QuerySet[Detection], _name: str, day: date) -> QuerySet[Detection]:
-        """From the first moment of a day; a plain range of `created_at`, which its index serves."""
-        return queryset.filter(created_at__gte=_midnight(day))
-
-    def take_to(self, queryset: QuerySet[Detection], _name: str, day: date) -> QuerySet[Detection]:
-        """To the last moment of a day."""
-        if day == date.max:
-            return queryset
-        return queryset.filter(created_at__lt=_midnight(day + timedelta(days=1)))
 
     def take_model(self, queryset: QuerySet[Detection], _name: str, model: str) -> QuerySet[Detection]:
         """All versions of a model, or one."""
@@ -43,22 +41,44 @@ class DetectionFilter(django_filters.FilterSet):
         return queryset.filter(model_name=name, **({"model_version": version} if version else {}))
 
     def take_together(self, queryset: QuerySet[Detection], _name: str, _value: Any) -> QuerySet[Detection]:
-        """Left to `filter_queryset`: class and probability must be true of the same object."""
+        """Left to `filter_queryset`: all of it must be true of the same row, which one index serves."""
         return queryset
 
     def filter_queryset(self, queryset: QuerySet[Detection]) -> QuerySet[Detection]:
-        """Apply the filters one by one, then class and probability as one condition."""
+        """Apply all filters as one condition."""
         queryset = super().filter_queryset(queryset)
-        class_name = self.form.cleaned_data.get("class")
-        min_probability = self.form.cleaned_data.get("min_probability")
-        if not class_name and min_probability is None:
-            return queryset
-        objects = DetectedObject.objects.filter(detection=OuterRef("pk"), probability__gt=F("detection__threshold"))
-        if class_name:
-            objects = objects.filter(class_name=class_name)
-        if min_probability is not None:
-            objects = objects.filter(probability__gte=min_probability)
-        return queryset.filter(Exists(objects))
+        given = self.form.cleaned_data
+        if not any(given.get(name) not in {None, ""} for name in _OF_OBJECTS):
+            return queryset.filter(**_common(given, ""))
+        conditions = _common(given, "entries__") | _of_objects(given)
+        if self.request is not None and (owner_id := limits(caller_of(self.request.user))) is not None:
+            conditions["entries__owner_id"] = owner_id
+        # Pages are read in the order of these two, for it is that of the index (`history.page_of`).
+        return queryset.filter(**conditions).annotate(
+            listed_at=F("entries__created_at"), listed_id=F("entries__detection_id")
+        )
+
+
+def _common(given: dict[str, Any], row: str) -> dict[str, Any]:
+    """Conditions that detections and entries have alike. row: the way to it."""
+    conditions: dict[str, Any] = {}
+    if given.get("date_from"):
+        conditions[f"{row}created_at__gte"] = _midnight(given["date_from"])
+    if given.get("date_to") and given["date_to"] < date.max:
+        conditions[f"{row}created_at__lt"] = _midnight(given["date_to"] + timedelta(days=1))
+    if given.get("source"):
+        conditions[f"{row}source"] = given["source"]
+    return conditions
+
+
+def _of_objects(given: dict[str, Any]) -> dict[str, Any]:
+    """Conditions on the entry of a class, or on the one for all objects."""
+    conditions: dict[str, Any] = {"entries__class_name": given.get("class") or ""}
+    if given.get("min_probability") is not None:
+        conditions |= {"entries__highest__gte": float(given["min_probability"]), "entries__highest__gt": 0.0}
+    if given.get("reviewed"):
+        conditions["entries__is_reviewed"] = given["reviewed"] == "1"
+    return conditions
 
 
 def _midnight(day: date) -> datetime:

@@ -44,17 +44,16 @@ class Cursor:
         microseconds = (self.created_at - _EPOCH) // timedelta(microseconds=1)
         return f"{'newer' if self.towards_newer else 'older'}-{microseconds}-{self.detection_id}"
 
-    def beyond(self) -> Q:
+    def beyond(self, place: tuple[str, str] = ("created_at", "id")) -> Q:
         """The condition for the detections that lie past this cursor, in its direction.
 
-        It begins with a plain bound on the time, which databases look up in the index; the `or` alone makes them walk
-        through all rows before the cursor.
+        place: the fields of time and id that they are sorted by. It begins with a plain bound on the time, which
+        databases look up in the index; the `or` alone makes them walk through all rows before the cursor.
         """
-        if self.towards_newer:
-            past = Q(created_at__gt=self.created_at) | Q(id__gt=self.detection_id)
-            return Q(created_at__gte=self.created_at) & past
-        past = Q(created_at__lt=self.created_at) | Q(id__lt=self.detection_id)
-        return Q(created_at__lte=self.created_at) & past
+        time, number = place
+        past = "gt" if self.towards_newer else "lt"
+        further = Q(**{f"{time}__{past}": self.created_at}) | Q(**{f"{number}__{past}": self.detection_id})
+        return Q(**{f"{time}__{past}e": self.created_at}) & further
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +67,13 @@ class HistoryPage:
 
 def page_of(detections: QuerySet[Detection], cursor: Cursor | None, size: int = PAGE_SIZE) -> HistoryPage:
     """Read one page of the given detections; reads one more than it shows to know whether there is a next page."""
+    # Where a filter looks into the list entries, these hold the same values under the index that serves it.
+    is_listed = "listed_at" in detections.query.annotations
+    place = ("listed_at", "listed_id") if is_listed else ("created_at", "id")
     backwards = cursor is not None and cursor.towards_newer
     if cursor is not None:
-        detections = detections.filter(cursor.beyond())
-    order = ("created_at", "id") if backwards else ("-created_at", "-id")
+        detections = detections.filter(cursor.beyond(place))
+    order = place if backwards else tuple(f"-{name}" for name in place)
     rows = list(detections.order_by(*order)[: size + 1])
     more = len(rows) > size
     shown = rows[:size]

@@ -134,12 +134,12 @@ def judge(
 def undo(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
     """Take back the newest step that was not taken back yet, and return how the review stands then.
 
-    Raises RequestError when there is none, and ConflictError; then nothing was written.
+    Raises RequestError when there is none, or when it is a colleague's, and ConflictError; then nothing was written.
     """
     with transaction.atomic():
         before = _raise_version(detection, version)
         verdicts = list(before.detection.verdicts.all())
-        step = _newest_step(verdicts)
+        step = _newest_step(verdicts, reviewer)
         rows = _as_before(before, verdicts, step)
         for row in rows:
             row.undoes = step
@@ -259,12 +259,16 @@ def _verdict(state: ReviewState, kind: Verdict.Kind, class_name: str, box: Pixel
     return Verdict(kind=kind, class_name=name, x=box.x, y=box.y, width=box.width, height=box.height, **about)
 
 
-def _newest_step(verdicts: Sequence[Verdict]) -> int:
+def _newest_step(verdicts: Sequence[Verdict], reviewer: Reviewer) -> int:
     taken_back = {one.undoes for one in verdicts if one.undoes is not None}
-    steps = {one.step for one in verdicts if one.undoes is None} - taken_back
+    steps = {one.step: one for one in verdicts if one.undoes is None and one.step not in taken_back}
     if not steps:
         raise RequestError("There is nothing to undo in the review of this photo.")
-    return max(steps)
+    newest = max(steps)
+    by = steps[newest].reviewer_name
+    if by != reviewer.name:
+        raise RequestError(f"The newest step is one of {by or 'somebody else'}. Say what is right instead.")
+    return newest
 
 
 def _as_before(state: ReviewState, verdicts: Sequence[Verdict], step: int) -> list[Verdict]:

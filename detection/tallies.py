@@ -54,6 +54,14 @@ def score_bin(probability: float) -> str:
     return f"{min(int(probability * SCORE_BINS), SCORE_BINS - 1):02d}"
 
 
+def class_names(owner_id: int | None = None) -> list[str]:
+    """Every class that a detection has reported, in the alphabet's order; of one owner, if one is given."""
+    rows = Tally.objects.filter(kind=Tally.Kind.OBJECT, count__gt=0)
+    if owner_id is not None:
+        rows = rows.filter(owner_id=owner_id)
+    return sorted(rows.order_by().values_list("class_name", flat=True).distinct())
+
+
 def add(counts: Mapping[Key, int]) -> None:
     """Add to the rows, within the caller's transaction; in one order for all, so that no two wait for each other."""
     rows = [

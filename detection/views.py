@@ -15,20 +15,25 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from detection import known_models, model_list, presentation, removals, services, throttle
-from detection.access import caller_of, visible_to
+from detection import known_models, model_list, presentation, removals, services, tallies, throttle
+from detection.access import caller_of, limits, visible_to
 from detection.class_titles import class_title
 from detection.errors import ANSWERS, ModelUnavailableError, RequestError, describe, headers_for
 from detection.filters import DetectionFilter
 from detection.forms import PhotoForm, ThresholdForm, first_sentence
 from detection.history import BadCursorError, Cursor, HistoryPage, page_of
 from detection.inference.detector import KEPT_PROBABILITY
-from detection.models import DetectedObject, Detection
+from detection.models import Detection
 from detection.sentences import in_language
 
 RECENT_COUNT = 6
 SAMPLE_PHOTO = "detection/samples/chelsea.jpg"
-FILTER_LABELS = {"class": gettext_lazy("Object"), "date_from": gettext_lazy("From"), "date_to": gettext_lazy("To")}
+FILTER_LABELS = {
+    "class": gettext_lazy("Object"),
+    "reviewed": gettext_lazy("Review"),
+    "date_from": gettext_lazy("From"),
+    "date_to": gettext_lazy("To"),
+}
 _ANSWERED = tuple(kind for kind, _ in ANSWERS)
 
 
@@ -100,7 +105,7 @@ def restore_detection(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
     """Thumbnails of what was detected, newest first, by class and date, in pages of keyset cursors."""
-    filters = DetectionFilter(request.GET, presentation.with_reported_objects(_detections(request)))
+    filters = DetectionFilter(request.GET, presentation.with_reported_objects(_detections(request)), request=request)
     if not filters.is_valid():
         return _render_history(request, error=RequestError(_filter_sentence(filters)))
     try:
@@ -193,9 +198,8 @@ def _render(request: HttpRequest, template: str, context: dict[str, Any], error:
 
 
 def _known_classes(request: HttpRequest) -> list[tuple[str, str]]:
-    """The classes of all kept objects, also those of a model of the past, each with what pages call it."""
-    objects = visible_to(caller_of(request.user), DetectedObject.objects.all(), owner="detection__owner")
-    names = objects.order_by("class_name").values_list("class_name", flat=True).distinct()
+    """The classes of all reported objects, also those of a model of the past, each with what pages call it."""
+    names = tallies.class_names(limits(caller_of(request.user)))
     return sorted(((name, class_title(name)) for name in names), key=itemgetter(1))
 
 

@@ -351,7 +351,7 @@ def test_detections_that_come_in_meanwhile_are_left_out(monkeypatch: pytest.Monk
 def test_one_more_object_costs_no_more_queries(django_assert_num_queries: Any) -> None:
     for _ in range(3):
         stored_detection(("cat", 0.9), ("dog", 0.8))
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(8):
         download("format=jsonl")
 
 

@@ -138,6 +138,14 @@ def test_what_was_said_after_an_undo_is_undone_first() -> None:
     assert told(undo(detection, 5, ANNA)) == [("0", "", "cat")]
 
 
+def test_nobody_undoes_what_a_colleague_has_said() -> None:
+    detection = stored_detection(("cat", 0.9))
+    judge(detection, 0, [Statement("0", "rejected")], ANNA)
+    with pytest.raises(RequestError, match="one of anna"):
+        undo(detection, 1, BEN)
+    assert told(stands(detection)) == [("0", "rejected", "cat")]
+
+
 def test_second_of_two_reviewers_is_told_what_the_first_has_done() -> None:
     detection = stored_detection(("cat", 0.9))
     judge(detection, 0, [Statement("0", "rejected")], ANNA)

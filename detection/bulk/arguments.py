@@ -16,6 +16,7 @@ FILTERS = {
     "date_from": "from this day on (YYYY-MM-DD)",
     "date_to": "until this day, included (YYYY-MM-DD)",
     "source": f"how the photo came in: {', '.join(Detection.Source.values)}",
+    "reviewed": "1: detections whose review is done; 0: the others",
     "batch": "the id of a batch",
     "model": "the model that made them, NAME or NAME@VERSION",
 }
