@@ -16,10 +16,10 @@ from detection import removals, reviews
 from detection.access import caller_of, visible_to
 from detection.inference.types import PixelBox
 from detection.models import Detection, Verdict
+from detection.review_json import review_body
 from detection.review_queue import ORDERS, Queue
-from detection.reviews import ConflictError, Reviewer, ReviewState, Statement, reviewer_of
+from detection.reviews import ConflictError, Reviewer, Statement, reviewer_of
 from detection.serializers import ErrorSerializer
-from detection.verdicts import Judged
 
 MAX_VERDICTS = 500
 MAX_NEXT = 20
@@ -213,42 +213,6 @@ class ReviewQueueView(APIView):
         data = given.validated_data
         found = given.queue().after(caller_of(request.user), data["after"], data["count"])
         return Response({"detections": [str(uuid) for uuid in found]})
-
-
-def review_body(state: ReviewState) -> dict[str, Any]:
-    """A review as the API tells it; the page starts from the same."""
-    photo = state.detection.photo
-    return {
-        "detection": str(state.detection.uuid),
-        "version": state.version,
-        "is_reviewed": state.is_reviewed,
-        "reviewed_at": None if state.reviewed_at is None else state.reviewed_at.isoformat(),
-        "reviewed_by": state.reviewer_name,
-        "photo_name": photo.original_name,
-        "width": photo.width,
-        "height": photo.height,
-        "objects": [_object(one) for one in state.objects],
-    }
-
-
-def _object(judged: Judged) -> dict[str, Any]:
-    found = judged.found
-    model = None
-    if found is not None:
-        model = {"objectClass": found.class_name, "probability": found.probability, "box": _box(found.box)}
-    return {
-        "object": judged.key,
-        "verdict": judged.kind,
-        "objectClass": judged.class_name,
-        "box": _box(judged.box),
-        "by": judged.reviewer_name,
-        "at": None if judged.judged_at is None else judged.judged_at.isoformat(),
-        "model": model,
-    }
-
-
-def _box(box: PixelBox) -> dict[str, int]:
-    return {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
 
 
 def _statement(said: dict[str, Any]) -> Statement:

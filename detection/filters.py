@@ -19,8 +19,8 @@ class DetectionFilter(django_filters.FilterSet):
     batch: the id of the batch that it came in with; reviewed: 1 for those whose review is done, 0 for the others;
     model: the one that made it, NAME or NAME@VERSION.
 
-    All but `batch` and `model` is looked up in the list entries (`bookkeeping.py`) where a filter is about objects, for no index of
-    the detections themselves could find the few that match among a million.
+    All but `batch` and `model` is looked up in the list entries (`bookkeeping.py`) where a filter is about objects, for
+    no index of the detections themselves could find the few that match among a million.
     """
 
     min_probability = django_filters.NumberFilter(method="take_together", min_value=0, max_value=1)

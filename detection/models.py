@@ -10,6 +10,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from detection.inference.types import PixelBox
@@ -74,7 +75,7 @@ class Detection(models.Model):
         related_name="detections",
         help_text="Who sent the photo; nobody where ACCESS=open.",
     )
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         ordering = ["-created_at", "-id"]

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from detection.access import Caller, visible_to
-from detection.models import ListEntry
+from detection.models import ListEntry, Removal
 
 MAX_COUNTED = 1_000
 
@@ -40,7 +40,9 @@ class Queue:
 
     def entries(self, caller: Caller) -> QuerySet[ListEntry]:
         """All of it that the caller may see, in its order."""
+        removed = Removal.objects.values("detection_id")
         entries = ListEntry.objects.filter(class_name=self.class_name, is_reviewed=self.is_reviewed)
+        entries = entries.exclude(detection_id__in=removed)
         sign = "-" if self.order.is_descending else ""
         return visible_to(caller, entries, owner="owner_id").order_by(*(sign + name for name in self.order.fields))
 

@@ -5,7 +5,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from detection import health, views, views_batches
+from detection import health, views, views_batches, views_reviews
 from detection.accounts import LoginView
 from detection.api import ModelsView, ModelView, PredictView
 from detection.api_batches import BatchesView, BatchPhotoView, BatchView
@@ -28,6 +28,9 @@ pages = [
     path("history/", views.history, name="history"),
     path("batches/", views_batches.batch_list, name="batch-list"),
     path("batches/<uuid:uuid>/", views_batches.batch_page, name="batch-page"),
+    path("review/", views_reviews.review_page, name="review"),
+    path("review/<uuid:uuid>/", views_reviews.review_page, name="review-page"),
+    path("review/<uuid:uuid>/say", views_reviews.say, name="review-say"),
     path("detections/<uuid:uuid>/", views.detection_page, name="detection-page"),
     path("detections/<uuid:uuid>/delete/", views.delete_detection, name="detection-delete"),
     path("detections/<uuid:uuid>/restore/", views.restore_detection, name="detection-restore"),

@@ -24,6 +24,7 @@ from detection.forms import PhotoForm, ThresholdForm, first_sentence
 from detection.history import BadCursorError, Cursor, HistoryPage, page_of
 from detection.inference.detector import KEPT_PROBABILITY
 from detection.models import Detection
+from detection.see_other import HttpResponseSeeOther
 from detection.sentences import in_language
 
 RECENT_COUNT = 6
@@ -35,12 +36,6 @@ FILTER_LABELS = {
     "date_to": gettext_lazy("To"),
 }
 _ANSWERED = tuple(kind for kind, _ in ANSWERS)
-
-
-class HttpResponseSeeOther(HttpResponseRedirect):
-    """After a POST: look at the result with GET (RFC 9110, section 15.4.4)."""
-
-    status_code = 303
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -1,0 +1,60 @@
+"""Copies of a made history further in the past, by the database alone: a million rows in minutes, not hours."""
+
+from collections.abc import Iterator
+
+from django.core.management.color import no_style
+from django.db import connection, models, transaction
+from django.db.models import Max
+
+from detection.models import DetectedObject, Detection, ListEntry, Review, Tally, Verdict
+
+# Which table a foreign key leads to: its number moves with that table's.
+_MOVED = {"detection_id": Detection, "found_id": DetectedObject}
+_IN_THE_PAST = {
+    "sqlite": ("date({0}, '-' || %s || ' days') || substr({0}, 11)", "date({0}, '-' || %s || ' days')"),
+    "postgresql": ("{0} - make_interval(days => %s)", "({0} - make_interval(days => %s))::date"),
+}
+_NEW_UUID = {"sqlite": "lower(hex(randomblob(16)))", "postgresql": "gen_random_uuid()"}
+_COPIED: tuple[type[models.Model], ...] = (Detection, DetectedObject, ListEntry, Review, Verdict, Tally)
+
+
+def copy_into_the_past(copies: int, days: int) -> Iterator[int]:
+    """Copy all that is there, each copy so many days further back and in a transaction; how many there are so far."""
+    spans = {model: _span(model) for model in _COPIED}
+    for number in range(1, copies + 1):
+        with transaction.atomic():
+            for model in _COPIED:
+                _copy(model, spans, number, days)
+        yield number
+    with connection.cursor() as cursor:
+        for statement in connection.ops.sequence_reset_sql(no_style(), list(_COPIED)):
+            cursor.execute(statement)
+
+
+def _span(model: type[models.Model]) -> int:
+    """By how much the keys of a copy are moved."""
+    highest = model._default_manager.aggregate(highest=Max("pk"))["highest"]
+    return int(highest or 0)
+
+
+def _copy(model: type[models.Model], spans: dict[type[models.Model], int], number: int, days: int) -> None:
+    columns, values, given = [], [], []
+    for field in model._meta.concrete_fields:
+        name = connection.ops.quote_name(str(field.column))
+        columns.append(name)
+        moved = model if field.primary_key else _MOVED.get(str(field.attname))
+        if moved is not None:
+            values.append(f"{name} + %s")
+            given.append(number * spans[moved])
+        elif isinstance(field, models.UUIDField):
+            values.append(_NEW_UUID[connection.vendor])
+        elif isinstance(field, models.DateField):
+            is_day = not isinstance(field, models.DateTimeField)
+            values.append(_IN_THE_PAST[connection.vendor][is_day].format(name))
+            given.append(number * days)
+        else:
+            values.append(name)
+    table = connection.ops.quote_name(model._meta.db_table)
+    sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM {table} WHERE id <= %s"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*given, spans[model]])

@@ -1,0 +1,64 @@
+// The photos that come next, fetched before they are wanted: the review of each and its picture, decoded.
+
+const AHEAD = 3;
+
+export class Ahead {
+  #server;
+  #ready = new Map();
+  #order = [];
+  #isAtEnd = false;
+  #filling = null;
+
+  constructor(server) {
+    this.#server = server;
+  }
+
+  /** Resolves to {uuid, review} of the photo behind `uuid`, or to null at the end of the queue. */
+  async after(uuid) {
+    if (this.#order.length === 0) {
+      await this.fill(uuid);
+    }
+    const next = this.#order.shift();
+    if (next === undefined) {
+      this.#isAtEnd = false;
+      return null;
+    }
+    const review = await this.#ready.get(next);
+    this.#ready.delete(next);
+    this.fill(next).catch(() => undefined);
+    return review;
+  }
+
+  /** Fetches what lies behind the last photo that is known, or behind `uuid`. */
+  fill(uuid) {
+    this.#filling ??= this.#fetch(uuid).finally(() => {
+      this.#filling = null;
+    });
+    return this.#filling;
+  }
+
+  /** Forgets what was fetched: it may have changed. */
+  forget() {
+    this.#order = [];
+    this.#ready.clear();
+    this.#isAtEnd = false;
+  }
+
+  async #fetch(uuid) {
+    const missing = AHEAD - this.#order.length;
+    if (missing <= 0 || this.#isAtEnd) {
+      return;
+    }
+    const found = await this.#server.following(this.#order.at(-1) ?? uuid, missing);
+    this.#isAtEnd = found.length < missing;
+    for (const next of found) {
+      this.#order.push(next);
+      const review = this.#server.review(next);
+      review.catch(() => undefined);
+      this.#ready.set(next, review);
+      const picture = new Image();
+      picture.src = this.#server.url("photo", next);
+      picture.decode().catch(() => undefined);
+    }
+  }
+}
