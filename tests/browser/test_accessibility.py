@@ -16,7 +16,7 @@ from tests.serving import Server
 pytestmark = pytest.mark.browser
 JPEG = {"Content-Type": "image/jpeg"}
 # Names of addresses that show nothing of their own: they answer with another page, or not with one.
-NO_PAGES = {"language", "logout", "script-texts", "web-app", "detection-delete", "detection-restore"}
+NO_PAGES = {"language", "logout", "script-texts", "web-app", "detection-delete", "detection-restore", "review-say"}
 # The element that has the focus, and whether it, or the label that stands for it, has an outline.
 FOCUSED = """
 () => {
@@ -51,6 +51,8 @@ def addresses(server: Server) -> dict[str, str]:
         "batch-list": "/batches/",
         "batch-page": f"/batches/{batch['id']}/",
         "detection-page": f"/detections/{uuid}/?threshold=0.1",
+        "review": "/review/",
+        "review-page": f"/review/{uuid}/",
     }
 
 
