@@ -41,7 +41,8 @@ class Queue:
     def entries(self, caller: Caller) -> QuerySet[ListEntry]:
         """All of it that the caller may see, in its order."""
         removed = Removal.objects.values("detection_id")
-        entries = ListEntry.objects.filter(class_name=self.class_name, is_reviewed=self.is_reviewed)
+        # `IN`, because of `is_reviewed=False` Django makes `NOT is_reviewed`, which SQLite looks up in no index.
+        entries = ListEntry.objects.filter(class_name=self.class_name, is_reviewed__in=[self.is_reviewed])
         entries = entries.exclude(detection_id__in=removed)
         sign = "-" if self.order.is_descending else ""
         return visible_to(caller, entries, owner="owner_id").order_by(*(sign + name for name in self.order.fields))
