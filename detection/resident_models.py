@@ -1,7 +1,5 @@
 """The models of this process beside the one that answers by default, and the thread that all of them belong to."""
 
-import contextlib
-import ctypes
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from detection import memory
 from detection.conf import BASE_DIR, Config
 from detection.errors import UnknownModelError
 from detection.inference.cards import has_card
@@ -34,13 +33,9 @@ class ModelOwner:
 
 
 def free(detector: Detector) -> None:
-    """Let a detector finish and free it, and give its memory back to the system; on the owner's thread.
-
-    glibc keeps freed memory of many threads for itself: after some changes of the model that is hundreds of megabytes.
-    """
+    """Let a detector finish and free it, and give its memory back to the system; on the owner's thread."""
     detector.close()
-    with contextlib.suppress(AttributeError, OSError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
+    memory.give_back()
 
 
 def model_folder(config: Config, name: str) -> Path:
