@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core.files.storage import default_storage
+from django.utils import translation
 
 from detection import services
 from detection.conf import Config, load_config
@@ -51,6 +52,13 @@ def config(session_config: Config, settings: Any) -> Iterator[Config]:
     }
     yield session_config
     shutil.rmtree(photo_dir, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def language() -> Iterator[None]:
+    """A request in Russian leaves its thread in Russian until the next request; here that would be the next test."""
+    with translation.override(django_settings.LANGUAGE_CODE):
+        yield
 
 
 @pytest.fixture

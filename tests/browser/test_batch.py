@@ -173,7 +173,7 @@ def test_bad_photos_fail_with_the_reason_and_other_files_are_left_out(page: Page
     (few / "notes.txt").write_text("no photo")
     drop(page, few)
     wait_until_answered(page)
-    expect(page.locator("[data-note]")).to_have_text("One file that is no photo was left out.")
+    expect(page.locator("[data-note]")).to_have_text("1 file that is no photo was left out.")
     expect(total(page, "done")).to_have_text("8")
     failed = page.locator("[data-item][data-state=failed]")
     expect(failed).to_have_count(1)

@@ -77,6 +77,7 @@ def test_batch_is_told_in_russian(page: Page, watch: Watch) -> None:
 def test_switch_keeps_the_page_and_what_scripts_made_of_its_address(page: Page, watch: Watch) -> None:
     page.locator("#image").set_input_files(motorbike())
     page.get_by_role("link", name="Открыть страницу распознавания").click()
+    expect(page.locator(".closer-label:visible").first).to_be_visible()
     slider = page.get_by_label("Показывать объекты выше")
     slider.focus()
     slider.press("Home")

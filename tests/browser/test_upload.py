@@ -164,7 +164,7 @@ def test_another_photo_can_follow_and_the_first_is_among_the_recent(page: Page) 
 
 def test_of_several_files_the_only_photo_is_taken_and_the_page_says_so(page: Page) -> None:
     send(page, "drop", ("notes.txt", "text/plain", b"notes"), ("b.jpg", "image/jpeg", real_photo("chelsea")))
-    expect(page.locator("[data-note]")).to_have_text("One file that is no photo was left out.")
+    expect(page.locator("[data-note]")).to_have_text("1 file that is no photo was left out.")
     assert_red_boxes(page, "cat")
 
 
