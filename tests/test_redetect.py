@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 
 from detection import photo_store, services
 from detection.bulk import again
@@ -134,6 +135,7 @@ def test_a_photo_that_was_deleted_meanwhile_is_said(monkeypatch: pytest.MonkeyPa
     def detect_and_delete(photo: Photo, **keywords: Any) -> again.Found:
         found = detect(photo, **keywords)
         services.delete_detection(Detection.objects.get(pk=detection.pk))
+        connection.close()  # this thread's own
         return found
 
     monkeypatch.setattr(again, "_detect", detect_and_delete)
