@@ -1,6 +1,6 @@
 """Traces (OpenTelemetry): one for each request, from the entrance through every step of its photo to the answer.
 
-Off, and then not even imported, unless the standard variables ask for it (`detection/conf_tracing.py`).
+Off, and then not even imported, unless the standard variables ask for it (`detection/conf/tracing.py`).
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""Wiring of Django. What an operator can choose is read in `detection/conf.py` and nowhere else."""
+"""Wiring of Django. What an operator can choose is read in `detection/conf/` and nowhere else."""
 
 import sys
 import warnings

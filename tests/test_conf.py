@@ -240,7 +240,7 @@ def test_processes_that_start_at_once_agree_on_the_secret_key(data_dir: Path) ->
     def start() -> None:
         keys.append(secret_key(Config(data_dir=data_dir), {}))
 
-    with mock.patch("detection.conf.os.open", open_together):
+    with mock.patch("detection.conf.key_file.os.open", open_together):
         threads = [threading.Thread(target=start) for _ in range(8)]
         for thread in threads:
             thread.start()

@@ -97,7 +97,7 @@ def test_nothing_imports_an_entrance_but_entrances() -> None:
 @pytest.mark.parametrize(
     ("importer", "allowed"),
     [
-        ("detection.conf", ("detection.conf_tracing",)),
+        ("detection.conf", ("detection.conf",)),
         ("detection.metadata", ()),
         ("detection.storage", ()),
         ("detection.models", ("detection.inference.types",)),

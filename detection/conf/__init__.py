@@ -1,0 +1,34 @@
+"""The only reader of the environment: turns it into one frozen `Config`, or into sentences that say what to mend."""
+
+from detection.conf.config import (
+    BASE_DIR,
+    DEFAULT_MODEL_PREFIX,
+    EMBEDDED_MODELS,
+    PRECISION_NAMES,
+    PRODUCTION_MODEL_EDGE,
+    PRODUCTION_MODEL_NAME,
+    PRODUCTION_MODEL_PREFIX,
+    Config,
+    load_config,
+    make_data_dir,
+)
+from detection.conf.key_file import secret_key
+from detection.conf.reading import Problem
+from detection.conf.values import PhotoStore, Rate
+
+__all__ = [
+    "BASE_DIR",
+    "DEFAULT_MODEL_PREFIX",
+    "EMBEDDED_MODELS",
+    "PRECISION_NAMES",
+    "PRODUCTION_MODEL_EDGE",
+    "PRODUCTION_MODEL_NAME",
+    "PRODUCTION_MODEL_PREFIX",
+    "Config",
+    "PhotoStore",
+    "Problem",
+    "Rate",
+    "load_config",
+    "make_data_dir",
+    "secret_key",
+]

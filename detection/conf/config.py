@@ -1,0 +1,157 @@
+"""Every setting: its environment variable, its default and what it may be.
+
+The names and defaults are those of the 2019 service where they still make sense.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from detection.conf import values
+from detection.conf.reading import UNUSABLE, Problem, read_settings, setting
+from detection.conf.tracing import read_tracing
+from detection.conf.values import PhotoStore, Rate
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+# The embedded models, in the folder `models`; the first answers by default, the others when they are asked by name.
+EMBEDDED_MODELS = ("nanodet_plus_m", "mobilenet_ssd_voc")
+DEFAULT_MODEL_PREFIX = BASE_DIR / "models" / EMBEDDED_MODELS[0]
+PRODUCTION_MODEL_NAME = "resnet50_ssd"
+PRODUCTION_MODEL_PREFIX = "resnet50_ssd_model"
+# What the model card says, and 300 pixels for a checkpoint without one.
+DEFAULT_MODEL_EDGE = 0
+PRODUCTION_MODEL_EDGE = 512
+ENGINE_NAMES = ("auto", "openvino", "onnxruntime", "mxnet", "remote")
+PRECISION_NAMES = ("auto", "f32", "bf16", "f16", "int8")
+LOG_FORMATS = ("text", "json")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+ACCESS_MODES = ("open", "login")
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything an operator can choose. Sizes in bytes or pixels as named, times in seconds.
+
+    probability_more: None for the threshold of the model that answers.
+    shadow_model: "" for none; shadow_share: of the photos that are kept, how many it looks at too, 0 to 1.
+    models: names that `?model=` may give; the one that answers by default may be among them.
+    """
+
+    rest_host: str = setting("REST_HOST", "127.0.0.1", values.TEXT)
+    rest_port: int = setting("REST_PORT", 8080, values.whole(0, 65535))
+    rest_entry_point: str = setting("REST_ENTRY_POINT", "/predict", values.ENTRY_POINT)
+    probability_more: float | None = setting("PROBABILITY_MORE", None, values.number(0, 1))
+    model_prefix: Path = setting("MODEL_PREFIX", DEFAULT_MODEL_PREFIX, values.MODEL_PREFIX)
+    model_epoch: int = setting("MODEL_EPOCH", 0, values.whole(0, 9999))
+    model_edge: int = setting("MODEL_EDGE", DEFAULT_MODEL_EDGE, values.whole(32, 4096))
+    models: tuple[str, ...] = setting("MODELS", EMBEDDED_MODELS, values.WORDS)
+    max_resident_models: int = setting("MAX_RESIDENT_MODELS", 3, values.whole(2, 100))
+    shadow_model: str = setting("SHADOW_MODEL", "", values.TEXT)
+    shadow_share: float = setting("SHADOW_SHARE", 0.1, values.number(0, 1))
+    model_context_gpu: bool = setting("MODEL_CONTEXT_GPU", False, values.BOOLEAN)
+    model_engine: str = setting("MODEL_ENGINE", "auto", values.choice(ENGINE_NAMES))
+    model_precision: str = setting("MODEL_PRECISION", "f32", values.choice(PRECISION_NAMES))
+    inference_threads: int = setting("INFERENCE_THREADS", 0, values.whole(0, 256))
+    remote_url: str = setting("REMOTE_URL", "", values.REMOTE_URL, is_secret=True)
+    remote_model: str = setting("REMOTE_MODEL", "", values.REMOTE_MODEL)
+    remote_timeout_s: float = setting("REMOTE_TIMEOUT", 10.0, values.number(0.1, 3600))
+    remote_connections: int = setting("REMOTE_CONNECTIONS", 4, values.whole(1, 64))
+    remote_batch: int = setting("REMOTE_BATCH", 8, values.whole(1, 128))
+    queue_size: int = setting("QUEUE_SIZE", 64, values.whole(1, 100_000))
+    max_body_bytes: int = setting("MAX_BODY_BYTES", 20_000_000, values.whole(1_000, 2_000_000_000))
+    max_pixels: int = setting("MAX_PIXELS", 60_000_000, values.whole(10_000, 2_000_000_000))
+    request_timeout_s: float = setting("REQUEST_TIMEOUT", 60.0, values.number(0.1, 3600))
+    upload_timeout_s: float = setting("UPLOAD_TIMEOUT", 60.0, values.number(0.1, 3600))
+    max_connections: int = setting("MAX_CONNECTIONS", 1000, values.whole(1, 1_000_000))
+    access: str = setting("ACCESS", "open", values.choice(ACCESS_MODES))
+    throttle_user: Rate | None = setting("THROTTLE_USER", None, values.RATE)
+    throttle_anon: Rate | None = setting("THROTTLE_ANON", None, values.RATE)
+    https: bool = setting("HTTPS", False, values.BOOLEAN)
+    hsts_seconds: int = setting("HSTS_SECONDS", 0, values.whole(0, 10**9))
+    metrics_token: str = setting("METRICS_TOKEN", "", values.TEXT)
+    data_dir: Path = setting("DATA_DIR", BASE_DIR / "var", values.FOLDER)
+    photo_store: PhotoStore | None = setting("PHOTO_STORE_URL", None, values.PHOTO_STORE_URL, is_secret=True)
+    retention_days: int = setting("RETENTION_DAYS", 0, values.whole(0, 36_500))
+    retention_count: int = setting("RETENTION_COUNT", 0, values.whole(0, 10**12))
+    min_free_bytes: int = setting("MIN_FREE_BYTES", 0, values.whole(0, 10**15))
+    database_url: str = setting("DATABASE_URL", "", values.DATABASE_URL, is_secret=True)
+    redis_url: str = setting("REDIS_URL", "", values.TEXT)
+    debug: bool = setting("DEBUG", False, values.BOOLEAN)
+    allowed_hosts: tuple[str, ...] = setting("ALLOWED_HOSTS", LOOPBACK_HOSTS, values.WORDS)
+    csrf_trusted_origins: tuple[str, ...] = setting("CSRF_TRUSTED_ORIGINS", (), values.WORDS)
+    log_format: str = setting("LOG_FORMAT", "text", values.choice(LOG_FORMATS))
+    log_level: str = setting("LOG_LEVEL", "INFO", values.choice(LOG_LEVELS))
+    traces: bool = False
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def needs_login(self) -> bool:
+        """Whether people log in and programs show a token."""
+        return self.access == "login"
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.rest_host.strip("[]") in {host.strip("[]") for host in LOOPBACK_HOSTS}
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where converted and compiled models are kept; may be deleted at any time."""
+        return self.data_dir / "cache"
+
+    @property
+    def photo_dir(self) -> Path:
+        """Where the stored photos are."""
+        return self.data_dir / "photos"
+
+    @property
+    def models_dir(self) -> Path:
+        """Where `manage.py fetch_model` installs checkpoints."""
+        return self.data_dir / "models"
+
+
+def load_config(environ: Mapping[str, str] = os.environ) -> Config:
+    """Build the configuration from environment variables; what does not parse is in `problems`."""
+    found, problems = read_settings(Config, environ)
+    traces, misused = read_tracing(environ)
+    problems += [Problem(UNUSABLE, message, hint) for message, hint in (*_misfits(environ), *misused)]
+    prefix, edge = _default_model(found.get("data_dir", BASE_DIR / "var") / "models")
+    defaults = {"model_prefix": prefix, "model_edge": edge}
+    return Config(**{**defaults, **found}, traces=traces, problems=tuple(problems))
+
+
+def _misfits(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What has to be said together, or must not be: the problem and what to do."""
+    if environ.get("MODEL_ENGINE") == "remote" and not environ.get("REMOTE_URL"):
+        yield (
+            "MODEL_ENGINE is remote, and REMOTE_URL is not set.",
+            "Set REMOTE_URL to http://HOST:PORT or grpc://HOST:PORT of the model server.",
+        )
+    if environ.get("PHOTO_STORE_URL") and environ.get("MIN_FREE_BYTES", "0") != "0":
+        yield (
+            "MIN_FREE_BYTES is for photos on this disk, and PHOTO_STORE_URL keeps them elsewhere.",
+            "Unset MIN_FREE_BYTES, and bound the history by RETENTION_DAYS or RETENTION_COUNT.",
+        )
+    if environ.get("REMOTE_MODEL") and environ.get("MODELS"):
+        yield (
+            "REMOTE_MODEL names one model, and MODELS names more.",
+            "Unset REMOTE_MODEL: each model is then asked for under its own name. Or unset MODELS.",
+        )
+
+
+def _default_model(models_dir: Path) -> tuple[Path, int]:
+    """The fetched production checkpoint when it is complete, else the embedded one."""
+    fetched = models_dir / PRODUCTION_MODEL_NAME / PRODUCTION_MODEL_PREFIX
+    parts = ("-symbol.json", "-0000.params")
+    if all(fetched.with_name(fetched.name + part).is_file() for part in parts):
+        return fetched, PRODUCTION_MODEL_EDGE
+    return DEFAULT_MODEL_PREFIX, DEFAULT_MODEL_EDGE
+
+
+def make_data_dir(config: Config) -> None:
+    """Make DATA_DIR where it can be made; a system check, and whoever needs the folder, say so where it cannot."""
+    with contextlib.suppress(OSError):
+        config.data_dir.mkdir(parents=True, exist_ok=True)

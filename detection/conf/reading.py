@@ -1,0 +1,69 @@
+"""A setting is declared once, with its variable, its default and what it may be; this reads them all.
+
+A value that does not parse becomes a `Problem`; system checks (`detection/checks.py`) show all problems at once and
+stop the start. The old service fell back to its default without a word.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+UNUSABLE = "detection.E001"
+_SETTING = "setting"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One environment variable that cannot be used: the system check's id, what is wrong, what to do."""
+
+    check_id: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a value may be.
+
+    parse: makes it of its text, or raises ValueError. wanted: ends the sentence "Set NAME to ...".
+    """
+
+    parse: Callable[[str], Any]
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    name: str
+    kind: Kind
+    is_secret: bool
+
+    def read(self, raw: str) -> Any:
+        """The value of a text. Raises ValueError."""
+        return self.kind.parse(raw)
+
+    def problem(self, raw: str) -> Problem:
+        # What may hold a password is not repeated to whoever reads the log.
+        given = "set to something" if self.is_secret else repr(raw)
+        return Problem(
+            UNUSABLE, f"{self.name} is {given}, which cannot be used.", f"Set {self.name} to {self.kind.wanted}."
+        )
+
+
+def setting(name: str, default: Any, kind: Kind, *, is_secret: bool = False) -> Any:
+    """A dataclass's field that the environment variable `name` sets."""
+    return field(default=default, metadata={_SETTING: _Setting(name, kind, is_secret)})
+
+
+def read_settings(declared: type, environ: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
+    """The fields of a dataclass that are set, by the field's name, and what does not parse. Empty means unset."""
+    values, problems = {}, []
+    declared_by_field = {each.name: each.metadata[_SETTING] for each in fields(declared) if _SETTING in each.metadata}
+    for field_name, found in declared_by_field.items():
+        raw = environ.get(found.name, "")
+        try:
+            if raw:
+                values[field_name] = found.read(raw)
+        except ValueError:
+            problems.append(found.problem(raw))
+    return values, problems
