@@ -4,19 +4,18 @@ from typing import Any, cast
 from uuid import UUID
 
 from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncWebsocketConsumer
 
 from detection.access import ANYBODY, Caller, visible_to
 from detection.batches import group_of
 from detection.errors import NOT_FOUND, error_body
+from detection.json_socket import JsonSocket
 from detection.models import Batch
-from detection.serializers import to_json
 
 BATCH_SOCKETS = "/ws/batches/"
 _POLICY_VIOLATION = 1008
 
 
-class BatchConsumer(AsyncWebsocketConsumer):
+class BatchConsumer(JsonSocket):
     """`/ws/batches/<id>`: each message is the JSON of one item that has changed, as the API lists it.
 
     The connection only tells what happens from now on; who has connected asks the API for what there is.
@@ -29,7 +28,7 @@ class BatchConsumer(AsyncWebsocketConsumer):
         batch_uuid = _uuid(self.scope["path"].removeprefix(BATCH_SOCKETS))
         if batch_uuid is None or not await _exists(batch_uuid, cast("Caller", self.scope.get("caller", ANYBODY))):
             await self.accept()
-            await self.send(text_data=to_json(error_body(NOT_FOUND)).decode())
+            await self.send_body(error_body(NOT_FOUND))
             await self.close(_POLICY_VIOLATION)
             return
         self.group = group_of(batch_uuid)

@@ -1,25 +1,24 @@
 """Detection over a WebSocket: one connection, many photos, for programs that send one after the other."""
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 from urllib.parse import parse_qsl
-
-from channels.generic.websocket import AsyncWebsocketConsumer
 
 from detection import services, throttle
 from detection.access import ANYBODY, Caller
 from detection.asgi_responses import address_of
 from detection.errors import RequestError, answer_to, error_body, respond_to
+from detection.json_socket import JsonSocket
 from detection.models import Detection
 from detection.predict_request import upload_from
-from detection.serializers import prediction_body, to_json
+from detection.serializers import prediction_body
 from detection.services import Upload
 
 _OUR_FAULT = 1011
 _POLICY_VIOLATION = 1008
 
 
-class PredictConsumer(AsyncWebsocketConsumer):
+class PredictConsumer(JsonSocket):
     """`/ws/predict`: each binary message is a photo, each answer the JSON of `POST /predict` and the detection's id.
 
     `threshold` and `store` in the address count for the whole connection. A photo that cannot be used is answered with
@@ -34,13 +33,13 @@ class PredictConsumer(AsyncWebsocketConsumer):
         try:
             self._upload(b"")
         except RequestError as error:
-            await self._send(error_body(str(error)))
+            await self.send_body(error_body(str(error)))
             await self.close(_POLICY_VIOLATION)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Answer one photo."""
         if bytes_data is None:
-            await self._send(error_body("Send a photo as one binary message."))
+            await self.send_body(error_body("Send a photo as one binary message."))
             return
         try:
             throttle.take(self.caller, address_of(self.scope))
@@ -49,11 +48,11 @@ class PredictConsumer(AsyncWebsocketConsumer):
             await self._fail(error)
             return
         detection_id = None if answer.detection_uuid is None else str(answer.detection_uuid)
-        await self._send({**prediction_body(answer.objects), "detectionId": detection_id})
+        await self.send_body({**prediction_body(answer.objects), "detectionId": detection_id})
 
     async def _fail(self, error: Exception) -> None:
         _, sentence = respond_to(error, self.scope["path"])
-        await self._send(error_body(sentence))
+        await self.send_body(error_body(sentence))
         known = answer_to(error)
         if known is None or known.close_code == _OUR_FAULT:
             await self.close(_OUR_FAULT)
@@ -61,6 +60,3 @@ class PredictConsumer(AsyncWebsocketConsumer):
     def _upload(self, data: bytes) -> Upload:
         upload = upload_from(data, {**self.query, "source": Detection.Source.WEBSOCKET.value}, "")
         return replace(upload, owner_id=self.caller.user_id)
-
-    async def _send(self, body: dict[str, Any]) -> None:
-        await self.send(text_data=to_json(body).decode())

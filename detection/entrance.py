@@ -1,4 +1,5 @@
-"""What gets in at all: no body that is too large, too slow or packed, nothing that another site makes a browser send.
+"""What gets in at all: no body that is too large, too slow or packed, nothing that another site makes a browser send,
+and never more of all bodies together than memory is meant for.
 
 Django copies a whole body into a temporary file before any view or parser sees it, so the limit has to stand here.
 """
@@ -16,7 +17,9 @@ from asgiref.typing import (
 )
 
 from detection.asgi_responses import header, send_json
+from detection.body_budget import BodyBudget, Share
 from detection.errors import (
+    BodyBudgetError,
     BodyTooLargeError,
     ContentEncodingError,
     ForeignSiteError,
@@ -40,13 +43,17 @@ class _RefusedError(Exception):
 class BodyLimit:
     """Answers 413 to a declared length above the limit without reading, and to a chunked body when it gets there; 408
     and the end of the connection to a body that takes longer than `timeout_s`; 415 to a Content-Encoding; 403 to what a
-    page of another site makes a browser send (Fetch Metadata).
+    page of another site makes a browser send (Fetch Metadata); 503 to a body for which `budget` has no room, from its
+    declared length if there is one, or else where the room ends. A body counts until its request is answered.
     """
 
-    def __init__(self, app: ASGI3Application, max_body_bytes: int, timeout_s: float = 60.0) -> None:
+    def __init__(
+        self, app: ASGI3Application, max_body_bytes: int, timeout_s: float = 60.0, budget: BodyBudget | None = None
+    ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
         self._timeout_s = timeout_s
+        self._budget = budget or BodyBudget()
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "http":
@@ -56,20 +63,28 @@ class BodyLimit:
         if reason is not None:
             await _refuse(send, reason)
             return
-        counting = _Counting(receive, send, self._max_body_bytes, self._timeout_s)
+        share = self._budget.share()
+        counting = _Counting(receive, send, self._max_body_bytes, self._timeout_s, share)
         try:
             await self._app(scope, counting.receive, counting.send)
         except _RefusedError as error:
             if not counting.answering:
                 await _refuse(send, error.reason)
+        finally:
+            share.hold(0)
 
     def _reason_to_refuse(self, scope: Any) -> RequestError | None:
-        if self._declared(scope) > self._max_body_bytes:
+        declared = self._declared(scope)
+        if declared > self._max_body_bytes:
             return BodyTooLargeError(self._max_body_bytes)
         if (header(scope, b"content-encoding") or "identity").strip().lower() != "identity":
             return ContentEncodingError()
         if header(scope, b"sec-fetch-site") == "cross-site" and scope["method"] not in _SAFE_METHODS:
             return ForeignSiteError()
+        try:
+            self._budget.check(declared)
+        except BodyBudgetError as error:
+            return error
         return None
 
     def _declared(self, scope: Any) -> int:
@@ -86,11 +101,14 @@ async def _refuse(send: ASGISendCallable, reason: RequestError) -> None:
 class _Counting:
     """Counts what comes in and how long it takes, and knows whether the answer has begun."""
 
-    def __init__(self, receive: ASGIReceiveCallable, send: ASGISendCallable, limit: int, timeout_s: float) -> None:
+    def __init__(
+        self, receive: ASGIReceiveCallable, send: ASGISendCallable, limit: int, timeout_s: float, share: Share
+    ) -> None:
         self._receive = receive
         self._send = send
         self._limit = self._left = limit
         self._timeout_s = timeout_s
+        self._share = share
         self._deadline = asyncio.get_running_loop().time() + timeout_s
         self._complete = False
         self.answering = False
@@ -103,7 +121,14 @@ class _Counting:
             self._complete = not event["more_body"]
             if self._left < 0:
                 raise _RefusedError(BodyTooLargeError(self._limit))
+            self._hold(self._limit - self._left)
         return event
+
+    def _hold(self, total_bytes: int) -> None:
+        try:
+            self._share.hold(total_bytes)
+        except BodyBudgetError as error:
+            raise _RefusedError(error) from error
 
     async def _receive_in_time(self) -> ASGIReceiveEvent:
         try:

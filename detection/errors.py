@@ -54,14 +54,24 @@ class BodyTooLargeError(RequestError):
 class ThrottledError(RequestError):
     """The caller has sent too many requests.
 
-    retry_after_s: whole seconds until the next one is taken.
+    wait_s: seconds until the next one is taken; retry_after_s: the same in whole seconds.
     """
 
     def __init__(self, rate: Rate, wait_s: float) -> None:
+        self.wait_s = wait_s
         self.retry_after_s = max(1, math.ceil(wait_s))
         super().__init__(
             f"Too many requests: {rate.count:,} in {rate.period_s:g} seconds are taken from you. "
             f"Send this one again in {self.retry_after_s} s."
+        )
+
+
+class BodyBudgetError(RequestError):
+    """The bodies of all callers together have more bytes than BODY_BUDGET_BYTES; nothing is wrong with this one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server is busy: the photos on their way fill its memory. Send this one again in a moment."
         )
 
 
@@ -124,6 +134,7 @@ ANSWERS: tuple[tuple[type[Exception], Answer], ...] = (
     (ImageDecodeError, Answer(400, _BAD_DATA)),
     (BodyTooLargeError, Answer(413, _TOO_BIG)),
     (ThrottledError, Answer(429, _TRY_LATER)),
+    (BodyBudgetError, Answer(503, _TRY_LATER)),
     (UploadTimeoutError, Answer(408, _TRY_LATER)),
     (ContentEncodingError, Answer(415, _BAD_DATA)),
     (ForeignSiteError, Answer(403, _NOT_ALLOWED)),

@@ -3,20 +3,23 @@
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from channels.generic.websocket import AsyncWebsocketConsumer
-
-from detection import services
-from detection.errors import RequestError, answer_to, error_body, respond_to
+from detection import services, throttle
+from detection.access import ANYBODY, Caller
+from detection.asgi_responses import address_of
+from detection.errors import RequestError, ThrottledError, answer_to, error_body, respond_to
+from detection.json_socket import JsonSocket
 from detection.models import Detection
 from detection.predict_request import parse_threshold
-from detection.serializers import prediction_body, to_json
+from detection.serializers import prediction_body
 from detection.services import Answer, Upload
 
 # A frame of a 4K camera is smaller. A socket can hold three: one comes in, one waits, one is worked on.
 MAX_FRAME_BYTES = 4_000_000
+# A frame waits so long for its turn without a word.
+_MOMENT_S = 1.0
 _OUR_FAULT = 1011
 _POLICY_VIOLATION = 1008
 
@@ -41,34 +44,43 @@ class NewestFrame:
         self._waiting: Frame | None = None
         self._arrived = asyncio.Event()
 
-    def put(self, data: bytes) -> None:
-        """Never blocks, never holds more than one frame."""
+    def put(self, data: bytes) -> Frame | None:
+        """Never blocks, never holds more than one frame; the one that has lost its place, if there was one."""
         self.received += 1
-        if self._waiting is not None:
+        older, self._waiting = self._waiting, Frame(self.received, data)
+        if older is not None:
             self.dropped += 1
-        self._waiting = Frame(self.received, data)
         self._arrived.set()
+        return older
 
-    async def take(self) -> Frame:
-        """The newest frame, as soon as there is one."""
+    async def arrival(self) -> None:
+        """Wait until there is one to take."""
         while self._waiting is None:
             self._arrived.clear()
             await self._arrived.wait()
-        frame, self._waiting = self._waiting, None
+
+    async def take(self) -> Frame:
+        """The newest frame, as soon as there is one."""
+        await self.arrival()
+        frame, self._waiting = cast("Frame", self._waiting), None
         return frame
 
 
-class LiveConsumer(AsyncWebsocketConsumer):
+class LiveConsumer(JsonSocket):
     """`/ws/live`: each binary message is a frame, the newest one is answered with the JSON of `POST /predict` and more.
 
     Channels awaits one handler at a time for each socket. So `receive` only puts the frame into a place for one, and a
     task takes it from there: the memory of a socket is bounded however fast it sends. Nothing is stored. A frame that
     cannot be used is answered with `{"error": sentence, "frame": n}` and the socket stays; it is closed when the server
     itself has failed.
+
+    Only frames that are worked on count for the throttles. Above the rate frames wait, and the newest one wins there
+    too; whoever would wait for more than a moment is told.
     """
 
     async def connect(self) -> None:
         """Accept, and refuse an address that cannot be used with a sentence."""
+        self.caller = cast("Caller", self.scope.get("caller", ANYBODY))
         self._newest = NewestFrame()
         self._threshold: float | None = None
         self._model = ""
@@ -79,15 +91,22 @@ class LiveConsumer(AsyncWebsocketConsumer):
             self._threshold = parse_threshold(query)
             self._model = query.get("model", "")
         except RequestError as error:
-            await self._send(error_body(str(error)))
+            await self.send_body(error_body(str(error)))
             await self.close(_POLICY_VIOLATION)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Put a frame where the worker finds it."""
         if bytes_data is None:
-            await self._send(error_body("Send each frame as one binary message: the bytes of a JPEG, PNG or WebP."))
-        else:
-            self._newest.put(bytes_data)
+            await self.send_body(error_body("Send each frame as one binary message: the bytes of a JPEG, PNG or WebP."))
+            return
+        older = self._newest.put(bytes_data)
+        if older is not None:
+            self.let_go(older.data)
+
+    def handled(self, data: bytes | str) -> None:
+        """A frame is kept until it has lost its place, or was answered."""
+        if isinstance(data, str):
+            self.let_go(data)
 
     async def disconnect(self, code: int) -> None:
         """Stop; a frame that still waits for the network leaves the queue."""
@@ -97,9 +116,33 @@ class LiveConsumer(AsyncWebsocketConsumer):
     async def _work(self) -> None:
         # Whoever has left gets no answer; `disconnect` follows.
         with contextlib.suppress(OSError):
-            while await self._answer(await self._newest.take()):
+            while await self._answer_newest():
                 pass
             await self.close(_OUR_FAULT)
+
+    async def _answer_newest(self) -> bool:
+        """Answer the newest frame, or wait for its turn; false as in `_answer`."""
+        await self._newest.arrival()
+        try:
+            throttle.take(self.caller, address_of(self.scope))
+        except ThrottledError as error:
+            await self._wait_for_turn(error)
+            return True
+        frame = await self._newest.take()
+        try:
+            return await self._answer(frame)
+        finally:
+            self.let_go(frame.data)
+
+    async def _wait_for_turn(self, error: ThrottledError) -> None:
+        if error.wait_s > _MOMENT_S:
+            frame = await self._newest.take()
+            self.let_go(frame.data)
+            await self._tell(frame, error_body(str(error)))
+        await asyncio.sleep(error.wait_s)
+
+    async def _tell(self, frame: Frame, body: dict[str, Any]) -> None:
+        await self.send_body({**body, "frame": frame.number, "dropped": self._newest.dropped})
 
     async def _answer(self, frame: Frame) -> bool:
         """Answer one frame; false when the server itself has failed and there is no use in going on."""
@@ -116,7 +159,7 @@ class LiveConsumer(AsyncWebsocketConsumer):
             alive = known is not None and known.close_code != _OUR_FAULT
         else:
             alive = True
-        await self._send({**body, "frame": frame.number, "dropped": self._newest.dropped})
+        await self._tell(frame, body)
         return alive
 
     def _upload(self, frame: Frame) -> Upload:
@@ -127,6 +170,3 @@ class LiveConsumer(AsyncWebsocketConsumer):
         width, height = answer.size_wh
         timings = {stage: round(ms, 2) for stage, ms in answer.timings}
         return {**prediction_body(answer.objects), "width": width, "height": height, "timings": timings}
-
-    async def _send(self, body: dict[str, Any]) -> None:
-        await self.send(text_data=to_json(body).decode())

@@ -14,6 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "detector_site.settings")
 django.setup(set_prefix=False)
 
 from detection.batch_socket import BATCH_SOCKETS, BatchConsumer  # noqa: E402
+from detection.body_budget import BodyBudget  # noqa: E402
 from detection.consumers import PredictConsumer  # noqa: E402
 from detection.entrance import BodyLimit, KnownLength  # noqa: E402
 from detection.lifespan import Lifespan  # noqa: E402
@@ -23,7 +24,7 @@ from detection.watch import Watch  # noqa: E402
 from detection.websocket_door import WebSocketDoor  # noqa: E402
 
 
-def _build() -> ASGI3Application:
+def _build(budget: BodyBudget) -> ASGI3Application:
     config = settings.DETECTOR
     pages = cast("ASGI3Application", get_asgi_application())
     http = PredictDoor(KnownLength(pages), {config.rest_entry_point, "/api/predict"}, settings.ALLOWED_HOSTS)
@@ -34,7 +35,9 @@ def _build() -> ASGI3Application:
     }
     sockets = WebSocketDoor(consumers, settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)
     router = ProtocolTypeRouter({"http": http, "websocket": sockets, "lifespan": Lifespan()})
-    return Watch(BodyLimit(router, config.max_body_bytes, config.upload_timeout_s))
+    return Watch(BodyLimit(router, config.max_body_bytes, config.upload_timeout_s, budget))
 
 
-application = _build()
+# One of the process: messages of WebSockets count in it too (`manage.py serve`).
+body_budget = BodyBudget(settings.DETECTOR.body_budget_bytes)
+application = _build(body_budget)

@@ -65,6 +65,10 @@ def test_nothing_set_is_the_2019_service_on_this_machine_only() -> None:
         pytest.param("INFERENCE_THREADS", "4", "inference_threads", 4, id="threads"),
         pytest.param("QUEUE_SIZE", "1", "queue_size", 1, id="queue"),
         pytest.param("MAX_BODY_BYTES", "1000", "max_body_bytes", 1000, id="body"),
+        pytest.param(
+            "MAX_BODY_BYTES", "900000000", "body_budget_bytes", 900_000_000, id="budget for one body at least"
+        ),
+        pytest.param("BODY_BUDGET_BYTES", "20000000", "body_budget_bytes", 20_000_000, id="budget"),
         pytest.param("MAX_PIXELS", "10000", "max_pixels", 10_000, id="pixels"),
         pytest.param("REQUEST_TIMEOUT", "2.5", "request_timeout_s", 2.5, id="timeout"),
         pytest.param("UPLOAD_TIMEOUT", "1.5", "upload_timeout_s", 1.5, id="upload timeout"),
@@ -133,6 +137,7 @@ def test_variable_is_read(name: str, raw: str, field: str, value: Any) -> None:
         pytest.param("INFERENCE_THREADS", "many", "inference_threads", id="threads as a word"),
         pytest.param("QUEUE_SIZE", "0", "queue_size", id="no queue"),
         pytest.param("MAX_BODY_BYTES", "20MB", "max_body_bytes", id="body with a unit"),
+        pytest.param("BODY_BUDGET_BYTES", "1GB", "body_budget_bytes", id="budget with a unit"),
         pytest.param("MAX_PIXELS", "1e9", "max_pixels", id="pixels in floating point"),
         pytest.param("REQUEST_TIMEOUT", "0", "request_timeout_s", id="no time"),
         pytest.param("REQUEST_TIMEOUT", "inf", "request_timeout_s", id="endless time"),
@@ -270,3 +275,10 @@ def test_settings_that_do_not_go_together_are_told(environ: dict[str, str], sent
     (problem,) = load_config(environ).problems
     assert problem.check_id == "detection.E001"
     assert sentence in problem.message
+
+
+def test_budget_below_one_body_is_a_problem() -> None:
+    (problem,) = load_config({"BODY_BUDGET_BYTES": "19999999"}).problems
+    assert problem.check_id == "detection.E001"
+    assert problem.message == "BODY_BUDGET_BYTES is 19999999, and one body may have 20000000."
+    assert "MAX_BODY_BYTES or more" in problem.hint

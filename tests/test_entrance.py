@@ -7,11 +7,15 @@ import pytest
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 
 from detection.asgi_responses import header
+from detection.body_budget import BodyBudget, Share
 from detection.entrance import BodyLimit, KnownLength, read_body
+from detection.errors import BodyBudgetError
 from tests.asgi_calls import Answered, Headers, body_events, call, http_scope
 
 LIMIT = 1000
 SENTENCE = "The body is too large: at most 1,000 bytes are accepted. Send a smaller photo."
+
+FULL = "The server is busy: the photos on their way fill its memory. Send this one again in a moment."
 
 
 class Echo:
@@ -117,3 +121,119 @@ def test_caller_who_leaves_after_a_chunked_body_is_noticed_behind_it() -> None:
     scope = http_scope("/", [("Transfer-Encoding", "chunked")])
     asyncio.run(call(KnownLength(app), scope, body_events(b"ab"), leaves=True))
     assert seen == ["http.request", "http.disconnect"]
+
+
+def with_budget(limit_bytes: int, app: Any) -> tuple[BodyBudget, BodyLimit]:
+    budget = BodyBudget(limit_bytes)
+    return budget, BodyLimit(app, LIMIT, budget=budget)
+
+
+def hold(budget: BodyBudget, count: int) -> Share:
+    """What other callers hold."""
+    share = budget.share()
+    share.hold(count)
+    return share
+
+
+@pytest.mark.parametrize(
+    ("headers", "received"),
+    [
+        pytest.param([("Content-Length", "600")], 0, id="declared: refused unread"),
+        pytest.param([("Transfer-Encoding", "chunked")], 2, id="in chunks: refused where the room ends"),
+    ],
+)
+def test_body_that_all_bodies_leave_no_room_for_is_told_to_come_later(headers: Headers, received: int) -> None:
+    echo = Echo()
+    budget, app = with_budget(1500, echo)
+    others = hold(budget, 1000)
+    answered = post(app, headers, b"x" * 400, b"x" * 200)
+    assert (answered.status, answered.json, answered.received) == (503, {"error": FULL}, received)
+    assert answered.headers["retry-after"] == "1"
+    assert answered.headers["connection"] == "close"
+    assert (echo.bodies, budget.held_bytes) == ([], 1000)
+    others.hold(0)
+    assert post(app, headers, b"x" * 400, b"x" * 200).status == 200
+    assert budget.held_bytes == 0
+
+
+def test_body_that_was_announced_smaller_than_it_is_counts_as_it_is() -> None:
+    budget, app = with_budget(500, Echo())
+    assert post(app, [("Content-Length", "10")], b"x" * 501).status == 503
+    assert budget.held_bytes == 0
+
+
+def test_request_without_a_body_is_answered_when_no_room_is_left() -> None:
+    budget, app = with_budget(500, Echo())
+    hold(budget, 500)
+    assert post(app, [("Content-Length", "0")], b"").status == 200
+
+
+def test_body_counts_until_its_request_is_answered() -> None:
+    held: list[int] = []
+
+    async def app(_scope: Any, receive: ASGIReceiveCallable, _send: Any) -> None:
+        for _ in range(2):
+            await receive()
+            held.append(budget.held_bytes)
+
+    budget, limited = with_budget(1000, app)
+    post(limited, [], b"x" * 300, b"x" * 400)
+    assert (held, budget.held_bytes) == ([300, 700], 0)
+
+
+class BrokenError(Exception):
+    """What an application may end in."""
+
+
+async def breaks(_scope: Any, receive: ASGIReceiveCallable, _send: Any) -> None:
+    await receive()
+    raise BrokenError
+
+
+async def waits(_scope: Any, receive: ASGIReceiveCallable, _send: Any) -> None:
+    await receive()
+    await asyncio.Event().wait()
+
+
+def leaving(app: Any) -> None:
+    post(app, [("Transfer-Encoding", "chunked")], b"x" * 300, leaves=True)
+
+
+def too_slow(app: Any) -> None:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"x" * 300, "more_body": True}
+
+    async def run() -> None:
+        await asyncio.wait_for(app(http_scope("/predict", []), receive, call), 0.01)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(run())
+
+
+def breaking(app: Any) -> None:
+    with pytest.raises(BrokenError):
+        post(app, [], b"x" * 300)
+
+
+@pytest.mark.parametrize(
+    ("inner", "happens"),
+    [
+        pytest.param(KnownLength(Echo()), leaving, id="the caller leaves"),
+        pytest.param(breaks, breaking, id="the application fails"),
+        pytest.param(waits, too_slow, id="the request is cancelled"),
+    ],
+)
+def test_body_is_let_go_on_every_way_out(inner: Any, happens: Any) -> None:
+    budget, app = with_budget(1000, inner)
+    happens(app)
+    assert budget.held_bytes == 0
+
+
+def test_share_that_finds_no_room_holds_what_it_held() -> None:
+    budget = BodyBudget(100)
+    share = hold(budget, 60)
+    with pytest.raises(BodyBudgetError):
+        share.hold(101)
+    assert (share.held_bytes, budget.held_bytes) == (60, 60)
+    share.hold(10)
+    assert budget.held_bytes == 10

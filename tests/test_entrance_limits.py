@@ -1,4 +1,4 @@
-"""What a real server lets in: slow, packed and foreign requests, many parts, too many connections."""
+"""What a real server lets in: slow, packed and foreign requests and messages, many parts, too much of all."""
 
 import contextlib
 import socket
@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosedError
+from websockets.frames import Frame, Opcode
+from websockets.sync.client import ClientConnection, connect
 
 from tests.serving import Server, running_server
 
@@ -23,6 +26,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "DATA_DIR": str(tmp_path_factory.mktemp("limits")),
         "UPLOAD_TIMEOUT": str(TIMEOUT_S),
         "MAX_CONNECTIONS": "8",
+        "MAX_BODY_BYTES": "1000000",
+        "BODY_BUDGET_BYTES": "1500000",
     }
     with running_server(settings) as running:
         yield running
@@ -127,3 +132,111 @@ def test_form_of_too_many_parts_is_refused_with_a_sentence(fields: int, files: i
     answer = httpx.post(f"{server.url}/predict", files=parts)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith("The form cannot be read.")
+
+
+def opened(server: Server, path: str = "/ws/predict?store=0") -> ClientConnection:
+    return connect(server.url.replace("http:", "ws:") + path, open_timeout=WAIT_S, proxy=None)
+
+
+def begin(client: ClientConnection, data: bytes, opcode: Opcode = Opcode.BINARY) -> None:
+    """Send a part of a message that is not its last."""
+    client.socket.sendall(Frame(opcode, data, fin=False).serialize(mask=True))
+
+
+@pytest.mark.parametrize("path", ["/ws/predict", "/ws/live"])
+@pytest.mark.parametrize(
+    "begun",
+    [
+        pytest.param(b"\x82", id="half a head"),
+        pytest.param(b"\x82\xfe\x10\x00mask" + b"x" * 100, id="half a frame"),
+        pytest.param(Frame(Opcode.BINARY, b"x", fin=False).serialize(mask=True), id="one frame of several"),
+    ],
+)
+def test_message_that_does_not_end_ends_the_connection(path: str, begun: bytes, server: Server) -> None:
+    started = time.monotonic()
+    with opened(server, path) as client:
+        client.socket.sendall(begun)
+        with pytest.raises(ConnectionClosedError) as closed:
+            client.recv(WAIT_S)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1013
+    assert closed.value.rcvd.reason.startswith("The body did not arrive within 1 seconds.")
+    assert time.monotonic() - started >= TIMEOUT_S * 0.9
+
+
+def trickle(client: ClientConnection) -> None:
+    """Send one piece of a message after the other, each in time, as long as somebody takes them."""
+    while True:
+        begin(client, b"x", Opcode.CONT)
+        with contextlib.suppress(TimeoutError):
+            client.recv(TIMEOUT_S / 10)
+
+
+def test_trickling_message_has_one_time_limit_for_all_of_it(server: Server) -> None:
+    with opened(server) as client:
+        begin(client, b"x")
+        with pytest.raises(ConnectionClosedError) as closed:
+            trickle(client)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1013
+
+
+def test_socket_between_messages_may_wait_as_long_as_it_likes(server: Server, chelsea: bytes) -> None:
+    with opened(server) as client:
+        client.send(chelsea)
+        assert "prediction" in str(client.recv(WAIT_S))
+        with pytest.raises(TimeoutError):
+            client.recv(TIMEOUT_S * 1.5)
+        client.send(chelsea)
+        assert "prediction" in str(client.recv(WAIT_S))
+
+
+def test_bodies_and_messages_share_one_budget(server: Server, chelsea: bytes) -> None:
+    """1.5 MB: 0.9 in an unfinished message leave room for 0.6 of others, and none for 0.7."""
+    with opened(server) as holder:
+        begin(holder, b"x" * 900_000)
+        # What was read of one connection was read when a later answer is here.
+        refused = refused_body(server)
+        assert refused.headers["Retry-After"] == "1"
+        assert "fill its memory" in refused.json()["error"]
+        with opened(server) as other:
+            other.send(b"x" * 700_000)
+            with pytest.raises(ConnectionClosedError) as closed:
+                other.recv(WAIT_S)
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, "fill its memory" in closed.value.rcvd.reason) == (1013, True)
+        assert httpx.post(f"{server.url}/predict?store=0", content=chelsea, headers=JPEG).status_code == 200
+    # The room is back with the end of the connection.
+    body = b"x" * 700_000
+    assert until(lambda: httpx.post(f"{server.url}/predict", content=body, headers=JPEG).status_code == 400)
+
+
+def refused_body(server: Server) -> httpx.Response:
+    """The answer to a body that there is no room for, once what others have sent is read."""
+    answers: list[httpx.Response] = []
+
+    def is_refused() -> bool:
+        answers.append(httpx.post(f"{server.url}/predict", content=b"x" * 700_000, headers=JPEG))
+        return answers[-1].status_code == 503
+
+    assert until(is_refused)
+    return answers[-1]
+
+
+def until(holds: Any) -> bool:
+    """Whether something comes to hold."""
+    ended = time.monotonic() + WAIT_S
+    while not (held := holds()) and time.monotonic() < ended:
+        pass
+    return bool(held)
+
+
+@pytest.mark.parametrize("path", ["/ws/predict?store=0", "/ws/live"])
+def test_answered_messages_leave_the_budget(path: str, server: Server) -> None:
+    """Many times the budget, one message after the other."""
+    with opened(server, path) as client:
+        for _ in range(12):
+            client.send(b"x" * 400_000)
+            assert "error" in str(client.recv(WAIT_S))
+            client.send("x" * 400_000)
+            assert "binary message" in str(client.recv(WAIT_S))

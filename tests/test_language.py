@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from detection import services
 from detection.class_titles import class_title
 from detection.conf import BASE_DIR, Rate
-from detection.errors import FAILED, NOT_FOUND, BodyTooLargeError, ThrottledError, UploadTimeoutError
+from detection.errors import FAILED, NOT_FOUND, BodyBudgetError, BodyTooLargeError, ThrottledError, UploadTimeoutError
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.images import decode_photo
 from detection.sentences import in_language
@@ -140,10 +140,22 @@ def _refusal_of_photo(data: bytes, max_pixels: int = 1_000_000) -> Exception:
         (lambda: BodyTooLargeError(20_000_000), ("20,000,000",)),
         (lambda: ThrottledError(Rate(600, 60), 2.5), ("600", "60", "3")),
         (lambda: UploadTimeoutError(30), ("30",)),
+        (BodyBudgetError, ()),
         (lambda: Exception(FAILED), ()),
         (lambda: Exception(NOT_FOUND), ()),
     ],
-    ids=["empty", "unreadable", "too many pixels", "too few", "bytes", "throttled", "slow", "failed", "not found"],
+    ids=[
+        "empty",
+        "unreadable",
+        "too many pixels",
+        "too few",
+        "bytes",
+        "throttled",
+        "slow",
+        "full",
+        "failed",
+        "not found",
+    ],
 )
 def test_errors_are_told_in_russian_with_their_values(
     russian: None, error: Callable[[], Exception], values: tuple[str, ...]

@@ -6,9 +6,11 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 
 import httpx
 import pytest
@@ -17,9 +19,11 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from detection import services
+from detection import services, throttle
+from detection.conf import Rate
 from detection.inference.detector import Detector
 from detection.live import MAX_FRAME_BYTES, LiveConsumer, NewestFrame
+from detection.throttle import Limiter
 from tests import photos
 from tests.inference.engines import BrightnessEngine, small_network
 from tests.serving import Server, running_server
@@ -324,3 +328,70 @@ def test_sockets_that_send_faster_than_the_server_answers_do_not_grow_its_memory
     assert sum(dropped for _, dropped, _ in results) > SOCKETS * FRAMES_EACH / 2
     assert sent_bytes > 400e6
     assert max(resident) - resident[0] < 120e6
+
+
+@pytest.fixture
+def throttled(limits: Any) -> Iterator[Any]:
+    """Limit the rate of addresses; nobody owes frames of another test."""
+    with mock.patch.object(throttle, "_limiter", Limiter()):
+        yield lambda count, period_s: limits(throttle_anon=Rate(count, period_s))
+
+
+def test_frames_above_the_rate_wait_and_the_newest_one_wins(engine: BrightnessEngine, throttled: Any) -> None:
+    throttled(1, 1.0)
+
+    async def ask(socket: ConsumerSocket) -> list[dict[str, Any]]:
+        engine.go_on.clear()
+        await socket.send(grey(250))
+        await begun(engine)
+        for brightness in (210, 220, 230):
+            await socket.send(grey(brightness))
+        await handled(socket)
+        engine.go_on.set()
+        return [await socket.answer(), await socket.answer()]
+
+    started = time.monotonic()
+    answers = with_socket(ask)
+    assert time.monotonic() - started >= 0.9
+    assert [(answer["frame"], answer["dropped"]) for answer in answers] == [(1, 2), (4, 2)]
+    assert answers[1]["prediction"][0]["probability"] == pytest.approx(230 / 255)
+
+
+def test_frame_that_would_wait_for_long_is_told_how_long(engine: BrightnessEngine, throttled: Any) -> None:
+    throttled(2, 3600.0)
+
+    async def ask(socket: ConsumerSocket) -> list[dict[str, Any]]:
+        return [await asked(socket, grey(250)) for _ in range(3)]
+
+    answers = with_socket(ask)
+    assert [answer["frame"] for answer in answers] == [1, 2, 3]
+    assert ["prediction" in answer for answer in answers] == [True, True, False]
+    assert answers[2]["error"].startswith(
+        "Too many requests: 2 in 3600 seconds are taken from you. Send this one again in"
+    )
+
+
+def test_dropped_frames_do_not_count_for_the_throttle(engine: BrightnessEngine, throttled: Any) -> None:
+    throttled(2, 3600.0)
+
+    async def ask(socket: ConsumerSocket) -> list[dict[str, Any]]:
+        engine.go_on.clear()
+        await socket.send(grey(250))
+        await begun(engine)
+        for brightness in (210, 220, 230):
+            await socket.send(grey(brightness))
+        await handled(socket)
+        engine.go_on.set()
+        return [await socket.answer(), await socket.answer()]
+
+    assert [("prediction" in answer, answer["frame"]) for answer in with_socket(ask)] == [(True, 1), (True, 4)]
+
+
+def test_all_sockets_of_a_caller_share_the_rate(engine: BrightnessEngine, throttled: Any) -> None:
+    throttled(1, 3600.0)
+
+    async def ask(socket: ConsumerSocket) -> list[dict[str, Any]]:
+        async with ConsumerSocket(LiveConsumer.as_asgi(), "/ws/live") as other:
+            return [await asked(socket, grey(250)), await asked(other, grey(250))]
+
+    assert ["error" in answer for answer in with_socket(ask)] == [False, True]

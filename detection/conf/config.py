@@ -6,7 +6,7 @@ The names and defaults are those of the 2019 service where they still make sense
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from detection.conf import values
@@ -23,6 +23,8 @@ PRODUCTION_MODEL_PREFIX = "resnet50_ssd_model"
 # What the model card says, and 300 pixels for a checkpoint without one.
 DEFAULT_MODEL_EDGE = 0
 PRODUCTION_MODEL_EDGE = 512
+# Or one body of the largest size, if that is more.
+BODY_BUDGET_BYTES = 500_000_000
 ENGINE_NAMES = ("auto", "openvino", "onnxruntime", "mxnet", "remote")
 PRECISION_NAMES = ("auto", "f32", "bf16", "f16", "int8")
 LOG_FORMATS = ("text", "json")
@@ -62,6 +64,7 @@ class Config:
     remote_batch: int = setting("REMOTE_BATCH", 8, values.whole(1, 128))
     queue_size: int = setting("QUEUE_SIZE", 64, values.whole(1, 100_000))
     max_body_bytes: int = setting("MAX_BODY_BYTES", 20_000_000, values.whole(1_000, 2_000_000_000))
+    body_budget_bytes: int = setting("BODY_BUDGET_BYTES", BODY_BUDGET_BYTES, values.whole(1_000, 10**15))
     max_pixels: int = setting("MAX_PIXELS", 60_000_000, values.whole(10_000, 2_000_000_000))
     request_timeout_s: float = setting("REQUEST_TIMEOUT", 60.0, values.number(0.1, 3600))
     upload_timeout_s: float = setting("UPLOAD_TIMEOUT", 60.0, values.number(0.1, 3600))
@@ -119,8 +122,20 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
     traces, misused = read_tracing(environ)
     problems += [Problem(UNUSABLE, message, hint) for message, hint in (*_misfits(environ), *misused)]
     prefix, edge = _default_model(found.get("data_dir", BASE_DIR / "var") / "models")
-    defaults = {"model_prefix": prefix, "model_edge": edge}
-    return Config(**{**defaults, **found}, traces=traces, problems=tuple(problems))
+    budget_bytes = max(BODY_BUDGET_BYTES, found.get("max_body_bytes", 0))
+    defaults = {"model_prefix": prefix, "model_edge": edge, "body_budget_bytes": budget_bytes}
+    config = Config(**{**defaults, **found}, traces=traces, problems=tuple(problems))
+    return replace(config, problems=(*config.problems, *_disproportions(config)))
+
+
+def _disproportions(config: Config) -> Iterator[Problem]:
+    """Values that are right each, and wrong together."""
+    if config.body_budget_bytes < config.max_body_bytes:
+        yield Problem(
+            UNUSABLE,
+            f"BODY_BUDGET_BYTES is {config.body_budget_bytes}, and one body may have {config.max_body_bytes}.",
+            "Set BODY_BUDGET_BYTES to MAX_BODY_BYTES or more, or unset it.",
+        )
 
 
 def _misfits(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:

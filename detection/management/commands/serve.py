@@ -15,6 +15,7 @@ from detection import memory, photo_store, services
 from detection.conf import Config
 from detection.inference.errors import InferenceError
 from detection.patient_protocol import PatientProtocol
+from detection.patient_socket import PatientSocket
 
 GRACE_S = 30
 
@@ -122,14 +123,14 @@ class _Server(uvicorn.Server):
 
 
 def _serve(bound: socket.socket, config: Config, announce: Callable[[str], None]) -> None:
-    from detector_site.asgi import application
+    from detector_site.asgi import application, body_budget
 
     server = _Server(
         uvicorn.Config(
             application,
             http=PatientProtocol.for_at_most(config.upload_timeout_s),
             limit_concurrency=config.max_connections,
-            ws="websockets-sansio",
+            ws=PatientSocket.for_at_most(config.upload_timeout_s, body_budget),
             ws_max_size=config.max_body_bytes,
             # What comes in are photos, compressed already, up to 30 a second from each camera.
             ws_per_message_deflate=False,

@@ -1,0 +1,34 @@
+"""What the WebSockets of this server share: they answer in JSON, and say when they are done with a message."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from detection.body_budget import LET_GO
+from detection.serializers import to_json
+
+
+class JsonSocket(AsyncWebsocketConsumer):
+    """A consumer that lets each message go when it has handled it."""
+
+    async def websocket_receive(self, message: Any) -> None:
+        """Handle a message, then let it go."""
+        try:
+            await super().websocket_receive(message)
+        finally:
+            self.handled(message.get("bytes") or message.get("text") or b"")
+
+    def handled(self, data: bytes | str) -> None:
+        """A message was handled; who keeps it longer overrides this, and calls `let_go` when it is done."""
+        self.let_go(data)
+
+    def let_go(self, data: bytes | str) -> None:
+        """A message is not needed any more; its bytes count no longer, where the server counts them."""
+        let_go = cast("Callable[[int], None] | None", self.scope.get(LET_GO))
+        if let_go is not None:
+            let_go(len(data.encode() if isinstance(data, str) else data))
+
+    async def send_body(self, body: dict[str, Any]) -> None:
+        """Send an answer."""
+        await self.send(text_data=to_json(body).decode())

@@ -1,0 +1,116 @@
+"""WebSockets that do not wait for ever for the rest of a message, and whose messages count among all that is held.
+
+uvicorn bounds one message (`ws_max_size`) and asks whether the other side is alive, but a message that comes a byte a
+minute, or that never ends, would hold its bytes for as long as its sender likes.
+"""
+
+import asyncio
+from typing import Any, ClassVar
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import OPEN
+
+from detection.body_budget import LET_GO, BodyBudget
+from detection.errors import Answer, BodyBudgetError, UploadTimeoutError, answer_to
+
+# What a piece of a message takes beside its bytes; one may be empty.
+_PIECE_BYTES = 64
+
+
+class PatientSocket(WebSocketsSansIOProtocol):
+    """uvicorn's protocol, with a time limit from the first byte of a message to its last, and a share of the budget.
+
+    A message counts from its first byte until the application lets it go (`LET_GO` in its scope), or ends. While the
+    server itself does not read, nobody is late.
+    """
+
+    patience_s: ClassVar[float] = 60.0
+    budget: ClassVar[BodyBudget] = BodyBudget()
+
+    @classmethod
+    def for_at_most(cls, patience_s: float, budget: BodyBudget) -> type["PatientSocket"]:
+        """The protocol with that time limit, in seconds, and that budget."""
+        return type("PatientSocket", (cls,), {"patience_s": patience_s, "budget": budget})
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._share = self.budget.share()
+        self._handed_bytes = 0
+        self._message_timer: asyncio.TimerHandle | None = None
+
+    def handle_connect(self, event: Any) -> None:
+        """The application gets the function with which it lets messages go."""
+        super().handle_connect(event)
+        if not self.close_sent:
+            scope: Any = self.scope
+            scope[LET_GO] = self._let_go
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a message, of several, or of none."""
+        super().data_received(data)
+        self._look()
+
+    def send_receive_event_to_app(self) -> None:
+        """A message is complete."""
+        if not self.close_sent:
+            self._handed_bytes += sum(map(len, self.frames))
+        super().send_receive_event_to_app()
+
+    async def receive(self) -> Any:
+        """The next message, after which more is read."""
+        event = await super().receive()
+        self._look()
+        return event
+
+    async def run_asgi(self) -> None:
+        """The application; what it still holds at its end it holds no longer."""
+        try:
+            await super().run_asgi()
+        finally:
+            self._stop_waiting()
+            self._share.hold(0)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is waited for any more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _let_go(self, size_bytes: int) -> None:
+        self._handed_bytes -= size_bytes
+        self._share.hold(self._share.held_bytes - size_bytes)
+
+    def _look(self) -> None:
+        """Count what has come, and wait for the rest of what has begun."""
+        if self.close_sent or self.disconnected:
+            self._stop_waiting()
+            return
+        unfinished_bytes = self._unfinished_bytes()
+        try:
+            self._share.hold(unfinished_bytes + self._handed_bytes)
+        except BodyBudgetError as error:
+            self._fail(error)
+            return
+        if not unfinished_bytes or self.read_paused:
+            self._stop_waiting()
+        elif self._message_timer is None:
+            self._message_timer = self.loop.call_later(self.patience_s, self._fail, UploadTimeoutError(self.patience_s))
+
+    def _unfinished_bytes(self) -> int:
+        """Of the message that has begun: what was no whole frame yet, and its frames so far."""
+        frames_bytes = (self.conn.current_size or 0) + _PIECE_BYTES * len(self.frames)
+        return len(self.conn.reader.buffer) + frames_bytes
+
+    def _fail(self, reason: Exception) -> None:
+        """Close with the code and the sentence of an error; a handshake that is not answered has neither."""
+        self._stop_waiting()
+        answer = answer_to(reason)
+        if self.conn.state is not OPEN or not isinstance(answer, Answer):
+            self.transport.close()
+            return
+        self.conn.fail(answer.close_code, str(reason))
+        self.handle_parser_exception()
+
+    def _stop_waiting(self) -> None:
+        if self._message_timer is not None:
+            self._message_timer.cancel()
+            self._message_timer = None
