@@ -55,10 +55,10 @@ def _compare(folder: Path, paths: list[Path], rounds: int, record: bool) -> None
     django.setup()
     from django.core.management import call_command
 
-    from detection import services
+    from detection import services, serving
 
     call_command("migrate", verbosity=0)
-    services.start(queue_size=1_000_000)
+    serving.start(queue_size=1_000_000)
     try:
         _bare(paths[:50])
         bare, bulk = [], []
@@ -93,10 +93,10 @@ def _measured(run: Callable[[], object], count: int) -> _Measured:
 def _bare(paths: list[Path]) -> None:
     """Read, decode, stretch, infer, boxes: one thread a core, each with one photo after the other."""
     from bench import steps
-    from detection import services
+    from detection import serving
     from detection.inference.hardware import usable_cores
 
-    detector = services._service.detector()
+    detector = serving.model("")
     network, engine, cores = detector.network, detector.engine, usable_cores()
 
     def one(path: Path) -> int:

@@ -77,7 +77,7 @@ def main() -> None:
 
     with (
         patch("detection.inference.detector.decode_photo", lambda *_arguments, **_options: _PHOTO),
-        patch("detection.services.load_detector", instant_detector),
+        patch("detection.serving.load_detector", instant_detector),
     ):
         call_command("serve")
 

@@ -110,9 +110,9 @@ def _detector(model: Model) -> Detector:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "detector_site.settings")
     os.environ.update(model.environment)
     django.setup()
-    from detection import services
+    from detection import serving
 
-    return load_detector(services.detector_options(services.config()))
+    return load_detector(serving.detector_options(serving.config()))
 
 
 def _detect(detector: Detector, photo: AnnotatedPhoto, data: bytes) -> PhotoResult:

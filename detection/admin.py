@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from detection import (
     admin_models,  # noqa: F401  (registers its page)
     admin_shadow,  # noqa: F401  (registers its page)
-    services,
+    deletion,
 )
 from detection.accounts import StaffNameAndPassword
 from detection.class_titles import class_title
@@ -104,12 +104,12 @@ class DetectionAdmin(ReadOnlyAdmin, admin.ModelAdmin[Detection]):
 
     def delete_model(self, request: HttpRequest, obj: Detection) -> None:
         """Delete the photo and its file too."""
-        services.delete_detection(obj)
+        deletion.delete_detection(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Detection]) -> None:
         """Delete the photos and their files too."""
         for detection in queryset.select_related("photo"):
-            services.delete_detection(detection)
+            deletion.delete_detection(detection)
 
     @admin.display(description=_("Photo"))
     def thumbnail(self, detection: Detection) -> SafeString:

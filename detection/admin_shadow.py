@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext
 
-from detection import pictures, services, shadow_report
+from detection import pictures, serving, shadow_report
 from detection.models import ShadowRun
 
 PAGE_SIZE = 12
@@ -47,8 +47,8 @@ class ShadowRunAdmin(admin.ModelAdmin[ShadowRun]):
             **self.admin_site.each_context(request),
             "title": gettext("Where the shadow model disagrees"),
             "opts": self.opts,
-            "shadow_model": services.config().shadow_model,
-            "share_percent": f"{services.config().shadow_share * 100:g}",
+            "shadow_model": serving.config().shadow_model,
+            "share_percent": f"{serving.config().shadow_share * 100:g}",
             "pairs": known,
             "pair": pair,
             **(extra_context or {}),

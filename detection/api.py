@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import model_list, services
+from detection import model_list, services, serving
 from detection.access import caller_of
 from detection.errors import InvalidContentError, RequestError
 from detection.predict_request import (
@@ -108,7 +108,7 @@ class ModelsView(APIView):
         return Response(
             {
                 "models": model_list.models(),
-                "max_resident_models": services.config().max_resident_models,
+                "max_resident_models": serving.config().max_resident_models,
                 "resident_memory_bytes": model_list.resident_memory_bytes(),
             }
         )
@@ -119,4 +119,4 @@ class ModelView(APIView):
 
     @extend_schema(operation_id="model", responses={200: ModelSerializer, 503: ErrorSerializer})
     def get(self, _request: Request) -> Response:
-        return Response(services.model_info())
+        return Response(serving.model_info())

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import photo_store, pictures, removals, services
+from detection import deletion, photo_store, pictures, removals
 from detection.access import caller_of, visible_to
 from detection.api import THRESHOLD_PARAMETER
 from detection.errors import RequestError
@@ -133,7 +133,7 @@ class DetectionView(APIView):
         responses={204: OpenApiResponse(description="The detection and its photo are gone."), 404: _NOT_FOUND},
     )
     def delete(self, request: Request, detection_id: UUID) -> Response:
-        services.delete_detection(_detection(request, detection_id))
+        deletion.delete_detection(_detection(request, detection_id))
         return Response(status=204)
 
 

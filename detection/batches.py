@@ -19,7 +19,7 @@ from django.db.models import Case, Count, F, Min, When
 from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
-from detection import known_models, services
+from detection import known_models, services, serving
 from detection.errors import FAILED, BodyTooLargeError, answer_to, describe
 from detection.inference.types import NamedBox
 from detection.models import Batch, BatchItem, DetectedObject
@@ -106,7 +106,7 @@ def create(
     model: the name of the one that is to answer, "" for the default. Raises UnknownModelError.
     """
     known_models.require_model(model)
-    config = services.config()
+    config = serving.config()
     too_large = str(BodyTooLargeError(config.max_body_bytes))
     with transaction.atomic():
         batch = Batch.objects.create(

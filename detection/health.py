@@ -6,7 +6,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from detection import services
+from detection import serving
 from detection.errors import error_body
 from detection.models import Detection
 
@@ -32,7 +32,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
 
 def problem() -> str:
     """Why no photo can be detected and kept now, as a sentence; "" when one can."""
-    if found := services.readiness_problem():
+    if found := serving.readiness_problem():
         return found
     try:
         # A row of ours: a database file that was deleted is made anew by SQLite, and answers without any table.

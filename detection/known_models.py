@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.db.models import QuerySet
 
-from detection import services
+from detection import serving
 from detection.conf import BASE_DIR
 from detection.inference.cards import has_card, read_card
 from detection.inference.errors import CheckpointError
@@ -22,7 +22,7 @@ def find_model(reference: str) -> ModelSource:
 
     Folders are looked for in DATA_DIR/models and in `models`. Raises CheckpointError.
     """
-    configured = services.model_source(services.config())
+    configured = serving.model_source(serving.config())
     name, version = name_and_version(configured)
     if reference in {name, f"{name}@{version}"}:
         return configured
@@ -37,8 +37,8 @@ def find_model(reference: str) -> ModelSource:
 
 def require_model(name: str) -> None:
     """Raises UnknownModelError when no model answers to that name."""
-    if name and services.resident_network(name) is None:
-        model_folder(services.config(), name)
+    if name and serving.resident_network(name) is None:
+        model_folder(serving.config(), name)
 
 
 def default_threshold(model: str = "") -> float:
@@ -46,22 +46,22 @@ def default_threshold(model: str = "") -> float:
 
     Raises UnknownModelError and CheckpointError.
     """
-    configured = services.config().probability_more
+    configured = serving.config().probability_more
     if configured is not None:
         return configured
-    found = services.resident_network(model)
+    found = serving.resident_network(model)
     return card_threshold(_source(model)) if found is None else found.threshold
 
 
 def default_model() -> tuple[str, str]:
     """Name and version of the model that answers by default. Raises CheckpointError."""
-    found = services.active_model()
+    found = serving.active_model()
     return name_and_version(_source("")) if found is None else (found.name, found.version)
 
 
 def model_classes() -> tuple[str, ...]:
     """The classes of the model that answers by default, in its order. Raises CheckpointError."""
-    found = services.active_model()
+    found = serving.active_model()
     return classes_of(_source("")) if found is None else found.classes
 
 
@@ -81,8 +81,8 @@ def classes_of_models(detections: QuerySet[Detection]) -> tuple[str, ...]:
 
 
 def _source(name: str) -> ModelSource:
-    config = services.config()
-    return ModelSource(model_folder(config, name)) if name else services.model_source(config)
+    config = serving.config()
+    return ModelSource(model_folder(config, name)) if name else serving.model_source(config)
 
 
 def _installed() -> Iterator[tuple[_Model, tuple[str, ...]]]:
@@ -95,6 +95,6 @@ def _installed() -> Iterator[tuple[_Model, tuple[str, ...]]]:
 
 
 def _folders() -> Iterator[Path]:
-    for parent in (BASE_DIR / "models", services.config().models_dir):
+    for parent in (BASE_DIR / "models", serving.config().models_dir):
         if parent.is_dir():
             yield from (folder for folder in sorted(parent.iterdir()) if has_card(folder))

@@ -18,7 +18,7 @@ from django.views.i18n import JavaScriptCatalog, set_language
 
 from detection.class_titles import CLASS_CONTEXT, CLASS_TITLES
 from detection.sentences import SENTENCES
-from detection.services import config
+from detection.serving import config
 
 # How gettext writes a message that has a context; `js/texts.js` looks for the second one.
 _CONTEXT_END = "\x04"

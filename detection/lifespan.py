@@ -5,7 +5,7 @@ import logging
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from django.conf import settings
 
-from detection import metrics, services, tracing
+from detection import metrics, services, serving, tracing
 from detection.inference.errors import InferenceError
 from detection.model_follower import following_the_active_model
 from detection.shadow import shadowing
@@ -24,14 +24,14 @@ class Lifespan:
     async def __call__(self, _scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         await receive()
         try:
-            services.start()
+            serving.start()
         except InferenceError as error:
             logger.error("%s", error)
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        if services.config().traces:
+        if serving.config().traces:
             tracing.start(str(settings.SPECTACULAR_SETTINGS["VERSION"]))
-        with upkeep(services.config()), following_the_active_model(), shadowing():
+        with upkeep(serving.config()), following_the_active_model(), shadowing():
             await send({"type": "lifespan.startup.complete"})
             await receive()
         services.stop()

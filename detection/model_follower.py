@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from django.db import Error, connection
 
-from detection import model_versions, services
+from detection import model_versions, serving
 from detection.inference.errors import InferenceError
 from detection.models import ModelVersion
 
@@ -53,7 +53,7 @@ class Follower:
         if row is None or (row.pk, row.activated_at) == self._seen:
             return
         self._seen = (row.pk, row.activated_at)
-        answering = services.active_model()
+        answering = serving.active_model()
         if answering is not None and (answering.name, answering.version, answering.sha256) == (
             row.name,
             row.version,
@@ -61,7 +61,7 @@ class Follower:
         ):
             return
         try:
-            services.switch_model(lambda: model_versions.load(row))
+            serving.switch_model(lambda: model_versions.load(row))
         except (InferenceError, OSError) as error:
             logger.error("%s is active, but cannot be loaded; the model before it goes on. %s", row, error)
             ModelVersion.objects.filter(pk=row.pk).update(problem=str(error))

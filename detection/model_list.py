@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from detection import services
+from detection import serving
 from detection.errors import UnknownModelError
 from detection.inference.cards import read_card
 from detection.inference.errors import CheckpointError
@@ -14,10 +14,10 @@ from detection.resident_models import model_folder
 
 def models() -> list[dict[str, Any]]:
     """The default one first, then those of MODELS; what is not loaded yet is told from its card."""
-    loaded = services.loaded_models()
-    active = services.active_model()
+    loaded = serving.loaded_models()
+    active = serving.active_model()
     listed = [] if active is None else [_loaded(active, is_default=True)]
-    for name in services.config().models:
+    for name in serving.config().models:
         if active is None or name != active.name:
             listed.append(_of_name(name, {key: detector.network for key, detector in loaded.items()}))
     return listed
@@ -25,9 +25,9 @@ def models() -> list[dict[str, Any]]:
 
 def choices() -> list[str]:
     """The names that people can choose among, the default one first; none where there is nothing to choose."""
-    active = services.active_model()
-    default = services.model_source(services.config()).location.name if active is None else active.name
-    others = [name for name in services.config().models if name != default]
+    active = serving.active_model()
+    default = serving.model_source(serving.config()).location.name if active is None else active.name
+    others = [name for name in serving.config().models if name != default]
     return [default, *others] if others else []
 
 
@@ -44,7 +44,7 @@ def _of_name(name: str, loaded: Mapping[str, Network]) -> dict[str, Any]:
     if name in loaded:
         return {**_loaded(loaded[name], is_default=False), "name": name}
     try:
-        card = read_card(model_folder(services.config(), name))
+        card = read_card(model_folder(serving.config(), name))
     except (CheckpointError, UnknownModelError) as error:
         return _row(name, problem=str(error))
     width, height = card.input.size_wh

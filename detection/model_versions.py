@@ -9,7 +9,7 @@ from pathlib import Path
 from django.db import transaction
 from django.utils import timezone
 
-from detection import services
+from detection import serving
 from detection.conf import BASE_DIR
 from detection.inference.cards import CARD_NAME, ModelCard, read_card
 from detection.inference.detector import Detector, load_detector
@@ -90,7 +90,7 @@ def load(row: ModelVersion) -> Detector:
 
 def load_tried(folder: Path) -> Detector:
     """A model, loaded, warmed and tried on the sample photo. Raises CheckpointError and EngineError."""
-    options = services.detector_options(services.config())
+    options = serving.detector_options(serving.config())
     detector = load_detector(replace(options, source=ModelSource(folder)))
     try:
         detector.detect(SAMPLE_PHOTO.read_bytes())
@@ -102,7 +102,7 @@ def load_tried(folder: Path) -> Detector:
 
 def models_dir() -> Path:
     """Where versions are kept."""
-    return services.config().models_dir
+    return serving.config().models_dir
 
 
 def folder_of(row: ModelVersion) -> Path:
@@ -118,7 +118,7 @@ def _try(folder: Path) -> None:
         detector.close()
         return detector
 
-    services.on_owner(run)
+    serving.on_owner(run)
 
 
 def _require_unchanged(row: ModelVersion) -> None:

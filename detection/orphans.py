@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from detection import photo_store, services
+from detection import deletion, photo_store
 from detection.models import Photo
 
 GRACE = timedelta(hours=1)
@@ -62,7 +62,7 @@ def photos_without_files() -> Iterator[Photo]:
 def forget(photo: Photo) -> None:
     """Delete a photo with its detections. Raises StorageUnavailableError."""
     for detection in photo.detections.all():
-        services.delete_detection(detection)
+        deletion.delete_detection(detection)
 
 
 def _lost(names: list[str], before: datetime) -> Iterator[LostFile]:

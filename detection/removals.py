@@ -12,7 +12,7 @@ from django.db import Error, OperationalError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from detection import services
+from detection import deletion
 from detection.access import Caller, visible_to
 from detection.errors import StorageUnavailableError
 from detection.models import Detection, Removal
@@ -66,6 +66,6 @@ def finish_due(now: datetime | None = None) -> int:
     due = Removal.objects.filter(due_at__lte=now or timezone.now()).select_related("detection")
     finished = 0
     for removal in due.iterator():
-        services.delete_detection(removal.detection)
+        deletion.delete_detection(removal.detection)
         finished += 1
     return finished

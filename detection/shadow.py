@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from django.db import Error, connection, transaction
 
-from detection import metrics, services
+from detection import metrics, services, serving
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource
@@ -35,10 +35,10 @@ _REAL = frozenset({Detection.Source.PAGE, Detection.Source.API, Detection.Source
 @contextmanager
 def shadowing() -> Iterator["Shadow | None"]:
     """Compare while the block runs, where SHADOW_MODEL is set."""
-    if not services.config().shadow_model:
+    if not serving.config().shadow_model:
         yield None
         return
-    shadow = Shadow(services.config().shadow_share)
+    shadow = Shadow(serving.config().shadow_share)
     services.listen(shadow.offer)
     try:
         yield shadow
@@ -96,18 +96,18 @@ class Shadow:
                 self._waiting.task_done()
         finally:
             if candidate is not None:
-                services.on_owner(lambda: _closed(candidate))
+                serving.on_owner(lambda: _closed(candidate))
             connection.close()
 
 
 def _load() -> Detector | None:
-    config = services.config()
-    options = services.detector_options(config)
+    config = serving.config()
+    options = serving.detector_options(config)
     # One core at most: the others are for the photos that somebody waits for.
     options = replace(options, engine=replace(options.engine, threads=1))
     try:
         source = ModelSource(shadow_folder(config))
-        candidate = services.on_owner(lambda: load_detector(replace(options, source=source)))
+        candidate = serving.on_owner(lambda: load_detector(replace(options, source=source)))
     except (InferenceError, OSError) as error:
         logger.error("SHADOW_MODEL=%s cannot be loaded: nothing is compared. %s", config.shadow_model, error)
         return None
@@ -122,7 +122,7 @@ def _closed(detector: Detector) -> Detector:
 
 def _outcome(kept: Kept, candidate: Detector) -> str:
     """What became of a photo."""
-    if not services.has_a_free_worker():
+    if not serving.has_a_free_worker():
         return "dropped"
     try:
         _compare(kept, candidate)
@@ -138,7 +138,7 @@ def _outcome(kept: Kept, candidate: Detector) -> str:
 def _compare(kept: Kept, candidate: Detector) -> None:
     """Both report above the threshold that the caller has asked for; without one, each above its own."""
     asked = kept.upload.threshold
-    above, below = (services.threshold_of(net) if asked is None else asked for net in (kept.network, candidate.network))
+    above, below = (serving.threshold_of(net) if asked is None else asked for net in (kept.network, candidate.network))
     answer = [found for found in kept.prediction.objects if found.probability > above]
     seen = candidate.detect(kept.upload.data, min_probability=below)
     objects = [found for found in seen.objects if found.probability > below]

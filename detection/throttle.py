@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from detection.access import Caller
 from detection.conf import Rate
 from detection.errors import ThrottledError
-from detection.services import config
+from detection.serving import config
 
 LOGINS = Rate(20, 60.0)
 _MOST = 10_000

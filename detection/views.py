@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from detection import known_models, model_list, presentation, removals, services, tallies, throttle
+from detection import known_models, model_list, presentation, removals, services, serving, tallies, throttle
 from detection.access import caller_of, limits, visible_to
 from detection.class_titles import class_title
 from detection.errors import ANSWERS, ModelUnavailableError, RequestError, describe, headers_for
@@ -134,7 +134,7 @@ def _detection(request: HttpRequest, uuid: UUID) -> Detection:
 
 
 def _render_home(request: HttpRequest, error: Exception | None = None) -> HttpResponse:
-    max_body_bytes = services.config().max_body_bytes
+    max_body_bytes = serving.config().max_body_bytes
     recent = presentation.with_reported_objects(_detections(request))[:RECENT_COUNT]
     context = {
         "max_body_bytes": max_body_bytes,
@@ -142,7 +142,7 @@ def _render_home(request: HttpRequest, error: Exception | None = None) -> HttpRe
         "model": _model_info(),
         "models": model_list.choices(),
         "chosen_model": request.POST.get("model", ""),
-        "predict_url": request.build_absolute_uri(services.config().rest_entry_point),
+        "predict_url": request.build_absolute_uri(serving.config().rest_entry_point),
         "recent": presentation.cards(recent),
     }
     return _render(request, "detection/home.html", context, error)
@@ -214,6 +214,6 @@ def _history_url(query: QueryDict, cursor: Cursor | None) -> str:
 
 def _model_info() -> dict[str, Any] | None:
     try:
-        return services.model_info()
+        return serving.model_info()
     except ModelUnavailableError:
         return None

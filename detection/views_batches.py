@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from detection import batches, model_list, services
+from detection import batches, model_list, serving
 from detection.access import caller_of, visible_to
 from detection.batches import ItemState
 from detection.models import Batch, BatchItem
@@ -92,7 +92,7 @@ def batch_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 
 def _limits() -> dict[str, object]:
-    return {"max_body_bytes": services.config().max_body_bytes, "max_photos": batches.MAX_PHOTOS}
+    return {"max_body_bytes": serving.config().max_body_bytes, "max_photos": batches.MAX_PHOTOS}
 
 
 def _rows(shown: Iterable[Batch]) -> list[BatchRow]:

@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.core.files.storage import default_storage
 from django.utils import translation
 
-from detection import services
+from detection import services, serving
 from detection.conf import Config, load_config
 from tests import photos
 from tests.checkpoints import EMBEDDED_PREFIX
@@ -64,7 +64,7 @@ def language() -> Iterator[None]:
 @pytest.fixture
 def model(config: Config) -> None:
     """The embedded model is loaded (the first who asks loads it)."""
-    services.start()
+    serving.start()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.authtoken.models import Token
 
-from detection import batches, services, throttle
+from detection import batches, services, serving, throttle
 from detection.access import ANYBODY, Caller, caller_of_socket, visible_to
 from detection.batches import ListedPhoto
 from detection.conf import Config, Rate
@@ -112,7 +112,7 @@ def uploads() -> Iterator[list[Upload]]:
     async def detect_async(upload: Upload) -> Answer:
         return detect(upload)
 
-    loaded = mock.patch.object(type(services._service), "loaded", None)
+    loaded = mock.patch.object(type(serving._models), "loaded", None)
     with (
         mock.patch.object(services, "detect", detect),
         mock.patch.object(services, "detect_async", detect_async),

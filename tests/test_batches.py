@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import ClientConnection, connect
 
-from detection import batches, recorder, services
+from detection import batches, deletion, recorder
 from detection.batches import ListedPhoto
 from detection.errors import FAILED, DetectionTimeoutError
 from detection.inference.errors import OverloadedError
@@ -152,7 +152,7 @@ def test_photo_that_is_sent_again_gets_the_stored_answer(chelsea: bytes) -> None
 def test_answer_of_a_deleted_detection_says_so(chelsea: bytes) -> None:
     batch = new_batch("cat.jpg")
     send(batch, 0, chelsea)
-    services.delete_detection(Detection.objects.get())
+    deletion.delete_detection(Detection.objects.get())
     again = send(batch, 0, chelsea).json()
     assert (again["state"], again["summary"], again["detection"]) == ("done", "The detection was deleted.", None)
     assert stored_rows() == (0, 0, 0)

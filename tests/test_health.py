@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 from django.test import Client
 
-from detection import services
+from detection import services, serving
 from tests.serving import running_server
 
 
@@ -41,7 +41,7 @@ def test_server_is_not_ready_before_its_model_is_loaded(client: Client) -> None:
 @pytest.mark.django_db
 @pytest.mark.usefixtures("model")
 def test_server_is_not_ready_while_its_engine_has_a_problem_and_is_again_afterwards(client: Client) -> None:
-    engine = type(services._service.detector().engine)
+    engine = type(serving._models.detector().engine)
     with mock.patch.object(engine, "problem", return_value="The model server is gone."):
         response = client.get("/readyz")
     assert (response.status_code, response.json()) == (503, {"error": "The model server is gone."})

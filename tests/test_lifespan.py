@@ -6,7 +6,7 @@ from unittest import mock
 
 import pytest
 
-from detection import services
+from detection import services, serving
 from detection.inference.errors import EngineError
 from detection.lifespan import Lifespan
 
@@ -29,14 +29,14 @@ def live(*received: str) -> list[dict[str, Any]]:
 
 
 def test_model_is_loaded_at_the_start_and_stopped_at_the_end() -> None:
-    with mock.patch.object(services, "start") as start, mock.patch.object(services, "stop") as stop:
+    with mock.patch.object(serving, "start") as start, mock.patch.object(services, "stop") as stop:
         sent = live("lifespan.startup", "lifespan.shutdown")
     assert sent == [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
     assert (start.call_count, stop.call_count) == (1, 1)
 
 
 def test_model_that_cannot_be_loaded_ends_the_start_with_its_sentence(caplog: pytest.LogCaptureFixture) -> None:
-    with mock.patch.object(services, "start", side_effect=EngineError("Set MODEL_ENGINE=auto.")):
+    with mock.patch.object(serving, "start", side_effect=EngineError("Set MODEL_ENGINE=auto.")):
         sent = live("lifespan.startup")
     assert sent == [{"type": "lifespan.startup.failed", "message": "Set MODEL_ENGINE=auto."}]
     assert "Set MODEL_ENGINE=auto." in caplog.text

@@ -19,7 +19,7 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from detection import services, throttle
+from detection import serving, throttle
 from detection.conf import Rate
 from detection.inference.detector import Detector
 from detection.live import MAX_FRAME_BYTES, LiveConsumer, NewestFrame
@@ -48,14 +48,14 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[BrightnessEngine]:
     """An engine that answers when it is told, in a detector of one thread where one photo can wait."""
     made = BrightnessEngine(poison=13)
     detector = Detector(small_network(), made, max_pixels=1_000_000, queue_size=1, threads=1)
-    monkeypatch.setattr(services._service, "_detector", detector)
+    monkeypatch.setattr(serving._models, "_detector", detector)
     yield made
     made.go_on.set()
     detector.close()
 
 
 def detector_in_use() -> Detector:
-    return services._service.detector()
+    return serving._models.detector()
 
 
 def with_socket(ask: Callable[[ConsumerSocket], Awaitable[T]], query: bytes = b"") -> T:

@@ -16,7 +16,7 @@ import pytest
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from detection import metrics, pictures, services
+from detection import metrics, pictures, services, serving
 from detection.conf import BASE_DIR
 from detection.inference.batching import Batcher
 from detection.inference.detector import Detector
@@ -158,7 +158,7 @@ def test_detection_tells_model_batch_and_storage(chelsea: bytes) -> None:
     assert value("detector_batch_photos_count") - batches == 1
     assert value("detector_stored_photos_total") - stored == 1
     assert value("detector_stage_seconds_count", stage="draw") - drawn == 1
-    info = services.model_info()
+    info = serving.model_info()
     labels = {name: info[name] for name in ("name", "version", "sha256", "engine", "device", "precision")}
     assert value("detector_model_info", **labels) == 1
 

@@ -14,7 +14,7 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.test import Client
 
-from detection import services
+from detection import services, serving
 from detection.conf import Config
 from detection.model_follower import Follower
 from detection.models import Detection, ModelVersion
@@ -111,7 +111,7 @@ def test_a_version_that_was_changed_on_the_disk_is_never_activated(tmp_path: Pat
 def test_a_server_that_cannot_load_the_active_version_keeps_its_own_and_says_so(tmp_path: Path, chelsea: bytes) -> None:
     added(tmp_path, DARK, "1")
     model("activate", "net")
-    services.start()
+    serving.start()
     (tmp_path / "data" / "models" / "net@1" / "net.onnx").unlink()
     follower = Follower()
     follower.once()

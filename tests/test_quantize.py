@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from detection import services
+from detection import serving
 from detection.inference.detector import load_detector
 from detection.inference.quantized import quantized_paths
 from detection.management.commands.quantize import find_photos
@@ -54,7 +54,7 @@ def test_a_folder_of_photos_makes_a_model_that_the_detector_loads(prefix: Path, 
     assert "Calibrated on 4 photos" in output
     assert "net-0000-int8.onnx" in output
     assert "manage.py evaluate DATASET --compare f32,int8 --write-table" in output
-    detector = load_detector(services.detector_options(services.config()))
+    detector = load_detector(serving.detector_options(serving.config()))
     found = detector.detect((photo_folder / "b.jpg").read_bytes())
     detector.close()
     assert (detector.engine.precision, detector.network.sha256) == ("int8", description(prefix)["sha256"])
@@ -95,7 +95,7 @@ def test_a_folder_that_is_not_there_is_said(prefix: Path, tmp_path: Path) -> Non
 
 
 def test_the_embedded_model_ships_with_an_int8_model_that_finds_the_cat(limits: Any, chelsea: bytes) -> None:
-    detector = load_detector(services.detector_options(limits(model_precision="int8")))
+    detector = load_detector(serving.detector_options(limits(model_precision="int8")))
     best = detector.detect(chelsea).objects[0]
     detector.close()
     assert (best.class_name, best.probability > 0.99) == ("cat", True)

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
-from detection import photo_store, services
+from detection import deletion, photo_store, services
 from detection.bulk import again
 from detection.inference.images import read_info
 from detection.models import Detection, Photo
@@ -134,7 +134,7 @@ def test_a_photo_that_was_deleted_meanwhile_is_said(monkeypatch: pytest.MonkeyPa
 
     def detect_and_delete(photo: Photo, **keywords: Any) -> again.Found:
         found = detect(photo, **keywords)
-        services.delete_detection(Detection.objects.get(pk=detection.pk))
+        deletion.delete_detection(Detection.objects.get(pk=detection.pk))
         connection.close()  # this thread's own
         return found
 

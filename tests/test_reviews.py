@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
-from detection import bookkeeping, reviews, services
+from detection import bookkeeping, deletion, reviews
 from detection.errors import RequestError
 from detection.inference.types import PixelBox
 from detection.models import Detection, ListEntry, Review, Tally, Verdict
@@ -246,7 +246,7 @@ def test_numbers_follow_each_verdict_and_are_what_counting_anew_gives() -> None:
 def test_deleted_detection_leaves_nothing_in_numbers_and_lists() -> None:
     detection = stored_detection(("cat", 0.93))
     judge(detection, 0, [Statement(None, "added", "cow", BOX)], ANNA, reviewed=True)
-    services.delete_detection(detection)
+    deletion.delete_detection(detection)
     assert tallies() == {}
     assert (ListEntry.objects.count(), Verdict.objects.count(), Review.objects.count()) == (0, 0, 0)
 

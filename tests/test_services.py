@@ -12,7 +12,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import OperationalError, transaction
 
-from detection import services
+from detection import deletion, services, serving
 from detection.errors import DetectionTimeoutError, ModelUnavailableError, StorageUnavailableError
 from detection.inference import images
 from detection.inference.errors import ImageDecodeError
@@ -54,7 +54,7 @@ def decoding_held() -> Iterator[threading.Event]:
 
 def drain() -> None:
     """Wait until nothing is in the detector any more."""
-    detector = services._service.loaded
+    detector = serving._models.loaded
     assert detector is not None
     while detector.in_flight:
         detector._pool.submit(int).result(WAIT_S)
@@ -172,7 +172,7 @@ def test_detection_that_takes_too_long_is_given_up_and_not_kept(
 @database
 @pytest.mark.usefixtures("model")
 def test_caller_of_the_event_loop_who_leaves_takes_the_waiting_photo_along(chelsea: bytes) -> None:
-    detector = services._service.loaded
+    detector = serving._models.loaded
     assert detector is not None
 
     async def leave() -> None:
@@ -203,7 +203,7 @@ def test_photo_that_cannot_be_read_keeps_nothing(stored_files: Any) -> None:
 @pytest.mark.usefixtures("model")
 def test_deletion_removes_detection_photo_and_file(chelsea: bytes, stored_files: Any) -> None:
     services.detect(upload(chelsea))
-    services.delete_detection(Detection.objects.get())
+    deletion.delete_detection(Detection.objects.get())
     assert stored_rows() == (0, 0, 0)
     assert stored_files() == []
 
@@ -215,9 +215,9 @@ def test_file_that_two_photos_share_goes_with_the_second(chelsea: bytes, stored_
         services.detect(upload(chelsea))
     assert (Photo.objects.count(), len(stored_files())) == (2, 1)
     first, second = Detection.objects.all()
-    services.delete_detection(first)
+    deletion.delete_detection(first)
     assert (Photo.objects.count(), len(stored_files())) == (1, 1)
-    services.delete_detection(second)
+    deletion.delete_detection(second)
     assert (Photo.objects.count(), len(stored_files())) == (0, 0)
 
 
@@ -227,9 +227,9 @@ def test_photo_that_two_detections_share_goes_with_the_second(chelsea: bytes, st
     services.detect(upload(chelsea))
     first = Detection.objects.get()
     second = Detection.objects.create(photo=first.photo, threshold=0.5, reported_count=0, source="command")
-    services.delete_detection(first)
+    deletion.delete_detection(first)
     assert (Photo.objects.count(), len(stored_files())) == (1, 1)
-    services.delete_detection(second)
+    deletion.delete_detection(second)
     assert (Photo.objects.count(), len(stored_files())) == (0, 0)
 
 
@@ -238,7 +238,7 @@ def test_photo_that_two_detections_share_goes_with_the_second(chelsea: bytes, st
 def test_file_outlives_a_deletion_that_is_rolled_back(chelsea: bytes, stored_files: Any) -> None:
     services.detect(upload(chelsea))
     with transaction.atomic():
-        services.delete_detection(Detection.objects.get())
+        deletion.delete_detection(Detection.objects.get())
         assert Detection.objects.count() == 0
         transaction.set_rollback(True)
     assert stored_rows()[:2] == (1, 1)
@@ -253,7 +253,7 @@ def test_deletion_that_the_database_refuses_deletes_nothing(chelsea: bytes, stor
         mock.patch.object(Photo, "delete", side_effect=OperationalError("read-only")),
         pytest.raises(StorageUnavailableError, match="could not be deleted"),
     ):
-        services.delete_detection(Detection.objects.get())
+        deletion.delete_detection(Detection.objects.get())
     assert stored_rows()[:2] == (1, 1)
     assert len(stored_files()) == 1
 
@@ -263,7 +263,7 @@ def test_deletion_that_the_database_refuses_deletes_nothing(chelsea: bytes, stor
 def test_deletion_succeeds_when_the_store_fails_afterwards(chelsea: bytes, caplog: pytest.LogCaptureFixture) -> None:
     services.detect(upload(chelsea))
     with mock.patch.object(default_storage._wrapped, "delete", side_effect=OSError("busy")):  # type: ignore[attr-defined]
-        services.delete_detection(Detection.objects.get())
+        deletion.delete_detection(Detection.objects.get())
     assert stored_rows() == (0, 0, 0)
     assert "could not be removed" in caplog.text
 
@@ -273,21 +273,21 @@ def test_deletion_succeeds_when_the_store_fails_afterwards(chelsea: bytes, caplo
 def test_deleting_what_another_has_just_deleted_is_no_error(chelsea: bytes) -> None:
     services.detect(upload(chelsea))
     mine, other = Detection.objects.get(), Detection.objects.get()
-    services.delete_detection(other)
+    deletion.delete_detection(other)
     mine_before = mine.pk
-    services.delete_detection(mine)
+    deletion.delete_detection(mine)
     assert mine_before is not None
     assert stored_rows() == (0, 0, 0)
 
 
 @pytest.mark.usefixtures("no_model")
 def test_model_is_unknown_until_it_is_loaded() -> None:
-    assert not services.is_ready()
+    assert not serving.is_ready()
     with pytest.raises(ModelUnavailableError, match="not loaded yet"):
-        services.model_info()
-    services.start()
-    assert services.is_ready()
-    assert services.model_info()["name"] == "mobilenet_ssd_voc"
+        serving.model_info()
+    serving.start()
+    assert serving.is_ready()
+    assert serving.model_info()["name"] == "mobilenet_ssd_voc"
 
 
 @pytest.mark.usefixtures("no_model")
@@ -298,12 +298,12 @@ def test_model_is_loaded_once_by_whoever_asks_first() -> None:
         assert loading.wait(WAIT_S)
         return mock.Mock(name="detector")
 
-    with mock.patch("detection.services.load_detector", side_effect=load) as load_detector:
+    with mock.patch("detection.serving.load_detector", side_effect=load) as load_detector:
         with ThreadPoolExecutor(4) as pool:
-            asked = [pool.submit(services._service.detector) for _ in range(4)]
+            asked = [pool.submit(serving._models.detector) for _ in range(4)]
             loading.set()
             detectors = {id(future.result(WAIT_S)) for future in asked}
-        services.start()
+        serving.start()
     assert len(detectors) == 1
     assert load_detector.call_count == 1
 
@@ -320,7 +320,7 @@ def test_event_loop_does_not_stand_still_while_the_model_is_loaded(chelsea: byte
         return detector
 
     with (
-        mock.patch("detection.services.load_detector", side_effect=load),
+        mock.patch("detection.serving.load_detector", side_effect=load),
         pytest.raises(ImageDecodeError, match="refused"),
     ):
         detect_async(upload(chelsea))
@@ -331,4 +331,4 @@ def test_event_loop_does_not_stand_still_while_the_model_is_loaded(chelsea: byte
 def test_stop_twice_is_no_error(model: None) -> None:
     services.stop()
     services.stop()
-    assert not services.is_ready()
+    assert not serving.is_ready()

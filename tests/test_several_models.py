@@ -8,7 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from detection import services
+from detection import services, serving
 from detection.models import Batch, Detection
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
 
@@ -23,7 +23,7 @@ def models(limits: Any, tmp_path: Path) -> Iterator[None]:
     for name in NAMES:
         write_model(tmp_path / "models" / name, constant_network(nanodet_outputs(int(name == "light"))))
     limits(data_dir=tmp_path, models=(*NAMES, "gone"), max_resident_models=2)
-    services.start()
+    serving.start()
     yield
     services.stop()
 

@@ -13,7 +13,7 @@ from django.core.checks import run_checks
 from django.db import OperationalError
 from django.test import Client
 
-from detection import metrics, services, shadow
+from detection import deletion, metrics, services, serving, shadow
 from detection.models import Detection, ShadowRun
 from detection.shadow import MAX_WAITING, Shadow, shadowing
 from tests.accounts import account
@@ -69,7 +69,7 @@ def test_answers_are_those_of_the_real_model_and_the_candidate_is_recorded(looki
     assert run.disagreements == 2
     counts = {each.class_name: (each.matched, each.only_answer, each.only_candidate) for each in run.counts.all()}
     assert counts == {"cat": (0, 1, 0), "dog": (0, 0, 1)}
-    services.delete_detection(run.detection)
+    deletion.delete_detection(run.detection)
     assert ShadowRun.objects.count() == 0
 
 
@@ -105,7 +105,7 @@ def test_a_share_of_the_photos_is_looked_at(limits: Any, tmp_path: Path, chelsea
 def test_a_busy_machine_drops_photos_and_answers_them(
     looking: Shadow, chelsea: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "has_a_free_worker", lambda: False)
+    monkeypatch.setattr(serving, "has_a_free_worker", lambda: False)
     with counted() as became:
         detect(chelsea)
         looking.join()
@@ -155,7 +155,7 @@ def test_a_detection_that_was_deleted_meanwhile_is_not_missed(looking: Shadow, c
     offer = looking.offer
 
     def delete_first(kept: services.Kept) -> None:
-        services.delete_detection(Detection.objects.get(uuid=kept.detection_uuid))
+        deletion.delete_detection(Detection.objects.get(uuid=kept.detection_uuid))
         offer(kept)
 
     services.listen(delete_first)

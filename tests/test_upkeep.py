@@ -14,7 +14,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 
-from detection import services, upkeep
+from detection import services, serving, upkeep
 from detection.conf import Config
 from detection.lifespan import Lifespan
 from detection.models import Detection
@@ -152,7 +152,7 @@ async def lifespan() -> list[str]:
 def test_server_keeps_house(rule: dict[str, int], limits: Any) -> None:
     limits(**rule)
     with (
-        mock.patch.object(services, "start"),
+        mock.patch.object(serving, "start"),
         mock.patch.object(services, "stop"),
         mock.patch.object(Upkeep, "start") as started,
         mock.patch.object(Upkeep, "stop") as stopped,

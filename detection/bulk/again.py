@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from rich.console import Console
 
-from detection import photo_store, services
+from detection import photo_store, services, serving
 from detection.bulk.pipeline import in_order
 from detection.bulk.progress import meter
 from detection.bulk.running import AHEAD, Totals
@@ -81,7 +81,7 @@ def _detect(photo: Photo, detector: Detector, threshold: float | None) -> Found:
         upload = Upload(
             data,
             Detection.Source.REDETECT,
-            threshold=services.threshold_of(detector.network) if threshold is None else threshold,
+            threshold=serving.threshold_of(detector.network) if threshold is None else threshold,
             detection_uuid=uuid.uuid5(_NAMESPACE, f"{photo.uuid} {detector.network.sha256}"),
             owner_id=photo.owner_id,  # type: ignore[attr-defined]  # annotated above
         )

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from rich.console import Console
 
-from detection import services
+from detection import serving
 from detection.bulk.answering import Job, Wishes, answer
 from detection.bulk.files import BadPhotoError, PhotoFile
 from detection.bulk.inputs import Inputs
@@ -94,7 +94,7 @@ def answer_all(task: Task, answers: Answers, console: Console) -> Totals:
 
 
 def _lines(task: Task, photos: Iterator[PhotoFile], answers: Answers) -> Iterator[Line]:
-    at_once = services.photos_at_once() + AHEAD
+    at_once = serving.photos_at_once() + AHEAD
     # So many photos without an answer may have been recorded by the run that was stopped.
     unsure = MAX_RESULTS_AHEAD + at_once if task.goes_on and task.wishes.record else 0
     jobs = _jobs(photos, answers, task.run.uuid, unsure)

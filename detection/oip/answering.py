@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detection import services, several_photos
+from detection import serving, several_photos
 from detection.errors import RequestError, UnknownModelError
 from detection.inference.detector import Detector
 from detection.inference.network import Network
@@ -34,7 +34,7 @@ Tensors = Mapping[str, NDArray[Any]]
 
 def model_of(name: str, version: str | None) -> Detector:
     """A model by its name, loaded now if need be, in the version that is served. Raises UnknownModelError."""
-    detector = services.model(name)
+    detector = serving.model(name)
     if version is not None and version != version_of(detector.network):
         raise UnknownModelError(f"{name} in version {version}", [detector.network.name])
     return detector
@@ -96,7 +96,7 @@ def _pixels_of(tensor: Tensor, network: Network) -> NDArray[np.uint8]:
 
 
 def _check_number(images: int) -> None:
-    most = min(MAX_IMAGES, services.config().queue_size)
+    most = min(MAX_IMAGES, serving.config().queue_size)
     if not 1 <= images <= most:
         raise MessageError(f"A request has 1 to {most} images, not {images}.")
 

@@ -31,12 +31,12 @@ def impatient(model: None) -> Iterator[None]:
     """Waits a tenth of a second for a lock, in the connections that are opened from now on."""
     if connection.vendor != "sqlite":
         pytest.skip("needs SQLite: PostgreSQL locks rows, not databases")
-    services._service.recorder().close()
-    services._service._recorder = None
+    services._keeper.recorder().close()
+    services._keeper._recorder = None
     with mock.patch.dict(connections.settings["default"]["OPTIONS"], {"timeout": 0.1}):
         yield
-        services._service.recorder().close()
-        services._service._recorder = None
+        services._keeper.recorder().close()
+        services._keeper._recorder = None
 
 
 @pytest.mark.django_db(transaction=True)

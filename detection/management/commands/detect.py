@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from rich.console import Console
 
-from detection import known_models, services
+from detection import known_models, services, serving
 from detection.bulk.answering import AnnotatedError, Wishes
 from detection.bulk.arguments import probability
 from detection.bulk.inputs import Inputs
@@ -69,14 +69,14 @@ class Command(BaseCommand):
     def _detect(self, options: dict[str, Any]) -> Totals:
         output: Path | None = options["output"]
         output_format = chosen_format(output, options["format"])
-        config = services.config()
+        config = serving.config()
         threshold = known_models.default_threshold() if options["threshold"] is None else options["threshold"]
         wishes = Wishes(threshold, options["record"], options["annotated"])
         inputs = Inputs(tuple(options["paths"]), sys.stdin.buffer, config.max_body_bytes)
         if wishes.record:
             call_command("migrate", interactive=False, verbosity=0)
-        services.start(queue_size=_UNBOUNDED)
-        model = services.model_info()
+        serving.start(queue_size=_UNBOUNDED)
+        model = serving.model_info()
         run = Run(uuid.uuid4(), output_format, threshold, model["name"], model["sha256"], timezone.now().isoformat())
         console = Console(stderr=True)
         if output is None:

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import Progress
 
-from detection import services
+from detection import serving
 from detection.conf import PRECISION_NAMES
 from detection.evaluation.annotations import DatasetError
 from detection.evaluation.class_names import VOC_CLASSES, common_classes, common_name
@@ -71,7 +71,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Raises CommandError with a sentence when the dataset or a precision cannot be used."""
-        precisions = options["compare"] or (services.config().model_precision,)
+        precisions = options["compare"] or (serving.config().model_precision,)
         if options["models"] and (options["compare"] or options["write_table"]):
             raise CommandError("Compare models or precisions, not both: leave out --models, or the others.")
         if options["write_table"] and BASELINE not in precisions:
@@ -155,7 +155,7 @@ def _left_out(unknown: int, options: Mapping[str, Any]) -> str:
 
 def _detectors(models: tuple[str, ...] | None, precisions: tuple[str, ...], stack: ExitStack) -> dict[str, Detector]:
     """Each contender by its name: models in the configured precision, or the configured model in precisions."""
-    options = services.detector_options(services.config())
+    options = serving.detector_options(serving.config())
     if models:
         chosen = {name: replace(options, source=find_model(name)) for name in models}
     else:
@@ -182,7 +182,7 @@ def _scores(detector: Detector, run: Run) -> Evaluated:
         model_sha256=detector.network.sha256,
         engine=detector.engine.name,
         device=detector.engine.device,
-        scores=score(run.results, detector.network.classes, services.threshold_of(detector.network)),
+        scores=score(run.results, detector.network.classes, serving.threshold_of(detector.network)),
         inference_ms=run.median_ms("inference"),
         with_decoding_ms=run.median_ms("decode", "resize", "inference"),
     )
@@ -206,8 +206,8 @@ def _write(path: Path, content: str) -> None:
 
 
 def _write_table(dataset: Dataset, evaluated: Mapping[str, Evaluated]) -> Path:
-    config = services.config()
-    network = open_model(services.model_source(config), config.cache_dir)
+    config = serving.config()
+    network = open_model(serving.model_source(config), config.cache_dir)
     base = evaluated[BASELINE]
     rows = {
         name: Measurement(model_sha256=each.model_sha256, coco_ap=each.scores.coco_ap, coco_ap50=each.scores.coco_ap50)

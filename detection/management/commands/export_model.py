@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from detection import services
+from detection import serving
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.model_repository import SERVERS, has_free_batch, next_steps, write_repository
@@ -28,9 +28,9 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Raises CommandError with a sentence."""
-        config = services.config()
+        config = serving.config()
         folder, server = options["folder"], options["server"]
-        source = services.model_source(config) if options["model"] is None else ModelSource(options["model"])
+        source = serving.model_source(config) if options["model"] is None else ModelSource(options["model"])
         try:
             network = open_model(source, config.cache_dir)
             if options["int8"]:

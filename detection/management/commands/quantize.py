@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import track
 
-from detection import services
+from detection import serving
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import open_model
 
@@ -35,12 +35,12 @@ class Command(BaseCommand):
         # ONNX Runtime's quantization takes a moment to import.
         from detection.inference.quantize import quantize
 
-        config = services.config()
+        config = serving.config()
         paths = find_photos(options["photos"])[: options["limit"]]
         photos = _Photos(paths)
         source = options["source"] or ", ".join(path.name or str(path) for path in options["photos"])
         try:
-            network = open_model(services.model_source(config), config.cache_dir)
+            network = open_model(serving.model_source(config), config.cache_dir)
             model = quantize(network, photos, max_pixels=config.max_pixels, source=source)
         except InferenceError as error:
             raise CommandError(f"{photos.current}: {error}" if photos.current else str(error)) from error

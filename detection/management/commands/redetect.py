@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from rich.console import Console
 
-from detection import removals, services
+from detection import removals, serving
 from detection.bulk.again import detect_again
 from detection.bulk.arguments import add_filters, chosen_detections, probability
 from detection.bulk.running import Totals
@@ -54,13 +54,13 @@ class Command(BaseCommand):
 
     def _run(self, options: dict[str, Any]) -> Totals:
         detections = removals.shown(chosen_detections(options))
-        chosen = replace(services.config(), queue_size=_UNBOUNDED)
-        wanted = replace(services.detector_options(chosen), source=find_model(options["model"]))
-        detector = services.on_owner(lambda: load_detector(wanted))
+        chosen = replace(serving.config(), queue_size=_UNBOUNDED)
+        wanted = replace(serving.detector_options(chosen), source=find_model(options["model"]))
+        detector = serving.on_owner(lambda: load_detector(wanted))
         try:
             return detect_again(detections, detector, options["threshold"], Console(stderr=True))
         finally:
-            services.on_owner(lambda: _closed(detector))
+            serving.on_owner(lambda: _closed(detector))
 
 
 def _closed(detector: Detector) -> Detector:

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from detection import memory, photo_store, services
+from detection import memory, photo_store, serving
 from detection.conf import Config
 from detection.inference.errors import InferenceError
 from detection.patient_protocol import PatientProtocol
@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Raises CommandError with a sentence when a step before serving fails."""
-        config = services.config()
+        config = serving.config()
         memory.keep_few_arenas()
         # Both signals end the start-up at once; uvicorn takes them over while it serves, and raises them again after it
         # has stopped.
@@ -44,7 +44,7 @@ class Command(BaseCommand):
             _migrate()
             _check_photo_store()
             try:
-                services.start()
+                serving.start()
             except InferenceError as error:
                 raise CommandError(str(error)) from error
             _listen(bound, config)

@@ -1,0 +1,30 @@
+"""Deleting for good: rows, then the photo's file when nothing else has it."""
+
+from functools import partial
+
+from django.db import Error, transaction
+
+from detection import bookkeeping, photo_store
+from detection.errors import StorageUnavailableError
+from detection.models import Detection, Photo
+
+
+def delete_detection(detection: Detection) -> None:
+    """Delete a detection, its photo when no other detection has it, and the file when no other photo has it.
+
+    The file goes only after the deletion is committed, also within the caller's transaction. Raises
+    StorageUnavailableError; then nothing was deleted.
+    """
+    try:
+        with transaction.atomic():
+            # Locked, so that of two who delete the last two detections of a photo, one sees that it was the last.
+            photo = Photo.objects.select_for_update().filter(pk=detection.photo_id).first()
+            bookkeeping.leave(Detection.objects.filter(pk=detection.pk))
+            detection.delete()
+            if photo is not None and not photo.detections.exists():
+                photo.delete()
+                transaction.on_commit(partial(photo_store.discard_unused, photo.file), robust=True)
+    except Error as error:
+        raise StorageUnavailableError(
+            "The detection could not be deleted: the database cannot be written now. Try again later."
+        ) from error

@@ -1,0 +1,207 @@
+"""The models that answer in this process: loaded, asked for, changed and freed."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from django.conf import settings
+
+from detection.conf import Config
+from detection.errors import ModelUnavailableError
+from detection.inference.detector import KEPT_PROBABILITY, Detector, DetectorOptions, load_detector
+from detection.inference.engines.base import EngineOptions, RemoteOptions
+from detection.inference.model_files import ModelSource
+from detection.inference.network import Network
+from detection.resident_models import ModelOwner, ResidentModels, free, model_folder
+
+
+class _Models:
+    """The models of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.owner = ModelOwner()
+        self.others = ResidentModels(self.owner)
+        self._detector: Detector | None = None
+
+    @property
+    def loaded(self) -> Detector | None:
+        return self._detector
+
+    def detector(self, queue_size: int | None = None) -> Detector:
+        """The detector, loaded by the first who asks. Servers ask before they accept requests."""
+        if self._detector is None:
+            with self._lock:
+                if self._detector is None:
+                    chosen = config() if queue_size is None else replace(config(), queue_size=queue_size)
+                    self._detector = self.owner.run(load_detector, detector_options(chosen))
+        return self._detector
+
+    def resident(self, name: str) -> Detector | None:
+        """The model of that name, "" for the default, if it is in memory."""
+        active = self._detector
+        if not name or (active is not None and active.network.name == name):
+            return active
+        return self.others.get(name)
+
+    def model(self, name: str) -> Detector:
+        """The model of that name, loaded now if need be. Raises UnknownModelError and what loading raises."""
+        found = self.resident(name) or (self.detector() if not name else None)
+        if found is not None:
+            return found
+        options = replace(detector_options(config()), source=ModelSource(model_folder(config(), name)))
+        return self.others.load(name, lambda: load_detector(options), config().max_resident_models - 1)
+
+    def switch(self, load: Callable[[], Detector]) -> None:
+        """Load a model beside the one that answers, let it answer, then free the other when it has finished.
+
+        Raises what `load` raises; then nothing has changed.
+        """
+        fresh = self.owner.run(load)
+        with self._lock:
+            old, self._detector = self._detector, fresh
+        if old is not None:
+            self.owner.run(free, old)
+
+    def close(self) -> None:
+        with self._lock:
+            detector, self._detector = self._detector, None
+        if detector is not None:
+            self.owner.run(detector.close)
+        self.others.close()
+
+
+_models = _Models()
+
+
+def config() -> Config:
+    """The process's configuration."""
+    found: Config = settings.DETECTOR
+    return found
+
+
+def model_source(chosen: Config) -> ModelSource:
+    """Where the configured model is."""
+    return ModelSource(chosen.model_prefix, chosen.model_epoch, chosen.model_edge)
+
+
+def detector_options(chosen: Config) -> DetectorOptions:
+    """What the detector needs of the configuration."""
+    return DetectorOptions(
+        source=model_source(chosen),
+        cache_dir=chosen.cache_dir,
+        engine=EngineOptions(
+            engine=chosen.model_engine,
+            precision=chosen.model_precision,
+            gpu=chosen.model_context_gpu,
+            threads=chosen.inference_threads,
+            cache_dir=chosen.cache_dir / "compiled",
+            remote=RemoteOptions(
+                url=chosen.remote_url,
+                model=chosen.remote_model,
+                timeout_s=chosen.remote_timeout_s,
+                connections=chosen.remote_connections,
+                batch=chosen.remote_batch,
+            ),
+        ),
+        max_pixels=chosen.max_pixels,
+        queue_size=chosen.queue_size,
+    )
+
+
+def start(queue_size: int | None = None) -> None:
+    """Load and warm the model; a second call does nothing. Raises InferenceError.
+
+    queue_size: how many photos may wait; None for QUEUE_SIZE, which is for callers who do not know of each other.
+    """
+    _models.detector(queue_size)
+
+
+def model(name: str) -> Detector:
+    """A model by its name, "" for the default, loaded now if need be. Raises UnknownModelError, InferenceError."""
+    return _models.model(name)
+
+
+def photos_at_once() -> int:
+    """How many photos the detector works on side by side. Raises ModelUnavailableError before it is loaded."""
+    return _loaded_detector().workers
+
+
+def switch_model(load: Callable[[], Detector]) -> None:
+    """Let another model answer, which `load` makes; raises what it raises, and then the old one goes on answering."""
+    _models.switch(load)
+
+
+def on_owner(function: Callable[[], Detector]) -> Detector:
+    """Run what loads or frees a model on the thread that does this for the whole process."""
+    return _models.owner.run(function)
+
+
+def active_model() -> Network | None:
+    """The network that answers by default; None before it is loaded."""
+    return None if _models.loaded is None else _models.loaded.network
+
+
+def resident_network(name: str) -> Network | None:
+    """The network of the model of that name, "" for the default, if it is in memory; loads nothing."""
+    found = _models.resident(name)
+    return None if found is None else found.network
+
+
+def loaded_models() -> dict[str, Detector]:
+    """Those in memory, by name, the one that answers by default first."""
+    active = _models.loaded
+    first = {} if active is None else {active.network.name: active}
+    return {**first, **_models.others.loaded()}
+
+
+def has_a_free_worker() -> bool:
+    """Whether each model could take another photo at once."""
+    return all(detector.in_flight < detector.workers for detector in loaded_models().values())
+
+
+def stop() -> None:
+    """Finish what is queued and free the models; the next caller loads them again."""
+    _models.close()
+
+
+def is_ready() -> bool:
+    """Whether the engine has answered on the device that was asked for (loading includes a warm-up run)."""
+    return _models.loaded is not None
+
+
+def readiness_problem() -> str:
+    """Why no photo can be answered now, as a sentence; "" when one can. Never waits."""
+    detector = _models.loaded
+    return "The model is not loaded yet. Ask again in a moment." if detector is None else detector.engine.problem()
+
+
+def threshold_of(network: Network) -> float:
+    """Above which probability objects are reported where the caller says nothing: PROBABILITY_MORE, else the card's."""
+    configured = config().probability_more
+    return network.threshold if configured is None else configured
+
+
+def model_info() -> dict[str, Any]:
+    """The loaded model, for people and programs. Raises ModelUnavailableError before it is loaded."""
+    detector = _loaded_detector()
+    return {
+        "name": detector.network.name,
+        "version": detector.network.version,
+        "sha256": detector.network.sha256,
+        "engine": detector.engine.name,
+        "device": detector.engine.device,
+        "precision": detector.engine.precision,
+        "classes": list(detector.network.classes),
+        "input_edge": detector.network.edge,
+        "threshold": threshold_of(detector.network),
+        "kept_from_probability": KEPT_PROBABILITY,
+    }
+
+
+def _loaded_detector() -> Detector:
+    detector = _models.loaded
+    if detector is None:
+        raise ModelUnavailableError("The model is not loaded yet. Try again in a moment.")
+    return detector
