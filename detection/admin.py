@@ -17,67 +17,66 @@ from detection import (
     deletion,
 )
 from detection.accounts import StaffNameAndPassword
+from detection.admin_lists import (
+    BoundedList,
+    BoundedPaginator,
+    ClassFilter,
+    DetectionList,
+    ModelFilter,
+    PeriodFilter,
+    ReviewFilter,
+    SourceFilter,
+)
+from detection.admin_read_only import ReadOnlyAdmin
+from detection.admin_reviews import ReviewActions, VerdictInline, verdict_in_force
 from detection.class_titles import class_title
-from detection.filters import DetectionFilter
-from detection.models import DetectedObject, Detection, Photo
+from detection.models import DetectedObject, Detection, Photo, Verdict
 
 admin.site.login_form = StaffNameAndPassword
 admin.site.site_header = admin.site.site_title = _("Object detector")
 admin.site.index_title = _("Past detections and accounts")
 
 
-class ReadOnlyAdmin:
-    """What was detected stays as it was: it can be looked at and deleted, not added or changed."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Detections come from the detector only."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """History does not change."""
-        return False
-
-
 class DetectedObjectInline(ReadOnlyAdmin, admin.TabularInline[DetectedObject, Detection]):
-    """All kept objects, also those below the threshold."""
+    """All kept objects, also those below the threshold, and what stands of them."""
 
     model = DetectedObject
-    fields = ("rank", "class_name", "probability", "x", "y", "width", "height")
+    fields = ("rank", "class_name", "probability", "x", "y", "width", "height", "stands")
+    readonly_fields = ("stands",)
     can_delete = False
     show_change_link = False
     extra = 0
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DetectedObject]:
+        """With all that was said of each object, in one more query."""
+        said = Prefetch("verdicts", queryset=Verdict.objects.order_by("step", "pk"))
+        return super().get_queryset(request).prefetch_related(said)
 
-class ClassFilter(admin.SimpleListFilter):
-    """Detections that report an object of a class of the loaded (or any recorded) model."""
-
-    title = _("Class")
-    parameter_name = "class"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The classes that were found so far."""
-        names = DetectedObject.objects.order_by("class_name").values_list("class_name", flat=True).distinct()
-        return [(name, class_title(name)) for name in names]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Detection]) -> QuerySet[Detection]:
-        """The same filter as the API's."""
-        return DetectionFilter({"class": self.value()}, queryset).qs if self.value() else queryset
+    @admin.display(description=_("Verdict"))
+    def stands(self, found: DetectedObject) -> str:
+        """The verdict in force, who gave it and when."""
+        return verdict_in_force(next(reversed(found.verdicts.all()), None))
 
 
 @admin.register(Detection)
-class DetectionAdmin(ReadOnlyAdmin, admin.ModelAdmin[Detection]):
-    """Detections with their pictures and objects."""
+class DetectionAdmin(ReviewActions, ReadOnlyAdmin, admin.ModelAdmin[Detection]):
+    """Detections with their pictures, objects and reviews."""
 
-    list_display = ("thumbnail", "photo_name", "found", "engine", "source", "created_at")
+    list_display = ("thumbnail", "photo_name", "found", "review_state", "engine", "source", "created_at")
     list_display_links = ("thumbnail", "photo_name")
-    list_filter = (ClassFilter, "created_at", "engine", "source", "model_name")
+    list_filter = (ReviewFilter, ClassFilter, PeriodFilter, SourceFilter, ModelFilter)
+    # By no other column could a page of a million be read from an index, least of all together with a filter.
+    sortable_by = ("created_at",)
+    actions = ("confirm_all", "reject_all", "reopen", "undo")
+    paginator = BoundedPaginator
+    show_facets = admin.ShowFacets.NEVER
     search_fields = ("=uuid", "photo__original_name", "=photo__sha256", "model_name")
     search_help_text = _("Photo name, detection id, photo hash or model name")
-    list_select_related = ("photo",)
+    list_select_related = ("photo", "review")
     list_per_page = 50
     show_full_result_count = False
     date_hierarchy = None
-    inlines = (DetectedObjectInline,)
+    inlines = (DetectedObjectInline, VerdictInline)
     fields = (
         "annotated_picture",
         "uuid",
@@ -92,6 +91,10 @@ class DetectionAdmin(ReadOnlyAdmin, admin.ModelAdmin[Detection]):
         "timings_ms",
     )
     readonly_fields = ("annotated_picture", "photo_name", "photo_size")
+
+    def get_changelist(self, request: HttpRequest, **_given: Any) -> type[DetectionList]:
+        """The one whose filters work together."""
+        return DetectionList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Detection]:
         """With the reported objects, in one more query for the whole page."""
@@ -152,10 +155,14 @@ class PhotoAdmin(ReadOnlyAdmin, admin.ModelAdmin[Photo]):
     """Stored photos; they are deleted with their detections."""
 
     list_display = ("original_name", "format", "width", "height", "size_bytes", "created_at")
-    list_filter = ("format", "created_at")
     search_fields = ("original_name", "=sha256", "=uuid")
     show_full_result_count = False
+    paginator = BoundedPaginator
     fields = ("uuid", "original_name", "format", "width", "height", "size_bytes", "sha256", "file", "created_at")
+
+    def get_changelist(self, request: HttpRequest, **_given: Any) -> type[BoundedList]:
+        """One that says that it is not counted to its end."""
+        return BoundedList
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A photo goes with its last detection."""

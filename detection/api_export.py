@@ -57,6 +57,7 @@ class ExportView(APIView):
             OpenApiParameter("date_to", OpenApiTypes.DATE),
             OpenApiParameter("source", OpenApiTypes.STR, enum=Detection.Source.values),
             OpenApiParameter("reviewed", OpenApiTypes.STR, enum=["0", "1"], description="1: whose review is done."),
+            OpenApiParameter("verdict", OpenApiTypes.STR, enum=["rejected", "changed", "added"]),
             OpenApiParameter("batch", OpenApiTypes.UUID, description="Detections of one batch."),
             OpenApiParameter("model", OpenApiTypes.STR, description="Detections by NAME or NAME@VERSION."),
         ],

@@ -11,11 +11,17 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from detection import tallies
-from detection.models import DetectedObject, Detection, ListEntry, Review, Tally
+from detection.models import DetectedObject, Detection, ListEntry, Review, Tally, Verdict
 from detection.tallies import Key
-from detection.verdicts import verdict_counts
+from detection.verdicts import objects_of, verdict_counts, with_verdicts
 
 _CHUNK = 2_000
+# What an entry tells of the verdicts on its objects.
+_MARKS: Mapping[str, frozenset[str]] = {
+    "has_rejected": frozenset({Verdict.Kind.REJECTED}),
+    "has_changed": frozenset({Verdict.Kind.RELABELLED, Verdict.Kind.CORRECTED}),
+    "has_added": frozenset({Verdict.Kind.ADDED}),
+}
 
 
 def enter(detections: Sequence[Detection], objects: Iterable[DetectedObject]) -> None:
@@ -38,6 +44,32 @@ def leave(detections: QuerySet[Detection]) -> None:
     tallies.add({key: -count for key, count in counts.items()})
 
 
+def mark(detections: Iterable[Detection]) -> None:
+    """Write into the entries what people said of the objects. detections: those that came from `with_verdicts`."""
+    kinds: dict[int, defaultdict[str, set[str]]] = {}
+    for detection in detections:
+        of_class = kinds[detection.pk] = defaultdict(set)
+        for one in objects_of(detection):
+            of_class[""].add(one.kind)
+            of_class[one.found.class_name if one.found else one.class_name].add(one.kind)
+    changed = [
+        entry
+        for entry in ListEntry.objects.filter(detection__in=kinds)
+        if _marked(entry, kinds[entry.detection_id][entry.class_name])
+    ]
+    if changed:
+        ListEntry.objects.bulk_update(changed, list(_MARKS), batch_size=_CHUNK)
+
+
+def _marked(entry: ListEntry, kinds: set[str]) -> bool:
+    """Mark an entry; whether that changes it."""
+    marks = {name: bool(kinds & telling) for name, telling in _MARKS.items()}
+    is_new = any(getattr(entry, name) != value for name, value in marks.items())
+    for name, value in marks.items():
+        setattr(entry, name, value)
+    return is_new
+
+
 def rebuild() -> None:
     """Make all entries and tallies anew from what they stand for, in one transaction."""
     with transaction.atomic():
@@ -55,6 +87,8 @@ def rebuild() -> None:
                 for entry in _entries(detection, by_detection[detection.pk], is_reviewed=detection.pk in reviewed)
             )
             tallies.add(_counts_with_verdicts(rows, by_detection))
+            judged = Verdict.objects.filter(detection__in=rows).values("detection_id")
+            mark(with_verdicts(Detection.objects.filter(pk__in=judged)))
 
 
 def _counts_with_verdicts(

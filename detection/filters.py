@@ -10,13 +10,14 @@ from django.utils import timezone
 from detection.access import caller_of, limits
 from detection.models import Detection
 
-_OF_OBJECTS = ("class", "min_probability", "reviewed")
+_OF_OBJECTS = ("class", "min_probability", "reviewed", "verdict")
 
 
 class DetectionFilter(django_filters.FilterSet):
     """class: of a reported object; min_probability: of a reported object (of that class, when both are given);
     date_from and date_to: days, both included, in the server's time zone; source: how the photo came in;
     batch: the id of the batch that it came in with; reviewed: 1 for those whose review is done, 0 for the others;
+    verdict: rejected, changed (another class or box) or added, for those with such an object (of that class);
     model: the one that made it, NAME or NAME@VERSION.
 
     All but `batch` and `model` is looked up in the list entries (`bookkeeping.py`) where a filter is about objects, for
@@ -30,6 +31,10 @@ class DetectionFilter(django_filters.FilterSet):
     batch = django_filters.UUIDFilter(field_name="batch_item__batch__uuid")
     model = django_filters.CharFilter(method="take_model", max_length=300)
     reviewed = django_filters.ChoiceFilter(choices=(("0", "not reviewed"), ("1", "reviewed")), method="take_together")
+    verdict = django_filters.ChoiceFilter(
+        choices=(("rejected", "a rejected object"), ("changed", "a changed object"), ("added", "an added object")),
+        method="take_together",
+    )
 
     class Meta:
         model = Detection
@@ -59,6 +64,15 @@ class DetectionFilter(django_filters.FilterSet):
         )
 
 
+def model_names() -> list[str]:
+    """The names of all models that made detections: one look into the index for each, not one for each detection."""
+    names = Detection.objects.order_by("model_name").values_list("model_name", flat=True)
+    found: list[str] = []
+    while (name := (names.filter(model_name__gt=found[-1]) if found else names).first()) is not None:
+        found.append(name)
+    return found
+
+
 def _common(given: dict[str, Any], row: str) -> dict[str, Any]:
     """Conditions that detections and entries have alike. row: the way to it."""
     conditions: dict[str, Any] = {}
@@ -78,6 +92,8 @@ def _of_objects(given: dict[str, Any]) -> dict[str, Any]:
         conditions |= {"entries__highest__gte": float(given["min_probability"]), "entries__highest__gt": 0.0}
     if given.get("reviewed"):
         conditions["entries__is_reviewed"] = given["reviewed"] == "1"
+    if given.get("verdict"):
+        conditions[f"entries__has_{given['verdict']}"] = True
     return conditions
 
 

@@ -83,6 +83,7 @@ class Detection(models.Model):
             models.Index(fields=["-created_at", "-id"], name="detection_newest"),
             models.Index(fields=["source", "-created_at", "-id"], name="detection_source_newest"),
             models.Index(fields=["owner", "-created_at", "-id"], name="detection_owner_newest"),
+            models.Index(fields=["model_name", "model_version", "-created_at", "-id"], name="detection_model_newest"),
         ]
 
     def __str__(self) -> str:
@@ -287,14 +288,14 @@ class Verdict(models.Model):
     """
 
     class Kind(models.TextChoices):
-        CONFIRMED = "confirmed"
-        REJECTED = "rejected"
-        RELABELLED = "relabelled"
-        CORRECTED = "corrected"
-        ADDED = "added"
-        CLEARED = "cleared"
-        REVIEWED = "reviewed"
-        REOPENED = "reopened"
+        CONFIRMED = "confirmed", _("Confirmed")
+        REJECTED = "rejected", _("Rejected")
+        RELABELLED = "relabelled", _("Relabelled")
+        CORRECTED = "corrected", _("Corrected")
+        ADDED = "added", _("Added")
+        CLEARED = "cleared", _("Cleared")
+        REVIEWED = "reviewed", _("Reviewed")
+        REOPENED = "reopened", _("Reopened")
 
     detection = models.ForeignKey(Detection, on_delete=models.CASCADE, related_name="verdicts", db_index=False)
     step = models.PositiveIntegerField(help_text="The version of the review that it made.")
@@ -331,7 +332,8 @@ class ListEntry(models.Model):
 
     Kept beside the detection (`detection/bookkeeping.py`), so that a list of one class finds its page by an index among
     a million detections. class_name: empty in the row for all. lowest, highest: probabilities of the objects that the
-    row is for; 1 and 0 where there are none. is_reviewed: that of the review.
+    row is for; 1 and 0 where there are none. is_reviewed: that of the review. has_rejected, has_changed, has_added:
+    whether people took out one of these objects, gave one another class or box, and drew one that was missed.
     """
 
     detection = models.ForeignKey(Detection, on_delete=models.CASCADE, related_name="entries")
@@ -341,6 +343,9 @@ class ListEntry(models.Model):
     lowest = models.FloatField()
     highest = models.FloatField()
     is_reviewed = models.BooleanField(default=False)
+    has_rejected = models.BooleanField(default=False, db_default=False)
+    has_changed = models.BooleanField(default=False, db_default=False)
+    has_added = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(help_text="That of the detection.")
 
     class Meta:
@@ -356,6 +361,15 @@ class ListEntry(models.Model):
             models.Index(fields=["class_name", "is_reviewed", "lowest", "detection"], name="entry_review_lowest"),
             models.Index(
                 fields=["owner_id", "class_name", "is_reviewed", "-created_at", "-detection"], name="entry_owner"
+            ),
+            # What people found wrong is rare, and so are the rows of these.
+            *(
+                models.Index(
+                    fields=["class_name", "-created_at", "-detection"],
+                    condition=models.Q(**{f"has_{said}": True}),
+                    name=f"entry_{said}",
+                )
+                for said in ("rejected", "changed", "added")
             ),
         ]
 

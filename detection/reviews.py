@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from detection import metrics, tallies
+from detection import bookkeeping, metrics, tallies
 from detection.errors import RequestError
 from detection.inference.types import PixelBox
 from detection.models import Detection, ListEntry, Review, Verdict
@@ -146,23 +146,20 @@ def undo(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
         return _write(before, rows, reviewer)
 
 
-def confirm_all(detection: Detection, reviewer: Reviewer) -> ReviewState:
-    """All that is open is right, and the review is done; whatever its version is."""
-    state = _fresh(detection)
-    return judge(state.detection, state.version, (), reviewer, reviewed=True)
+def confirm_all(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
+    """All that is open is right, and the review is done. Raises what `judge` raises."""
+    return judge(detection, version, (), reviewer, reviewed=True)
 
 
-def reject_all(detection: Detection, reviewer: Reviewer) -> ReviewState:
-    """All that is open is wrong, and the review is done; whatever its version is."""
-    state = _fresh(detection)
-    said = [Statement(one.key, Verdict.Kind.REJECTED) for one in state.open_objects]
-    return judge(state.detection, state.version, said, reviewer, reviewed=True)
+def reject_all(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
+    """All that is open is wrong, and the review is done. Raises what `judge` raises."""
+    said = [Statement(one.key, Verdict.Kind.REJECTED) for one in _fresh(detection).open_objects]
+    return judge(detection, version, said, reviewer, reviewed=True)
 
 
-def reopen(detection: Detection, reviewer: Reviewer) -> ReviewState:
-    """The review is to be done again; what was said stays in force."""
-    state = _fresh(detection)
-    return judge(state.detection, state.version, (), reviewer, reviewed=False)
+def reopen(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
+    """The review is to be done again; what was said stays in force. Raises what `judge` raises."""
+    return judge(detection, version, (), reviewer, reviewed=False)
 
 
 def _fresh(detection: Detection) -> ReviewState:
@@ -307,6 +304,7 @@ def _write(before: ReviewState, rows: list[Verdict], reviewer: Reviewer) -> Revi
     if ends:
         _finish(detection, ends[-1] == Verdict.Kind.REVIEWED, reviewer)
     after = _fresh(detection)
+    bookkeeping.mark([after.detection])
     counts = Counter(_counted(after))
     counts.subtract(_counted(before))
     tallies.add(counts)

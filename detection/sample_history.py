@@ -20,7 +20,7 @@ from detection import bookkeeping, photo_store, tallies
 from detection.inference.images import read_info
 from detection.models import DetectedObject, Detection, ListEntry, Photo, Review, Verdict
 from detection.sample_copies import copy_into_the_past
-from detection.verdicts import verdict_counts
+from detection.verdicts import verdict_counts, with_verdicts
 
 CHUNK = 5_000
 MADE = 20_000
@@ -253,4 +253,5 @@ def _review(
         for one in chosen.values()
     )
     ListEntry.objects.filter(detection__in=chosen).update(is_reviewed=True)
+    bookkeeping.mark(with_verdicts(Detection.objects.filter(pk__in=chosen)))
     tallies.add(verdict_counts(list(chosen.values())))

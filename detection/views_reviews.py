@@ -24,14 +24,7 @@ from detection.reviews import ConflictError, Reviewer, ReviewState, Statement, r
 from detection.see_other import HttpResponseSeeOther
 
 _NO_UUID = UUID(int=0)
-VERDICT_TEXTS = {
-    "": _("Open"),
-    Verdict.Kind.CONFIRMED: _("Confirmed"),
-    Verdict.Kind.REJECTED: _("Rejected"),
-    Verdict.Kind.RELABELLED: _("Relabelled"),
-    Verdict.Kind.CORRECTED: _("Corrected"),
-    Verdict.Kind.ADDED: _("Added"),
-}
+VERDICT_TEXTS = {"": _("Open"), **dict(Verdict.Kind.choices)}
 
 
 @ensure_csrf_cookie

@@ -1,9 +1,11 @@
 """What people say of detections: kept step by step, never over the model's answer, never over a colleague's."""
 
 import threading
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import connection
 
@@ -105,7 +107,7 @@ def test_end_of_a_review_confirms_what_is_open_and_is_found_in_the_lists() -> No
     assert (state.is_reviewed, state.reviewer_name) == (True, "anna")
     assert state.reviewed_at is not None
     assert set(ListEntry.objects.values_list("class_name", "is_reviewed")) == {("", True), ("cat", True), ("dog", True)}
-    state = reviews.reopen(detection, BEN)
+    state = reviews.reopen(detection, state.version, BEN)
     assert told(state) == [("0", "confirmed", "cat"), ("1", "rejected", "dog")]
     assert (state.is_reviewed, state.reviewed_at, state.reviewer_name) == (False, None, "")
     assert not ListEntry.objects.filter(is_reviewed=True).exists()
@@ -261,3 +263,27 @@ def test_history_from_before_reviews_gets_its_entries_after_the_migration() -> N
     call_command("migrate", verbosity=0)
     assert tallies() == before
     assert set(ListEntry.objects.values_list("class_name", flat=True)) == {"", "cat"}
+
+
+def test_marks_of_old_verdicts_are_made_by_the_migration_and_by_counting_anew() -> None:
+    cat, dog = (stored_detection(("cat", 0.9), ("dog", 0.6)) for _ in range(2))
+    judge(cat, 0, [Statement("0", "relabelled", "horse"), Statement("1", "rejected")], ANNA)
+    judge(cat, 1, [Statement(None, "added", "dog", BOX)], ANNA)
+    judge(dog, 0, [Statement("0", "rejected"), Statement("1", "rejected")], ANNA)
+    undo(dog, 1, ANNA)
+    expected = {
+        (cat.pk, "", True, True, True),
+        (cat.pk, "cat", False, True, False),
+        (cat.pk, "dog", True, False, True),
+        *((dog.pk, class_name, False, False, False) for class_name in ("", "cat", "dog")),
+    }
+    assert marks() == expected
+    ListEntry.objects.update(has_rejected=False, has_changed=False, has_added=False)
+    import_module("detection.migrations.0011_review_marks").mark_what_people_said(apps, None)
+    assert marks() == expected
+    bookkeeping.rebuild()
+    assert marks() == expected
+
+
+def marks() -> set[tuple[Any, ...]]:
+    return set(ListEntry.objects.values_list("detection", "class_name", "has_rejected", "has_changed", "has_added"))

@@ -1,0 +1,159 @@
+"""The admin's lists among a million rows: filters that an index serves together, and counts that end."""
+
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from detection import tallies
+from detection.class_titles import class_title
+from detection.filters import DetectionFilter, model_names
+from detection.models import Detection
+
+MAX_COUNTED = 10_000
+
+
+class BoundedPaginator(Paginator[Any]):
+    """Pages of the first MAX_COUNTED rows: to count all of a million takes longer than to show a page of them."""
+
+    object_list: QuerySet[Any]
+
+    @cached_property
+    def count(self) -> int:
+        """How many rows there are, MAX_COUNTED for all larger numbers."""
+        return self.object_list.order_by()[:MAX_COUNTED].count()
+
+
+class FilterPart(admin.SimpleListFilter):
+    """A choice that `DetectionList` applies together with the others."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Unchanged here: all choices must be true of the same list entry (`detection/filters.py`)."""
+        return queryset
+
+    def given(self) -> dict[str, str]:
+        """What is chosen, as parameters of `DetectionFilter`."""
+        value = self.value()
+        return {str(self.parameter_name): value} if value else {}
+
+
+class ClassFilter(FilterPart):
+    """Detections that report an object of a class of any recorded model."""
+
+    title = _("Class")
+    parameter_name = "class"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The classes that were found so far."""
+        return [(name, class_title(name)) for name in tallies.class_names()]
+
+
+class ReviewFilter(FilterPart):
+    """By what people have said."""
+
+    title = _("Review")
+    parameter_name = "review"
+    _GIVEN: ClassVar[dict[str, dict[str, str]]] = {
+        "open": {"reviewed": "0"},
+        "done": {"reviewed": "1"},
+        "rejected": {"verdict": "rejected"},
+        "changed": {"verdict": "changed"},
+        "added": {"verdict": "added"},
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """How a review stands, and what was wrong."""
+        return [
+            ("open", _("Not reviewed")),
+            ("done", _("Reviewed")),
+            ("rejected", _("With a rejected object")),
+            ("changed", _("With another class or box")),
+            ("added", _("With an object that was missed")),
+        ]
+
+    def given(self) -> dict[str, str]:
+        return self._GIVEN.get(self.value() or "", {})
+
+
+class PeriodFilter(FilterPart):
+    """Detections since a day, in the server's time zone."""
+
+    title = _("Time")
+    parameter_name = "period"
+    _DAYS: ClassVar[dict[str, int]] = {"day": 1, "week": 7, "month": 30, "year": 365}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """Today, and longer."""
+        return [
+            ("day", _("Today")),
+            ("week", _("Past 7 days")),
+            ("month", _("Past 30 days")),
+            ("year", _("Past 365 days")),
+        ]
+
+    def given(self) -> dict[str, str]:
+        days = self._DAYS.get(self.value() or "")
+        return {} if days is None else {"date_from": str(timezone.localdate() - timedelta(days=days - 1))}
+
+
+class SourceFilter(FilterPart):
+    """How the photo came in."""
+
+    title = _("Source")
+    parameter_name = "source"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        """All ways."""
+        return list(Detection.Source.choices)
+
+
+class ModelFilter(FilterPart):
+    """By the model, of any version."""
+
+    title = _("Model")
+    parameter_name = "model"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Those that have made detections."""
+        return [(name, name) for name in model_names()]
+
+
+class BoundedList(ChangeList):
+    """A list whose pages come from a BoundedPaginator."""
+
+    @property
+    def found_text(self) -> str:
+        """How many rows there are, for the foot of the list."""
+        if self.result_count < MAX_COUNTED:
+            return f"{self.result_count:,}"
+        return gettext("%(count)s or more") % {"count": f"{MAX_COUNTED:,}"}
+
+
+class DetectionList(BoundedList):
+    """The list of detections, with all its filters as one condition."""
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        """Applies the filters too, for the order of the list follows from them."""
+        found = super().get_filters(request)
+        given: dict[str, str] = {}
+        for part in found[0]:
+            if isinstance(part, FilterPart):
+                given |= part.given()
+        self.root_queryset = DetectionFilter(given, self.root_queryset).qs
+        return found
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """By time, as `history.page_of`: where entries were filtered, by theirs, for it is that of the index."""
+        ordering = super().get_ordering(request, queryset)
+        if "listed_at" not in queryset.query.annotations:
+            return list(ordering)
+        is_ascending = "created_at" in ordering
+        return ["listed_at", "listed_id"] if is_ascending else ["-listed_at", "-listed_id"]

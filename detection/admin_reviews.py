@@ -1,0 +1,198 @@
+"""Review in the admin: what was said of each object, by whom and when, and steps for many detections at once."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, QueryDict
+from django.utils.formats import localize
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from detection import reviews
+from detection.admin_read_only import ReadOnlyAdmin
+from detection.class_titles import class_title
+from detection.errors import RequestError
+from detection.models import Detection, Verdict
+from detection.reviews import ConflictError, Reviewer, ReviewState, reviewer_of
+from detection.sentences import in_language
+
+MAX_AT_ONCE = 500
+_DONE, _CONFLICT, _SAME = "done", "conflict", "same"
+_Step = Callable[[Detection, int, Reviewer], ReviewState]
+
+
+class VerdictInline(ReadOnlyAdmin, admin.TabularInline[Verdict, Detection]):
+    """All that was said, step by step; what was said last of an object is in force."""
+
+    model = Verdict
+    verbose_name_plural = _("What people said")
+    fields = ("number", "about", "what", "class_title", "place", "by", "at", "taken_back")
+    readonly_fields = fields
+    can_delete = False
+    show_change_link = False
+    extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Verdict]:
+        """With the objects."""
+        return super().get_queryset(request).select_related("found")
+
+    @admin.display(description=_("Step"))
+    def number(self, verdict: Verdict) -> str:
+        """The version of the review that it made."""
+        return str(verdict.step)
+
+    @admin.display(description=_("Object"))
+    def about(self, verdict: Verdict) -> str:
+        """The model's object, or which one of those that people drew."""
+        if verdict.found is not None:
+            return f"{class_title(verdict.found.class_name)} {verdict.found.probability:.2f}"
+        if verdict.added_number is not None:
+            return gettext("Drawn no. %(number)s") % {"number": verdict.added_number}
+        return gettext("The whole photo")
+
+    @admin.display(description=_("Verdict"))
+    def what(self, verdict: Verdict) -> str:
+        """In words."""
+        return str(verdict.get_kind_display())
+
+    @admin.display(description=_("Class"))
+    def class_title(self, verdict: Verdict) -> str:
+        """That of the object from then on."""
+        return class_title(verdict.class_name)
+
+    @admin.display(description=_("Box"))
+    def place(self, verdict: Verdict) -> str:
+        """In pixels of the upright photo."""
+        box = verdict.box
+        return f"{box.x}, {box.y}, {box.width} \N{MULTIPLICATION SIGN} {box.height}" if box.width else ""
+
+    @admin.display(description=_("Reviewer"))
+    def by(self, verdict: Verdict) -> str:
+        """Who, also when the account is gone."""
+        return verdict.reviewer_name or gettext("Somebody")
+
+    @admin.display(description=_("Time"))
+    def at(self, verdict: Verdict) -> str:
+        """When, in the server's time zone."""
+        return str(localize(localtime(verdict.created_at)))
+
+    @admin.display(description=_("Takes back step"))
+    def taken_back(self, verdict: Verdict) -> str:
+        """The step that this one undid."""
+        return "" if verdict.undoes is None else str(verdict.undoes)
+
+
+def verdict_in_force(newest: Verdict | None) -> str:
+    """What stands of an object, who said it and when. newest: what was said of it last."""
+    if newest is None or newest.kind == Verdict.Kind.CLEARED:
+        return gettext("Open")
+    said = str(newest.get_kind_display())
+    if newest.kind == Verdict.Kind.RELABELLED:
+        said += f": {class_title(newest.class_name)}"
+    when = localize(localtime(newest.created_at))
+    return f"{said}, {newest.reviewer_name or gettext('Somebody')}, {when}"
+
+
+class ReviewActions:
+    """Steps for the chosen detections; each is one step of a review, which can be taken back like any other."""
+
+    def has_review_permission(self, request: HttpRequest) -> bool:
+        """Who may add verdicts."""
+        return bool(request.user.has_perm("detection.add_verdict"))
+
+    @admin.display(description=_("Review"))
+    def review_state(self, detection: Detection) -> SafeString:
+        """How the review stands, and unseen the version that is shown: an action must not go past what was not seen."""
+        review = getattr(detection, "review", None)
+        state = gettext("Reviewed") if review is not None and review.is_reviewed else gettext("Open")
+        seen = f"{detection.pk}-{0 if review is None else review.version}"
+        by = review.reviewer_name if review is not None else ""
+        return format_html('{}<input type="hidden" name="seen" value="{}">', f"{state}: {by}" if by else state, seen)
+
+    @admin.action(description=_("Confirm all open objects"), permissions=["review"])
+    def confirm_all(self, request: HttpRequest, queryset: QuerySet[Detection]) -> None:
+        """All that is open is right, and the reviews are done."""
+        self._take(request, queryset, reviews.confirm_all, ends=True)
+
+    @admin.action(description=_("Reject all open objects"), permissions=["review"])
+    def reject_all(self, request: HttpRequest, queryset: QuerySet[Detection]) -> None:
+        """All that is open is wrong, and the reviews are done."""
+        self._take(request, queryset, reviews.reject_all, ends=True)
+
+    @admin.action(description=_("Open the reviews again"), permissions=["review"])
+    def reopen(self, request: HttpRequest, queryset: QuerySet[Detection]) -> None:
+        """The reviews are to be done again."""
+        self._take(request, queryset, reviews.reopen, ends=False)
+
+    @admin.action(description=_("Undo my last step"), permissions=["review"])
+    def undo(self, request: HttpRequest, queryset: QuerySet[Detection]) -> None:
+        """Take back the newest step of each review, where it is one's own."""
+        self._take(request, queryset, reviews.undo, ends=None)
+
+    def _take(self, request: HttpRequest, queryset: QuerySet[Detection], step: _Step, *, ends: bool | None) -> None:
+        """Take a step in each review and tell what became of it. ends: whether reviews are done after it."""
+        chosen = list(queryset.values_list("pk", flat=True)[: MAX_AT_ONCE + 1])
+        if len(chosen) > MAX_AT_ONCE:
+            told = gettext("At most %(count)s detections go into one step. Choose fewer.") % {"count": MAX_AT_ONCE}
+            messages.error(request, told)
+            return
+        seen, reviewer = _seen(request.POST), reviewer_of(request.user)
+        outcomes: Counter[str] = Counter()
+        for detection in reviews.reviewable(Detection.objects.filter(pk__in=chosen)):
+            state = reviews.state_of(detection)
+            version = seen.get(detection.pk, state.version)
+            outcomes[_outcome(state, reviewer, version, step, ends=ends)] += 1
+        _tell(request, outcomes)
+
+
+def _seen(form: QueryDict) -> dict[int, int]:
+    """The versions that the list has shown, by detection."""
+    found = {}
+    for text in form.getlist("seen"):
+        number, _separator, version = text.partition("-")
+        if number.isascii() and number.isdigit() and version.isascii() and version.isdigit():
+            found[int(number[:18])] = int(version[:9])
+    return found
+
+
+def _outcome(state: ReviewState, reviewer: Reviewer, version: int, step: _Step, *, ends: bool | None) -> str:
+    """What became of a step: a sentence where it was refused."""
+    if state.version == version and state.is_reviewed == ends and not (ends and state.open_objects):
+        return _SAME
+    try:
+        step(state.detection, version, reviewer)
+    except ConflictError:
+        return _CONFLICT
+    except RequestError as error:
+        return str(error)
+    return _DONE
+
+
+def _tell(request: HttpRequest, outcomes: Counter[str]) -> None:
+    """One message for each thing that has happened, with how often it did."""
+    done, conflicts, same = (outcomes.pop(kind, 0) for kind in (_DONE, _CONFLICT, _SAME))
+    if done:
+        told = ngettext(
+            "%(count)s review was changed. “Undo my last step” takes it back.",
+            "%(count)s reviews were changed. “Undo my last step” takes it back.",
+            done,
+        )
+        messages.success(request, told % {"count": done})
+    if conflicts:
+        told = ngettext(
+            "%(count)s review was left as it is: somebody has changed it after this list was shown. Look at it again.",
+            "%(count)s reviews were left as they are: somebody has changed them after this list was shown. Look at "
+            "them again.",
+            conflicts,
+        )
+        messages.warning(request, told % {"count": conflicts})
+    if same:
+        told = ngettext("%(count)s review was so already.", "%(count)s reviews were so already.", same)
+        messages.info(request, told % {"count": same})
+    for sentence, count in outcomes.items():
+        messages.error(request, f"{count} \N{MULTIPLICATION SIGN} {in_language(sentence)}")
