@@ -35,7 +35,7 @@ class BatchConsumer(JsonSocket):
         await self.channel_layer.group_add(self.group, self.channel_name)
         await self.accept()
 
-    async def disconnect(self, _code: int) -> None:
+    async def clean_up(self) -> None:
         """Leave the group."""
         if self.group is not None:
             await self.channel_layer.group_discard(self.group, self.channel_name)

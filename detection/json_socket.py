@@ -10,7 +10,21 @@ from detection.serializers import to_json
 
 
 class JsonSocket(AsyncWebsocketConsumer):
-    """A consumer that lets each message go when it has handled it."""
+    """A consumer that lets each message go when it has handled it, and cleans up whichever way its connection ends.
+
+    Channels calls `disconnect` only where the other side's leaving is what it hears of first; a send to someone who has
+    left ends the consumer before.
+    """
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self.clean_up()
+
+    async def clean_up(self) -> None:
+        """The connection has ended; once for each."""
 
     async def websocket_receive(self, message: Any) -> None:
         """Handle a message, then let it go."""

@@ -78,6 +78,8 @@ class LiveConsumer(JsonSocket):
     too; whoever would wait for more than a moment is told.
     """
 
+    _worker: asyncio.Task[None] | None = None
+
     async def connect(self) -> None:
         """Accept, and refuse an address that cannot be used with a sentence."""
         self.caller = cast("Caller", self.scope.get("caller", ANYBODY))
@@ -108,13 +110,14 @@ class LiveConsumer(JsonSocket):
         if isinstance(data, str):
             self.let_go(data)
 
-    async def disconnect(self, code: int) -> None:
+    async def clean_up(self) -> None:
         """Stop; a frame that still waits for the network leaves the queue."""
-        self._worker.cancel()
-        await asyncio.wait({self._worker})
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.wait({self._worker})
 
     async def _work(self) -> None:
-        # Whoever has left gets no answer; `disconnect` follows.
+        # Whoever has left gets no answer.
         with contextlib.suppress(OSError):
             while await self._answer_newest():
                 pass

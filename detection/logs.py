@@ -57,6 +57,20 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
+class CallersFaultFilter(logging.Filter):
+    """Lets everything pass; what Django says of a caller's suspicious request is a warning of one line.
+
+    Django logs a foreign host name as an error of its own, with a traceback, for each request of whoever scans the net.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Always true."""
+        if record.name.startswith("django.security."):
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.exc_info = None
+        return True
+
+
 def logging_config(config: Config) -> dict[str, Any]:
     """A `logging.config.dictConfig` dictionary for the chosen format and level."""
     return {
@@ -66,9 +80,16 @@ def logging_config(config: Config) -> dict[str, Any]:
             "text": {"()": "detection.logs.TextFormatter"},
             "json": {"()": "detection.logs.JsonFormatter"},
         },
-        "filters": {"request_id": {"()": "detection.logs.RequestIdFilter"}},
+        "filters": {
+            "request_id": {"()": "detection.logs.RequestIdFilter"},
+            "callers_fault": {"()": "detection.logs.CallersFaultFilter"},
+        },
         "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": config.log_format, "filters": ["request_id"]}
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": config.log_format,
+                "filters": ["request_id", "callers_fault"],
+            }
         },
         "root": {"handlers": ["stderr"], "level": config.log_level},
     }

@@ -11,10 +11,11 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import OPEN
 
 from detection.body_budget import LET_GO, BodyBudget
-from detection.errors import Answer, BodyBudgetError, UploadTimeoutError, answer_to
+from detection.errors import BodyBudgetError, RequestError, UploadTimeoutError, answer_to
 
 # What a piece of a message takes beside its bytes; one may be empty.
 _PIECE_BYTES = 64
+_BAD_DATA, _POLICY_VIOLATION = 1007, 1008
 
 
 class PatientSocket(WebSocketsSansIOProtocol):
@@ -51,10 +52,14 @@ class PatientSocket(WebSocketsSansIOProtocol):
         self._look()
 
     def send_receive_event_to_app(self) -> None:
-        """A message is complete."""
-        if not self.close_sent:
+        """A message is complete. uvicorn would log a text that is none as an error of its own, with a traceback."""
+        if self.close_sent:
+            self.frames = []
+        elif self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
+            self._close(_BAD_DATA, "The text is not UTF-8. Send photos as binary messages.")
+        else:
             self._handed_bytes += sum(map(len, self.frames))
-        super().send_receive_event_to_app()
+            super().send_receive_event_to_app()
 
     async def receive(self) -> Any:
         """The next message, after which more is read."""
@@ -100,17 +105,28 @@ class PatientSocket(WebSocketsSansIOProtocol):
         frames_bytes = (self.conn.current_size or 0) + _PIECE_BYTES * len(self.frames)
         return len(self.conn.reader.buffer) + frames_bytes
 
-    def _fail(self, reason: Exception) -> None:
-        """Close with the code and the sentence of an error; a handshake that is not answered has neither."""
+    def _fail(self, error: RequestError) -> None:
+        answer = answer_to(error)
+        self._close(_POLICY_VIOLATION if answer is None else answer.close_code, str(error))
+
+    def _close(self, code: int, sentence: str) -> None:
+        """Close with a code and a sentence; a handshake that is not answered has neither."""
         self._stop_waiting()
-        answer = answer_to(reason)
-        if self.conn.state is not OPEN or not isinstance(answer, Answer):
+        if self.conn.state is not OPEN:
             self.transport.close()
             return
-        self.conn.fail(answer.close_code, str(reason))
+        self.conn.fail(code, sentence)
         self.handle_parser_exception()
 
     def _stop_waiting(self) -> None:
         if self._message_timer is not None:
             self._message_timer.cancel()
             self._message_timer = None
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -26,6 +26,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "DATA_DIR": str(tmp_path_factory.mktemp("limits")),
         "UPLOAD_TIMEOUT": str(TIMEOUT_S),
         "MAX_CONNECTIONS": "8",
+    }
+    with running_server(settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """It waits long enough, and has room for one and a half of the largest bodies."""
+    settings = {
+        "DATA_DIR": str(tmp_path_factory.mktemp("small")),
         "MAX_BODY_BYTES": "1000000",
         "BODY_BUDGET_BYTES": "1500000",
     }
@@ -191,24 +201,27 @@ def test_socket_between_messages_may_wait_as_long_as_it_likes(server: Server, ch
         assert "prediction" in str(client.recv(WAIT_S))
 
 
-def test_bodies_and_messages_share_one_budget(server: Server, chelsea: bytes) -> None:
+def test_bodies_and_messages_share_one_budget(small_server: Server, chelsea: bytes) -> None:
     """1.5 MB: 0.9 in an unfinished message leave room for 0.6 of others, and none for 0.7."""
-    with opened(server) as holder:
+    with opened(small_server) as holder:
         begin(holder, b"x" * 900_000)
-        # What was read of one connection was read when a later answer is here.
-        refused = refused_body(server)
+        refused = refused_body(small_server)
         assert refused.headers["Retry-After"] == "1"
         assert "fill its memory" in refused.json()["error"]
-        with opened(server) as other:
+        with opened(small_server) as other:
             other.send(b"x" * 700_000)
             with pytest.raises(ConnectionClosedError) as closed:
                 other.recv(WAIT_S)
         assert closed.value.rcvd is not None
         assert (closed.value.rcvd.code, "fill its memory" in closed.value.rcvd.reason) == (1013, True)
-        assert httpx.post(f"{server.url}/predict?store=0", content=chelsea, headers=JPEG).status_code == 200
-    # The room is back with the end of the connection.
-    body = b"x" * 700_000
-    assert until(lambda: httpx.post(f"{server.url}/predict", content=body, headers=JPEG).status_code == 400)
+        # Its bytes are let go with its connection, and then there is room for a small photo, and still none for 0.7 MB.
+        assert until(lambda: send(small_server, chelsea) == 200)
+        assert send(small_server, b"x" * 700_000) == 503
+    assert until(lambda: send(small_server, b"x" * 700_000) == 400)
+
+
+def send(server: Server, body: bytes) -> int:
+    return httpx.post(f"{server.url}/predict?store=0", content=body, headers=JPEG, timeout=WAIT_S).status_code
 
 
 def refused_body(server: Server) -> httpx.Response:
@@ -232,11 +245,41 @@ def until(holds: Any) -> bool:
 
 
 @pytest.mark.parametrize("path", ["/ws/predict?store=0", "/ws/live"])
-def test_answered_messages_leave_the_budget(path: str, server: Server) -> None:
+def test_answered_messages_leave_the_budget(path: str, small_server: Server) -> None:
     """Many times the budget, one message after the other."""
-    with opened(server, path) as client:
+    with opened(small_server, path) as client:
         for _ in range(12):
             client.send(b"x" * 400_000)
             assert "error" in str(client.recv(WAIT_S))
             client.send("x" * 400_000)
             assert "binary message" in str(client.recv(WAIT_S))
+
+
+def test_text_that_is_none_is_told_so_and_is_no_fault_of_the_server(server: Server) -> None:
+    with opened(server) as client:
+        client.socket.sendall(Frame(Opcode.TEXT, b"\xff\xfe").serialize(mask=True))
+        with pytest.raises(ConnectionClosedError) as closed:
+            client.recv(WAIT_S)
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (
+        1007,
+        "The text is not UTF-8. Send photos as binary messages.",
+    )
+    assert "Traceback" not in server.output
+
+
+def test_foreign_host_is_a_line_of_the_log_and_no_fault_of_the_server(server: Server) -> None:
+    assert httpx.get(f"{server.url}/history/", headers={"Host": "evil.example"}).status_code == 400
+    assert until(lambda: any("evil.example" in line for line in server.lines))
+    assert [line for line in server.lines if "evil.example" in line and " WARNING " not in line] == []
+    assert "Traceback" not in server.output
+
+
+@pytest.mark.parametrize("charset", ["idna", "hex", "undefined", "ascii", "latin-1", "none", "utf-8"])
+def test_charset_of_a_content_type_changes_nothing(charset: str, server: Server, chelsea: bytes) -> None:
+    request = httpx.Request("POST", f"{server.url}/predict?store=0&x=%ff", files={"image": ("\u0444.jpg", chelsea)})
+    request.headers["Content-Type"] += f"; charset={charset}"
+    with httpx.Client(timeout=WAIT_S) as client:
+        assert client.send(request).status_code == 200
+        url, headers = f"{server.url}/history/?class=%ff%d1%84", {"Content-Type": f"text/plain; charset={charset}"}
+        assert client.get(url, headers=headers).status_code == 200

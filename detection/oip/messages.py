@@ -205,7 +205,8 @@ def _shape(row: Mapping[str, Any]) -> tuple[int, ...]:
 
 def _datatype(row: Mapping[str, Any]) -> str:
     found = row.get("datatype")
-    if found not in {BYTES, UINT8}:
+    # JSON may have a list there, which no set can look up.
+    if found not in (BYTES, UINT8):
         raise MessageError(f"`datatype` of the input {row['name']} has to be BYTES (files) or UINT8 (pixels).")
     return str(found)
 
