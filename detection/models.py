@@ -378,24 +378,31 @@ class ListEntry(models.Model):
 
 
 class Tally(models.Model):
-    """A number of the history, counted while it grows: how many of something there were on a day (`tallies.py`).
+    """A number of the history, counted while it grows: how many of something there were on a day, and in a month, so
+    that long periods are added up from few rows (`tallies.py`).
 
-    class_name: of the model's object, or of the one that a person drew; empty where a row counts photos. detail: the
-    twentieth of the probability that an object has, or the class that it was relabelled to. day: of the detection, in
-    UTC.
+    class_name: of the model's object, or of the one that a person drew; empty where a row counts photos or scores.
+    detail: the twentieth that a score lies in, or the class that an object was relabelled to. day: of the detection, in
+    UTC, or the first one of its month. Classes and scores are counted apart, for pairs of them would be many rows.
     """
 
     class Kind(models.TextChoices):
         PHOTO = "photo"
         EMPTY = "empty"
         OBJECT = "object"
+        SCORE = "score"
         CONFIRMED = "confirmed"
         REJECTED = "rejected"
         RELABELLED = "relabelled"
         CORRECTED = "corrected"
         ADDED = "added"
 
+    class Span(models.TextChoices):
+        DAY = "day"
+        MONTH = "month"
+
     kind = models.CharField(max_length=10, choices=Kind.choices)
+    span = models.CharField(max_length=5, choices=Span.choices)
     day = models.DateField()
     class_name = models.CharField(max_length=100, blank=True)
     detail = models.CharField(max_length=100, blank=True)
@@ -408,9 +415,19 @@ class Tally(models.Model):
         verbose_name_plural = "tallies"
         constraints = [
             models.UniqueConstraint(
-                fields=["kind", "day", "class_name", "detail", "source", "model_name", "owner_id"], name="one_tally"
+                fields=["kind", "span", "day", "class_name", "detail", "source", "model_name", "owner_id"],
+                name="one_tally",
+            )
+        ]
+        # From class to class without the rows between (`tallies.class_names`). With all rows in it the planners would
+        # take it for sums of a period as well, and read all that lies outside of it.
+        indexes = [
+            models.Index(
+                fields=["class_name", "owner_id"],
+                condition=models.Q(kind="object", span="month"),
+                name="tally_class",
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.count} {self.kind} on {self.day}"
+        return f"{self.count} {self.kind} in the {self.span} of {self.day}"

@@ -6,6 +6,7 @@ from django.core.management.color import no_style
 from django.db import connection, models, transaction
 from django.db.models import Max
 
+from detection import tallies
 from detection.models import DetectedObject, Detection, ListEntry, Review, Tally, Verdict
 
 # Which table a foreign key leads to: its number moves with that table's.
@@ -21,6 +22,8 @@ _COPIED: tuple[type[models.Model], ...] = (Detection, DetectedObject, ListEntry,
 def copy_into_the_past(copies: int, days: int) -> Iterator[int]:
     """Copy all that is there, each copy so many days further back and in a transaction; how many there are so far."""
     spans = {model: _span(model) for model in _COPIED}
+    # A month that is moved by days is none any more.
+    Tally.objects.filter(span=Tally.Span.MONTH).delete()
     for number in range(1, copies + 1):
         with transaction.atomic():
             for model in _COPIED:
@@ -29,6 +32,8 @@ def copy_into_the_past(copies: int, days: int) -> Iterator[int]:
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), list(_COPIED)):
             cursor.execute(statement)
+    with transaction.atomic():
+        tallies.add_up_months()
 
 
 def _span(model: type[models.Model]) -> int:

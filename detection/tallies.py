@@ -1,23 +1,49 @@
-"""Numbers of the history that are counted while it grows: a dashboard adds up days, not a million rows.
+"""Numbers of the history that are counted while it grows: a dashboard adds up days and months, not a million rows.
 
 They change in the transaction of what they count, so they are never behind it; `bookkeeping.rebuild` counts anew.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.models import Sum
+from django.db.models.functions import TruncMonth
 
 from detection.models import DetectedObject, Detection, Tally
 
 SCORE_BINS = 20
-_COLUMNS = ("kind", "day", "class_name", "detail", "source", "model_name", "owner_id")
-_ADD = (
-    f"INSERT INTO detection_tally ({', '.join(_COLUMNS)}, count) VALUES ({', '.join(['%s'] * len(_COLUMNS))}, %s) "  # noqa: S608 (no value in it)
-    f"ON CONFLICT ({', '.join(_COLUMNS)}) DO UPDATE SET count = detection_tally.count + excluded.count"
+_COLUMNS = ("kind", "span", "day", "class_name", "detail", "source", "model_name", "owner_id")
+_ROW = f"({', '.join(['%s'] * (len(_COLUMNS) + 1))})"
+# SQLite takes 32,766 values in a statement.
+_ROWS_AT_ONCE = 500
+# Each step finds the next class by the index `tally_class`, whose condition must be there word for word: what it takes
+# grows with the classes, not with the rows. SQLite has to be told the index, PostgreSQL that this is no join.
+_CLASSES = """
+WITH RECURSIVE listed(name) AS (
+    SELECT (
+        SELECT class_name FROM detection_tally{by_index}
+        WHERE kind = 'object' AND span = 'month'
+        ORDER BY class_name LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT class_name FROM detection_tally{by_index}
+        WHERE kind = 'object' AND span = 'month' AND class_name > listed.name
+        ORDER BY class_name LIMIT 1
+    )
+    FROM listed WHERE listed.name IS NOT NULL
 )
+SELECT name FROM listed WHERE (
+    SELECT 1 FROM detection_tally{by_index}
+    WHERE kind = 'object' AND span = 'month' AND class_name = listed.name AND count > 0{of_owner}
+    LIMIT 1
+) = 1
+"""
+_BY_INDEX = {"sqlite": " INDEXED BY tally_class"}
+_OF_OWNER = " AND owner_id = %(owner_id)s"
 
 
 class Key(NamedTuple):
@@ -40,9 +66,10 @@ def key_of(detection: Detection, kind: str, class_name: str = "", detail: str = 
 
 def counts_of(detection: Detection, reported: Iterable[DetectedObject]) -> Counter[Key]:
     """All that a fresh detection adds. reported: its objects above the threshold."""
-    counts = Counter(
-        key_of(detection, Tally.Kind.OBJECT, found.class_name, score_bin(found.probability)) for found in reported
-    )
+    counts: Counter[Key] = Counter()
+    for found in reported:
+        counts[key_of(detection, Tally.Kind.OBJECT, found.class_name)] += 1
+        counts[key_of(detection, Tally.Kind.SCORE, detail=score_bin(found.probability))] += 1
     if not counts:
         counts[key_of(detection, Tally.Kind.EMPTY)] = 1
     counts[key_of(detection, Tally.Kind.PHOTO)] = 1
@@ -56,19 +83,53 @@ def score_bin(probability: float) -> str:
 
 def class_names(owner_id: int | None = None) -> list[str]:
     """Every class that a detection has reported, in the alphabet's order; of one owner, if one is given."""
-    rows = Tally.objects.filter(kind=Tally.Kind.OBJECT, count__gt=0)
-    if owner_id is not None:
-        rows = rows.filter(owner_id=owner_id)
-    return sorted(rows.order_by().values_list("class_name", flat=True).distinct())
+    with connection.cursor() as cursor:
+        cursor.execute(*class_names_query(owner_id))
+        return sorted(name for (name,) in cursor.fetchall())
+
+
+def class_names_query(owner_id: int | None) -> tuple[str, dict[str, Any]]:
+    """The statement of `class_names`, with its values."""
+    by_index = _BY_INDEX.get(connection.vendor, "")
+    statement = _CLASSES.format(by_index=by_index, of_owner="" if owner_id is None else _OF_OWNER)
+    return statement, {} if owner_id is None else {"owner_id": owner_id}
 
 
 def add(counts: Mapping[Key, int]) -> None:
     """Add to the rows, within the caller's transaction; in one order for all, so that no two wait for each other."""
+    spans: Counter[tuple[str, Key]] = Counter()
+    for key, count in counts.items():
+        spans[Tally.Span.DAY, key] += count
+        spans[Tally.Span.MONTH, key._replace(day=key.day.replace(day=1))] += count
     rows = [
-        (key.kind, connection.ops.adapt_datefield_value(key.day), *key[2:], count)
-        for key, count in sorted(counts.items())
+        (key.kind, str(span), connection.ops.adapt_datefield_value(key.day), *key[2:], count)
+        for (span, key), count in sorted(spans.items())
         if count
     ]
-    if rows:
-        with connection.cursor() as cursor:
-            cursor.executemany(_ADD, rows)
+    with connection.cursor() as cursor:
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            cursor.execute(*_addition(rows[first : first + _ROWS_AT_ONCE]))
+
+
+def add_up_months() -> None:
+    """Make the rows of months anew from those of days."""
+    Tally.objects.filter(span=Tally.Span.MONTH).delete()
+    names = [name for name in _COLUMNS if name not in {"span", "day"}]
+    days = Tally.objects.filter(span=Tally.Span.DAY).annotate(month=TruncMonth("day"))
+    sums = days.order_by().values("month", *names).annotate(total=Sum("count"))
+    Tally.objects.bulk_create(
+        (
+            Tally(span=Tally.Span.MONTH, day=row["month"], count=row["total"], **{name: row[name] for name in names})
+            for row in sums.iterator()
+        ),
+        batch_size=_ROWS_AT_ONCE,
+    )
+
+
+def _addition(rows: Sequence[tuple[Any, ...]]) -> tuple[str, list[Any]]:
+    columns = ", ".join(_COLUMNS)
+    statement = (
+        f"INSERT INTO detection_tally ({columns}, count) VALUES {', '.join([_ROW] * len(rows))} "  # noqa: S608 (no value in it)
+        f"ON CONFLICT ({columns}) DO UPDATE SET count = detection_tally.count + excluded.count"
+    )
+    return statement, [value for row in rows for value in row]

@@ -30,7 +30,8 @@ def told(state: ReviewState) -> list[tuple[str, str, str]]:
 
 
 def tallies() -> dict[tuple[str, str, str], int]:
-    rows = Tally.objects.exclude(count=0).values_list("kind", "class_name", "detail", "count")
+    days = Tally.objects.filter(span=Tally.Span.DAY).exclude(count=0)
+    rows = days.values_list("kind", "class_name", "detail", "count")
     return {(kind, class_name, detail): count for kind, class_name, detail, count in rows}
 
 
@@ -228,8 +229,10 @@ def test_numbers_follow_each_verdict_and_are_what_counting_anew_gives() -> None:
     assert fresh == {
         ("photo", "", ""): 2,
         ("empty", "", ""): 1,
-        ("object", "cat", "18"): 1,
-        ("object", "dog", "12"): 1,
+        ("object", "cat", ""): 1,
+        ("object", "dog", ""): 1,
+        ("score", "", "18"): 1,
+        ("score", "", "12"): 1,
     }
     judge(detection, 0, [Statement("0", "relabelled", "dog"), Statement(None, "added", "cow", BOX)], ANNA)
     judge(detection, 1, [Statement("0", "rejected"), Statement("1", "corrected", None, BOX)], ANNA, reviewed=True)
