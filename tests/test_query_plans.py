@@ -1,10 +1,16 @@
 """The lists that grow with the history are read from their indexes, in their order: no scan, no sorting."""
 
+from datetime import date
+from typing import Any
+
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from detection import statistics, tallies
 from detection.access import ANYBODY
 from detection.review_queue import LOWEST, NEWEST, Queue
+from detection.statistics import Scope
 from tests.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
@@ -18,18 +24,78 @@ QUEUES = {
 }
 
 
+def use_indexes(*not_allowed: str) -> None:
+    """A table of three rows is read whole, whatever its indexes: PostgreSQL is told not to. not_allowed: what else."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            for name in ("seqscan", *not_allowed):
+                cursor.execute(f"SET LOCAL enable_{name} = off")
+
+
 @pytest.mark.parametrize("case", QUEUES)
 def test_review_queue_is_read_from_its_index(case: str) -> None:
     queue, index = QUEUES[case]
     for _ in range(3):
         stored_detection(("cat", 0.9), ("bird", 0.6))
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:  # a table of three rows is read whole, whatever its indexes
-            cursor.execute(
-                "SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off"
-            )
+    use_indexes("sort", "bitmapscan")
     plan = queue.entries(ANYBODY).values_list("detection_id")[:20].explain()
     assert index in plan
     assert "is_reviewed" in plan
     assert "TEMP B-TREE" not in plan
     assert "Sort" not in plan
+
+
+def steps_of(statement: str, values: Any) -> str:
+    """How the database goes about a statement, one step in a line."""
+    word = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{word} {statement}", values)
+        return "\n".join(str(row[-1]) for row in cursor.fetchall())
+
+
+@pytest.mark.parametrize("owner_id", [None, 1])
+def test_classes_are_listed_from_one_to_the_next(owner_id: int | None) -> None:
+    stored_detection(("cat", 0.9), ("bird", 0.6))
+    use_indexes()
+    plan = steps_of(*tallies.class_names_query(owner_id))
+    # PostgreSQL does not tell how it finds what it selects in a step of the recursion, only where it starts and looks.
+    assert plan.count("tally_class") == (2 if connection.vendor == "postgresql" else 3)
+    assert "one_tally" not in plan
+    assert "Seq Scan" not in plan
+
+
+NUMBERS = {
+    "photos": statistics.photos_over_time,
+    "classes": statistics.objects_by_class,
+    "objects": statistics.objects_over_time,
+    "scores": statistics.scores,
+    "verdicts": statistics.verdicts,
+}
+SCOPES = {
+    "30 days": Scope(date(2026, 1, 1), date(2026, 1, 30)),
+    "half a year": Scope(date(2025, 7, 9), date(2026, 1, 30)),
+    "all": Scope(),
+    "all of a source": Scope(source="api"),
+    "30 days of an owner": Scope(date(2026, 1, 1), date(2026, 1, 30), owner_id=1),
+}
+
+PARTS = {"half a year": 3}
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("number", NUMBERS)
+def test_numbers_are_added_up_from_the_days_and_months_that_they_are_of(number: str, scope: str) -> None:
+    stored_detection(("cat", 0.9), ("bird", 0.6))
+    use_indexes()
+    with CaptureQueriesContext(connection) as captured:
+        NUMBERS[number](SCOPES[scope])
+    (query,) = captured.captured_queries
+    plan = steps_of(query["sql"].replace("%", "%%"), ())
+    if connection.vendor == "sqlite":
+        searches = [line for line in plan.splitlines() if "detection_tally" in line]
+        assert len(searches) == PARTS.get(scope, 1)
+        days = "(kind=? AND span=? AND day>? AND day<?)" if SCOPES[scope].first else "(kind=? AND span=?)"
+        assert all(f"sqlite_autoindex_detection_tally_1 {days}" in line for line in searches)
+    else:  # the index of classes has months of objects alone, so it is as good for these
+        assert "Seq Scan" not in plan
+        assert "one_tally" in plan or ("tally_class" in plan and number == "classes")

@@ -1,0 +1,151 @@
+"""What is known of the history in numbers, added up from the tallies: never from the detections themselves."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+from django.db.models import Q, QuerySet, Sum
+
+from detection.models import Tally
+from detection.period import Bucket, bucket_of, parts_by_month, start_of
+from detection.precision import VerdictCounts
+from detection.tallies import SCORE_BINS
+
+_RIGHT_OR_WRONG = (Tally.Kind.CONFIRMED, Tally.Kind.CORRECTED, Tally.Kind.REJECTED, Tally.Kind.RELABELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The part of the history that is counted.
+
+    first, last: days in UTC, both included; None for no bound. source, model_name: empty for all. owner_id: whose
+    detections alone; None for everybody's.
+    """
+
+    first: date | None = None
+    last: date | None = None
+    source: str = ""
+    model_name: str = ""
+    owner_id: int | None = None
+
+    @property
+    def bucket(self) -> Bucket:
+        """What its counts are of."""
+        return bucket_of(self.first, self.last)
+
+    def sums(self, kinds: Sequence[Tally.Kind], *names: str) -> Counter[Any]:
+        """The counts of these kinds by the values of these columns: of one a value, of several a tuple."""
+        parts = [self._sums_of(days, kinds, names) for days in self._parts()]
+        sums: Counter[Any] = Counter()
+        for *values, count in parts[0].union(*parts[1:], all=True) if parts[1:] else parts[0]:
+            sums[values[0] if len(names) == 1 else tuple(values)] += count
+        return sums
+
+    def _parts(self) -> list[Q]:
+        """Days of a short period; of a long one months, and days where it cuts a month.
+
+        Each is a query of its own: SQLite finds no index for days or months in one condition.
+        """
+        if self.bucket == Bucket.DAY:
+            return [_between(Tally.Span.DAY, self.first, self.last)]
+        parts = parts_by_month(self.first, self.last)
+        days = [_between(Tally.Span.DAY, first, last) for first, last in parts.days]
+        return [_between(Tally.Span.MONTH, *parts.months), *days]
+
+    def _sums_of(self, days: Q, kinds: Sequence[Tally.Kind], names: Sequence[str]) -> QuerySet[Tally, tuple[Any, ...]]:
+        given: dict[str, Any] = {
+            "source": self.source or None,
+            "model_name": self.model_name or None,
+            "owner_id": self.owner_id,
+        }
+        conditions = {name: value for name, value in given.items() if value is not None}
+        rows = Tally.objects.filter(days, kind__in=kinds, **conditions).order_by()
+        # What was deleted altogether is none.
+        return rows.values_list(*names).annotate(total=Sum("count")).filter(total__gt=0)
+
+
+class PhotoCount(NamedTuple):
+    """Photos that were looked at, and how many of them had nothing in them."""
+
+    photos: int
+    empty: int
+
+
+class Verdicts(NamedTuple):
+    """What people said.
+
+    judged: by the model's class, most verdicts first. relabelled: objects by the model's class and the reviewer's.
+    added: objects that people drew, by class.
+    """
+
+    judged: tuple[VerdictCounts, ...]
+    relabelled: Counter[tuple[str, str]]
+    added: Counter[str]
+
+    @property
+    def together(self) -> VerdictCounts:
+        """Those of all classes."""
+        return VerdictCounts(
+            "",
+            sum(one.confirmed for one in self.judged),
+            sum(one.corrected for one in self.judged),
+            sum(one.rejected for one in self.judged),
+            sum(one.relabelled for one in self.judged),
+        )
+
+
+def photos_over_time(scope: Scope) -> dict[date, PhotoCount]:
+    """Photos by day, or by month where the scope's bucket is one; those with photos, the oldest first."""
+    counts: Counter[tuple[str, date]] = Counter()
+    for (kind, day), count in scope.sums((Tally.Kind.PHOTO, Tally.Kind.EMPTY), "kind", "day").items():
+        counts[kind, start_of(scope.bucket, day)] += count
+    days = sorted(day for kind, day in counts if kind == Tally.Kind.PHOTO)
+    return {day: PhotoCount(counts[Tally.Kind.PHOTO, day], counts[Tally.Kind.EMPTY, day]) for day in days}
+
+
+def objects_by_class(scope: Scope) -> Counter[str]:
+    """Reported objects of each class."""
+    return scope.sums((Tally.Kind.OBJECT,), "class_name")
+
+
+def objects_over_time(scope: Scope) -> Counter[tuple[date, str]]:
+    """Reported objects by class and by day, or month where the scope's bucket is one."""
+    counts: Counter[tuple[date, str]] = Counter()
+    for (day, name), count in scope.sums((Tally.Kind.OBJECT,), "day", "class_name").items():
+        counts[start_of(scope.bucket, day), name] += count
+    return counts
+
+
+def scores(scope: Scope) -> tuple[int, ...]:
+    """Reported objects by the twentieth of their probability, from the lowest on."""
+    counts = scope.sums((Tally.Kind.SCORE,), "detail")
+    return tuple(counts[f"{place:02d}"] for place in range(SCORE_BINS))
+
+
+def verdicts(scope: Scope) -> Verdicts:
+    """What people said of the objects of these detections, as it stands now."""
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    relabelled: Counter[tuple[str, str]] = Counter()
+    added: Counter[str] = Counter()
+    sums = scope.sums((*_RIGHT_OR_WRONG, Tally.Kind.ADDED), "kind", "class_name", "detail")
+    for (kind, class_name, detail), count in sums.items():
+        if kind == Tally.Kind.ADDED:
+            added[class_name] += count
+            continue
+        counts[class_name][kind] += count
+        if kind == Tally.Kind.RELABELLED:
+            relabelled[class_name, detail] += count
+    judged = [VerdictCounts(name, *(of_class[kind] for kind in _RIGHT_OR_WRONG)) for name, of_class in counts.items()]
+    return Verdicts(tuple(sorted(judged, key=lambda one: (-one.total, one.class_name))), relabelled, added)
+
+
+def model_names(owner_id: int | None = None) -> list[str]:
+    """The models that have answered, in the alphabet's order."""
+    return sorted(Scope(owner_id=owner_id).sums((Tally.Kind.PHOTO,), "model_name"))
+
+
+def _between(span: Tally.Span, first: date | None, last: date | None) -> Q:
+    given = {"day__gte": first, "day__lte": last}
+    return Q(span=span, **{name: day for name, day in given.items() if day is not None})

@@ -1,0 +1,195 @@
+"""Numbers of the history: whatever is asked for, they are what counting the rows themselves gives."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.db.models import F
+
+from detection import bookkeeping, deletion, reviews, statistics, tallies
+from detection.models import DetectedObject, Detection, Tally, Verdict
+from detection.period import Bucket, start_of
+from detection.reviews import Reviewer, Statement
+from detection.statistics import Scope
+from detection.verdicts import objects_of, with_verdicts
+from tests.builders import stored_detection
+
+pytestmark = pytest.mark.django_db
+END = date(2026, 3, 20)
+COLUMNS = ("kind", "span", "day", "class_name", "detail", "source", "model_name", "owner_id")
+CLASSES = ("cat", "dog", "horse", "zebra")
+PERIODS = {
+    "all": (None, None),
+    "days": (END - timedelta(days=29), END),
+    "one day": (date(2026, 2, 3), date(2026, 2, 3)),
+    "months and cut ones": (date(2025, 9, 10), date(2026, 3, 11)),
+    "whole months": (date(2025, 9, 1), date(2026, 2, 28)),
+    "from": (date(2025, 12, 24), None),
+    "to": (None, date(2026, 1, 31)),
+    "nothing": (date(2020, 1, 1), date(2020, 1, 5)),
+}
+FILTERS: dict[str, dict[str, Any]] = {
+    "no filter": {},
+    "source": {"source": "page"},
+    "model": {"model_name": "nanodet_plus_m"},
+    "owner": {"owner_id": "of the first user"},
+}
+
+
+@pytest.fixture
+def history(db: None) -> int:
+    """A hundred detections over 300 days, a third of them reviewed, one deleted; the id of a user who owns some."""
+    user = get_user_model().objects.create_user("owner").pk
+    for number in range(100):
+        objects = [(CLASSES[(number * 7 + place * 3) % 4], 0.98 - place * 0.11) for place in range(number % 6)]
+        made = stored_detection(
+            *objects,
+            created_at=datetime(END.year, END.month, END.day, 23, 59, tzinfo=UTC) - timedelta(days=number * 3),
+            source=("api", "page", "command")[number % 3],
+            model_name=("mobilenet_ssd_voc", "nanodet_plus_m")[number % 2],
+            owner_id=user if number % 5 == 0 else None,
+        )
+        if number % 3 == 0 and objects:
+            said = [
+                Statement("0", "relabelled", "cow"),
+                Statement(None, "added", "sheep", made.objects_found.all()[0].box),
+            ]
+            reviews.judge(made, 0, said if number % 2 else [], Reviewer(), reviewed=True)
+    deletion.delete_detection(Detection.objects.filter(source="page").order_by("-created_at")[0])
+    return int(user)
+
+
+@pytest.fixture(params=[(period, chosen) for period in PERIODS for chosen in FILTERS], ids=" of ".join)
+def scope(request: pytest.FixtureRequest, history: int) -> Scope:
+    period, chosen = request.param
+    more = FILTERS[chosen] | ({"owner_id": history} if chosen == "owner" else {})
+    return Scope(*PERIODS[period], **more)
+
+
+def counted(scope: Scope) -> Iterator[Detection]:
+    """The detections of a scope, from their own rows."""
+    for detection in with_verdicts(Detection.objects.all()):
+        day = detection.created_at.date()
+        if (
+            (scope.first is None or day >= scope.first)
+            and (scope.last is None or day <= scope.last)
+            and scope.source in {"", detection.source}
+            and scope.model_name in {"", detection.model_name}
+            and scope.owner_id in {None, detection.owner_id}
+        ):
+            yield detection
+
+
+def reported(detection: Detection) -> list[DetectedObject]:
+    return [found for found in detection.objects_found.all() if found.probability > detection.threshold]
+
+
+def test_photos_are_those_of_the_history(scope: Scope) -> None:
+    photos: Counter[date] = Counter()
+    empty: Counter[date] = Counter()
+    for detection in counted(scope):
+        start = start_of(scope.bucket, detection.created_at.date())
+        photos[start] += 1
+        empty[start] += not reported(detection)
+    found = statistics.photos_over_time(scope)
+    assert {start: (count.photos, count.empty) for start, count in found.items()} == {
+        start: (count, empty[start]) for start, count in photos.items()
+    }
+    assert list(found) == sorted(found)
+
+
+def test_objects_are_those_of_the_history(scope: Scope) -> None:
+    rows = [(detection, found) for detection in counted(scope) for found in reported(detection)]
+    assert statistics.objects_by_class(scope) == Counter(found.class_name for _, found in rows)
+    assert statistics.objects_over_time(scope) == Counter(
+        (start_of(scope.bucket, detection.created_at.date()), found.class_name) for detection, found in rows
+    )
+    bins = Counter(min(int(found.probability * 20), 19) for _, found in rows)
+    assert statistics.scores(scope) == tuple(bins[place] for place in range(20))
+
+
+def test_verdicts_are_those_of_the_history(scope: Scope) -> None:
+    judged: Counter[tuple[str, str]] = Counter()
+    relabelled: Counter[tuple[str, str]] = Counter()
+    added: Counter[str] = Counter()
+    for detection in counted(scope):
+        for one in objects_of(detection):
+            if one.found is None:
+                added[one.class_name] += 1
+            elif one.kind:
+                judged[one.found.class_name, one.kind] += 1
+                if one.kind == Verdict.Kind.RELABELLED:
+                    relabelled[one.found.class_name, one.class_name] += 1
+    said = statistics.verdicts(scope)
+    kinds = ("confirmed", "corrected", "rejected", "relabelled")
+    assert {
+        (one.class_name, kind): getattr(one, kind) for one in said.judged for kind in kinds if getattr(one, kind)
+    } == judged
+    assert (said.relabelled, said.added) == (relabelled, added)
+    assert said.together.total == judged.total()
+    assert [one.total for one in said.judged] == sorted((one.total for one in said.judged), reverse=True)
+
+
+def test_months_are_the_sums_of_their_days_also_when_they_are_made_anew(history: int) -> None:
+    def months() -> dict[tuple[Any, ...], int]:
+        rows = Tally.objects.filter(span=Tally.Span.MONTH).exclude(count=0)
+        return {tuple(key): count for *key, count in rows.values_list(*COLUMNS, "count")}
+
+    kept = months()
+    assert len(kept) > 100
+    tallies.add_up_months()
+    assert months() == kept
+    bookkeeping.rebuild()
+    assert months() == kept
+
+
+def test_tallies_from_before_are_told_apart_and_added_up(history: int) -> None:
+    """As the migration finds them: a row of a day for each class and twentieth together."""
+    now = Counter({tuple(key): count for *key, count in Tally.objects.exclude(count=0).values_list(*COLUMNS, "count")})
+    Tally.objects.filter(span=Tally.Span.MONTH).delete()
+    Tally.objects.filter(kind__in=(Tally.Kind.OBJECT, Tally.Kind.SCORE)).delete()
+    for detection in Detection.objects.all():
+        for found in reported(detection):
+            key = tallies.key_of(detection, Tally.Kind.OBJECT, found.class_name, tallies.score_bin(found.probability))
+            row, _ = Tally.objects.get_or_create(**key._asdict(), span=Tally.Span.DAY, defaults={"count": 0})
+            Tally.objects.filter(pk=row.pk).update(count=F("count") + 1)
+    migration = import_module("detection.migrations.0012_tallies_of_months")
+    migration.count_apart(apps, SimpleNamespace(connection=connection))
+    migration.add_up_months(apps, None)
+    rows = Tally.objects.exclude(count=0).values_list(*COLUMNS, "count")
+    assert Counter({tuple(key): count for *key, count in rows}) == now
+
+
+def test_classes_are_those_that_were_reported_and_not_deleted(history: int) -> None:
+    stored = DetectedObject.objects.filter(probability__gt=F("detection__threshold"))
+    assert tallies.class_names() == sorted(set(stored.values_list("class_name", flat=True)))
+    of_owner = stored.filter(detection__owner_id=history).values_list("class_name", flat=True)
+    assert tallies.class_names(history) == sorted(set(of_owner))
+    assert tallies.class_names(history + 1) == []
+    for detection in Detection.objects.filter(objects_found__class_name="horse").distinct():
+        deletion.delete_detection(detection)
+    assert "horse" not in tallies.class_names()
+    assert set(tallies.class_names()) <= set(CLASSES)
+
+
+def test_nothing_has_no_classes_and_no_models() -> None:
+    assert (tallies.class_names(), tallies.class_names(1), statistics.model_names()) == ([], [], [])
+
+
+def test_models_are_those_that_have_answered(history: int) -> None:
+    assert statistics.model_names() == ["mobilenet_ssd_voc", "nanodet_plus_m"]
+    stored_detection(model_name="yolox", created_at=datetime(2020, 1, 1, tzinfo=UTC))
+    assert statistics.model_names() == ["mobilenet_ssd_voc", "nanodet_plus_m", "yolox"]
+    assert statistics.model_names(history) == ["mobilenet_ssd_voc", "nanodet_plus_m"]
+
+
+def test_bucket_is_that_of_the_period() -> None:
+    assert Scope(END, END).bucket == Bucket.DAY
+    assert Scope().bucket == Bucket.MONTH
