@@ -1,0 +1,93 @@
+"""Columns on an axis, the parts of each on top of each other: counts by day, and histograms."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from detection.plots.scales import round_ticks
+from detection.plots.svg import Caption, Element, add, add_text, percent, plot
+
+FIELD_PX = 200.0
+_TOP_PX = 10.0
+_TICKS_PX = 26.0
+_TICK_TEXT_PX = 18.0
+_LABEL_GAP_PX = 8.0
+# Of its place; what is left keeps neighbours apart.
+_COLUMN_SHARE = 0.8
+# Nearer to an edge than this, the text of a tick begins or ends at it.
+_EDGE = 0.06
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Counts from the bottom up, one for each series, and what is said where somebody points at them."""
+
+    counts: tuple[int, ...]
+    tooltip: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A text below the axis. at: from 0, the left end, to 1."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """Where columns stand. highest: the count at its upper edge."""
+
+    columns: int
+    highest: int
+    series: Sequence[str]
+
+    def y_at(self, count: int) -> float:
+        """How far down a count is, in pixels."""
+        return _TOP_PX + FIELD_PX * (1 - count / self.highest)
+
+    def across(self, place: int, share: float) -> dict[str, str]:
+        """x and width of what takes a share of the place of a column, in its middle."""
+        return {"x": percent((place + (1 - share) / 2) / self.columns), "width": percent(share / self.columns)}
+
+
+def stacked_columns(
+    caption: Caption,
+    columns: Sequence[Column],
+    ticks: Sequence[Tick],
+    series: Sequence[str],
+    written: Callable[[int], str] = str,
+) -> Element:
+    """Columns from the left to the right. series: the CSS class of each part; written: how a number of the axis is."""
+    root = plot(caption, _TOP_PX + FIELD_PX + _TICKS_PX, "plot-columns")
+    marks = round_ticks(max((sum(column.counts) for column in columns), default=0))
+    field = _Field(len(columns), marks[-1], series)
+    for mark in marks:
+        y = field.y_at(mark)
+        add(root, "line", class_="plot-grid" if mark else "plot-axis", x1="0", x2="100%", y1=y, y2=y)
+        add_text(root, written(mark), class_="plot-scale", x=-_LABEL_GAP_PX, y=y, dy="0.32em", text_anchor="end")
+    for place, column in enumerate(columns):
+        _add_column(root, field, place, column)
+    for number, tick in enumerate(ticks):
+        anchor = "start" if tick.at < _EDGE else "end" if tick.at > 1 - _EDGE else "middle"
+        css_class = "plot-tick between" if number % 2 else "plot-tick"
+        y = _TOP_PX + FIELD_PX + _TICK_TEXT_PX
+        add_text(root, tick.text, class_=css_class, x=percent(tick.at), y=y, text_anchor=anchor)
+    return root
+
+
+def middle_of(place: int, columns: int) -> float:
+    """Where the middle of a column is, from 0 to 1."""
+    return (place + 0.5) / columns
+
+
+def _add_column(root: Element, field: _Field, place: int, column: Column) -> None:
+    group = add(root, "g", class_="plot-column")
+    add(group, "title").text = column.tooltip
+    # All of its height can be pointed at, however low the column is.
+    add(group, "rect", class_="plot-place", y=_TOP_PX, height=FIELD_PX, **field.across(place, 1.0))
+    below = 0
+    for css_class, count in zip(field.series, column.counts, strict=True):
+        if count:
+            top, bottom = field.y_at(below + count), field.y_at(below)
+            add(group, "rect", class_=css_class, y=top, height=bottom - top, **field.across(place, _COLUMN_SHARE))
+        below += count

@@ -1,0 +1,74 @@
+"""Rows with a bar, or with a share and its uncertainty; their names stand above, so that they have all the width."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from detection.plots.svg import Caption, Element, add, add_text, percent, plot
+from detection.precision import Interval
+
+ROW_PX = 40.0
+_TEXT_PX = 15.0
+_BAR_TOP_PX = 22.0
+_BAR_PX = 8.0
+_DOT_PX = 5.0
+_SCALE_PX = 22.0
+_QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A row. value: what the longest bar is measured by; text: the value as it is written."""
+
+    name: str
+    value: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A row. value: 0 to 1; text: the value as it is written; tooltip: what is said where somebody points at it."""
+
+    name: str
+    value: float
+    interval: Interval
+    text: str
+    tooltip: str
+
+
+def bars(caption: Caption, rows: Sequence[Bar]) -> Element:
+    """Bars below each other; the longest one is as long as the plot is wide."""
+    root = plot(caption, len(rows) * ROW_PX, "plot-rows")
+    longest = max((row.value for row in rows), default=0) or 1
+    for place, row in enumerate(rows):
+        group = _add_row(root, place, row.name, row.text, f"{row.name}: {row.text}")
+        top = place * ROW_PX + _BAR_TOP_PX
+        add(group, "rect", class_="plot-series-1", x="0", y=top, width=percent(row.value / longest), height=_BAR_PX)
+    return root
+
+
+def shares(caption: Caption, rows: Sequence[Share], scale: Sequence[str]) -> Element:
+    """Dots on lines from 0 to 1, each with its interval. scale: the texts at the quarters, from 0 to 1."""
+    root = plot(caption, len(rows) * ROW_PX + _SCALE_PX, "plot-rows")
+    bottom = len(rows) * ROW_PX
+    for at, text in zip(_QUARTERS, scale, strict=True):
+        add(root, "line", class_="plot-grid", x1=percent(at), x2=percent(at), y1=_BAR_TOP_PX, y2=bottom)
+        anchor = {0.0: "start", 1.0: "end"}.get(at, "middle")
+        add_text(root, text, class_="plot-tick", x=percent(at), y=bottom + _TEXT_PX, text_anchor=anchor)
+    for place, row in enumerate(rows):
+        group = _add_row(root, place, row.name, row.text, row.tooltip)
+        y = place * ROW_PX + _BAR_TOP_PX + _BAR_PX / 2
+        add(group, "line", class_="plot-track", x1="0", x2="100%", y1=y, y2=y)
+        low, high = row.interval.low, row.interval.high
+        add(group, "line", class_="plot-interval", x1=percent(low), x2=percent(high), y1=y, y2=y)
+        add(group, "circle", class_="plot-dot", cx=percent(row.value), cy=y, r=_DOT_PX)
+    return root
+
+
+def _add_row(root: Element, place: int, name: str, text: str, tooltip: str) -> Element:
+    top = place * ROW_PX
+    group = add(root, "g", class_="plot-row")
+    add(group, "title").text = tooltip
+    add(group, "rect", class_="plot-place", x="0", y=top, width="100%", height=ROW_PX)
+    add_text(group, name, class_="plot-name", x="0", y=top + _TEXT_PX)
+    add_text(group, text, class_="plot-value", x="100%", y=top + _TEXT_PX, text_anchor="end")
+    return group

@@ -1,0 +1,72 @@
+"""Elements of a plot."""
+
+from dataclasses import dataclass
+from xml.etree import ElementTree as ET
+
+from django.utils.safestring import SafeString, mark_safe
+
+Element = ET.Element
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What a plot is called, for who does not see it.
+
+    key: unique among the plots of a page; letters, digits and hyphens.
+    """
+
+    key: str
+    title: str
+    description: str
+
+
+def plot(caption: Caption, height_px: float, kind: str) -> Element:
+    """An empty plot, as wide as its place. kind: its CSS class."""
+    names = {part: f"plot-{caption.key}-{part}" for part in ("title", "description")}
+    root = ET.Element(
+        "svg",
+        {
+            "xmlns": "http://www.w3.org/2000/svg",
+            "class": f"plot {kind}",
+            "width": "100%",
+            "height": number(height_px),
+            "role": "img",
+            "aria-labelledby": names["title"],
+            "aria-describedby": names["description"],
+        },
+    )
+    add(root, "title", id=names["title"]).text = caption.title
+    add(root, "desc", id=names["description"]).text = caption.description
+    return root
+
+
+def add(parent: Element, name: str, **attributes: str | float) -> Element:
+    """A new element in `parent`. Attributes: `class_` for class, `_` for a hyphen; numbers are pixels."""
+    given = {
+        key.rstrip("_").replace("_", "-"): value if isinstance(value, str) else number(value)
+        for key, value in attributes.items()
+    }
+    return ET.SubElement(parent, name, given)
+
+
+def add_text(parent: Element, text: str, **attributes: str | float) -> Element:
+    """A line of text."""
+    element = add(parent, "text", **attributes)
+    element.text = text
+    return element
+
+
+def percent(share: float) -> str:
+    """A share of the width of the plot."""
+    return f"{number(share * 100)}%"
+
+
+def number(value: float) -> str:
+    """A number with at most three decimals."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def written(root: Element) -> SafeString:
+    """The plot as HTML."""
+    # ElementTree has escaped every text and attribute.
+    return mark_safe(ET.tostring(root, encoding="unicode"))  # noqa: S308
