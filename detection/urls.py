@@ -5,7 +5,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from detection import health, views, views_batches, views_reviews
+from detection import health, views, views_batches, views_dashboard, views_reviews
 from detection.accounts import LoginView
 from detection.api import ModelsView, ModelView, PredictView
 from detection.api_batches import BatchesView, BatchPhotoView, BatchView
@@ -13,6 +13,7 @@ from detection.api_detections import AnnotatedView, DetectionListView, Detection
 from detection.api_export import ExportView
 from detection.api_oip import LiveView, OipInferView, OipModelReadyView, OipModelView, ReadyView, ServerView
 from detection.api_reviews import ReviewQueueView, ReviewView, UndoView
+from detection.api_statistics import StatisticsTableView, StatisticsView
 from detection.language import ScriptTexts, switch_language
 from detection.metrics_view import metrics_page
 from detection.web_app import manifest
@@ -31,6 +32,7 @@ pages = [
     path("review/", views_reviews.review_page, name="review"),
     path("review/<uuid:uuid>/", views_reviews.review_page, name="review-page"),
     path("review/<uuid:uuid>/say", views_reviews.say, name="review-say"),
+    path("dashboard/", views_dashboard.dashboard, name="dashboard"),
     path("detections/<uuid:uuid>/", views.detection_page, name="detection-page"),
     path("detections/<uuid:uuid>/delete/", views.delete_detection, name="detection-delete"),
     path("detections/<uuid:uuid>/restore/", views.restore_detection, name="detection-restore"),
@@ -51,6 +53,8 @@ api = [
     path("api/batches/", BatchesView.as_view(), name="batches"),
     path("api/batches/<uuid:batch_id>/", BatchView.as_view(), name="batch"),
     path("api/batches/<uuid:batch_id>/photos/<int:position>", BatchPhotoView.as_view(), name="batch-photo"),
+    path("api/statistics/", StatisticsView.as_view(), name="statistics"),
+    path("api/statistics/<str:table>.csv", StatisticsTableView.as_view(), name="statistics-table"),
     path("api/export", ExportView.as_view(), name="export"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(template_name="detection/api_docs.html"), name="docs"),

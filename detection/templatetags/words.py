@@ -1,4 +1,4 @@
-"""Words of the pages: moments in time, and names of classes."""
+"""Words of the pages: moments in time, names of classes, and counts."""
 
 from datetime import datetime
 
@@ -11,9 +11,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import pgettext
 
 from detection import class_titles
+from detection.dashboard.words import count_text
 
 register = template.Library()
 register.filter("class_title", class_titles.class_title)
+register.filter("count_text", count_text)
 
 
 @register.simple_tag

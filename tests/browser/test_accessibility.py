@@ -48,6 +48,7 @@ def addresses(server: Server) -> dict[str, str]:
         "login": "/login/",
         "live": "/live/",
         "history": "/history/",
+        "dashboard": "/dashboard/",
         "batch-list": "/batches/",
         "batch-page": f"/batches/{batch['id']}/",
         "detection-page": f"/detections/{uuid}/?threshold=0.1",

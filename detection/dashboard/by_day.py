@@ -1,0 +1,86 @@
+"""Figures of what came in over time: photos, and objects by class."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from django.utils.translation import gettext
+
+from detection.class_titles import class_title
+from detection.dashboard.figures import OTHERS_SERIES, DataTable, Figure, Legend, series_class
+from detection.dashboard.words import Time, bucket_text, bucket_ticks, bucket_title, count_text, percent_text
+from detection.plots.columns import Column, stacked_columns
+from detection.plots.svg import Caption, written
+from detection.statistics import PhotoCount
+
+_PHOTO_SERIES = (series_class(0), OTHERS_SERIES)
+
+
+def photos_figure(photos: Mapping[date, PhotoCount], time: Time) -> Figure:
+    """Photos by day or month, those with nothing in them apart."""
+    none = PhotoCount(0, 0)
+    counts = [photos.get(start, none) for start in time.starts]
+    names = (gettext("with objects"), gettext("nothing found"))
+    rows = [
+        (bucket_text(time.bucket, start), (count.photos - count.empty, count.empty))
+        for start, count in zip(time.starts, counts, strict=True)
+    ]
+    title = gettext("Photos over time")
+    svg = stacked_columns(
+        Caption("photos", title, gettext("Columns of photos: %s.") % ", ".join(names)),
+        [Column(counts, _tooltip(text, names, counts)) for text, counts in rows],
+        bucket_ticks(time),
+        _PHOTO_SERIES,
+        count_text,
+    )
+    return Figure(
+        key="photos",
+        title=title,
+        hint=gettext("Each photo that was looked at counts once, also where nothing was found in it."),
+        svg=written(svg),
+        legend=tuple(map(Legend, _PHOTO_SERIES, names)),
+        table=DataTable(
+            (bucket_title(time.bucket), gettext("Photos"), gettext("Nothing found"), gettext("Share")),
+            tuple((text, *_photo_cells(sum(counts), counts[1])) for text, counts in rows),
+        ),
+        is_wide=True,
+    )
+
+
+def objects_figure(objects: Mapping[tuple[date, str], int], classes: Sequence[str], time: Time) -> Figure:
+    """Objects by day or month. classes: those that are told apart, the most frequent first."""
+    counts: Counter[tuple[date, str | None]] = Counter()
+    for (start, name), count in objects.items():
+        counts[start, name if name in classes else None] += count
+    shown: list[str | None] = [*classes, None] if any(name is None for _, name in counts) else [*classes]
+    names = [gettext("others") if name is None else class_title(name) for name in shown]
+    series = [OTHERS_SERIES if name is None else series_class(place) for place, name in enumerate(shown)]
+    rows = [(bucket_text(time.bucket, start), tuple(counts[start, name] for name in shown)) for start in time.starts]
+    title = gettext("Objects over time")
+    svg = stacked_columns(
+        Caption("objects", title, gettext("Columns of reported objects, by class: %s.") % ", ".join(names)),
+        [Column(row, _tooltip(text, names, row)) for text, row in rows],
+        bucket_ticks(time),
+        series,
+        count_text,
+    )
+    return Figure(
+        key="objects",
+        title=title,
+        hint=gettext("The most frequent classes, and all others together."),
+        svg=written(svg),
+        legend=tuple(map(Legend, series, names)),
+        table=DataTable(
+            (bucket_title(time.bucket), *names), tuple((text, *map(count_text, row)) for text, row in rows)
+        ),
+        is_wide=True,
+    )
+
+
+def _tooltip(text: str, names: Sequence[str], counts: Sequence[int]) -> str:
+    told = [f"{name}: {count_text(count)}" for name, count in zip(names, counts, strict=True) if count]
+    return "\n".join([text, *(told or [gettext("nothing")])])
+
+
+def _photo_cells(photos: int, empty: int) -> tuple[str, str, str]:
+    return count_text(photos), count_text(empty), percent_text(empty / photos) if photos else ""

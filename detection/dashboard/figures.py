@@ -1,0 +1,49 @@
+"""What a figure of the dashboard consists of."""
+
+from dataclasses import dataclass
+
+from django.utils.safestring import SafeString
+
+from detection.plots.heat import HeatTable
+
+
+@dataclass(frozen=True, slots=True)
+class DataTable:
+    """The numbers of a figure as text, for who cannot or does not want to see it; the first cell is the row's head."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """A series: the CSS class of its parts, and its name."""
+
+    series: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """key: the table of the API with its numbers. svg, heat: the figure itself; neither where there is nothing.
+
+    empty: what is said then. is_wide: it takes the whole width of the page.
+    """
+
+    key: str
+    title: str
+    hint: str
+    empty: str = ""
+    svg: SafeString | None = None
+    heat: HeatTable | None = None
+    legend: tuple[Legend, ...] = ()
+    table: DataTable | None = None
+    is_wide: bool = False
+
+
+def series_class(place: int) -> str:
+    """The CSS class of a series, from place 0 on."""
+    return f"plot-series-{place + 1}"
+
+
+OTHERS_SERIES = "plot-series-others"

@@ -1,0 +1,102 @@
+"""All that the dashboard shows of a part of the history: a few numbers that stand alone, and the figures."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from django.utils.translation import gettext, ngettext
+
+from detection import statistics
+from detection.dashboard.by_class import classes_figure, scores_figure
+from detection.dashboard.by_day import objects_figure, photos_figure
+from detection.dashboard.figures import Figure
+from detection.dashboard.reviewed import confusion_figure, interval_text, precision_figure
+from detection.dashboard.words import Time, average_text, bucket_text, count_text, day_text, percent_text
+from detection.period import drawn
+from detection.statistics import PhotoCount, Scope, Verdicts
+
+# Of the classes that are told apart over time; more colours than these are hard to tell apart.
+SHOWN_CLASSES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A number that stands alone."""
+
+    title: str
+    value: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """days: which days they are of, in words. Where no photo was looked at there are no tiles and no figures."""
+
+    days: str = ""
+    tiles: tuple[Tile, ...] = ()
+    figures: tuple[Figure, ...] = ()
+
+
+def numbers_of(scope: Scope) -> Numbers:
+    """The numbers of a part of the history."""
+    photos = statistics.photos_over_time(scope)
+    if not photos:
+        return Numbers()
+    classes, said = statistics.objects_by_class(scope), statistics.verdicts(scope)
+    return Numbers(
+        _days_text(scope, photos),
+        _tiles(photos, classes.total(), said),
+        (*_over_time(scope, photos, classes), *_by_class(scope, classes, said)),
+    )
+
+
+def _over_time(scope: Scope, photos: Mapping[date, PhotoCount], classes: Counter[str]) -> Iterator[Figure]:
+    time = Time(scope.bucket, drawn(scope.first, scope.last, photos))
+    yield photos_figure(photos, time)
+    if classes:
+        shown = [name for name, _ in classes.most_common(SHOWN_CLASSES)]
+        yield objects_figure(statistics.objects_over_time(scope), shown, time)
+
+
+def _by_class(scope: Scope, classes: Counter[str], said: Verdicts) -> Iterator[Figure]:
+    """Where nothing was found there is nothing to judge either, but what people drew."""
+    if classes:
+        yield classes_figure(classes)
+        yield precision_figure(said)
+        yield scores_figure(statistics.scores(scope))
+        yield confusion_figure(said.relabelled)
+
+
+def _tiles(by_bucket: Mapping[date, PhotoCount], objects: int, said: Verdicts) -> tuple[Tile, ...]:
+    photos = sum(count.photos for count in by_bucket.values())
+    empty = sum(count.empty for count in by_bucket.values())
+    together, missed = said.together, said.added.total()
+    per_photo = gettext("%(average)s in a photo") % {"average": average_text(objects / photos)}
+    tiles = [
+        Tile(gettext("Photos"), count_text(photos), gettext("looked at")),
+        Tile(gettext("Objects"), count_text(objects), per_photo),
+        Tile(
+            gettext("Nothing found"),
+            percent_text(empty / photos),
+            ngettext("in %(count)s photo", "in %(count)s photos", empty) % {"count": count_text(empty)},
+        ),
+    ]
+    if together.total:
+        hint = gettext("of %(count)s judged objects, %(interval)s") % {
+            "count": count_text(together.total),
+            "interval": interval_text(together),
+        }
+        tiles.append(Tile(gettext("Precision"), percent_text(together.precision), hint))
+    if missed:
+        tiles.append(Tile(gettext("Missed"), count_text(missed), gettext("objects that people drew")))
+    return tuple(tiles)
+
+
+def _days_text(scope: Scope, known: Iterable[date]) -> str:
+    first, last = scope.first or min(known), scope.last or max(known)
+    texts = (
+        day_text(first) if scope.first else bucket_text(scope.bucket, first),
+        day_text(last) if scope.last else bucket_text(scope.bucket, last),
+    )
+    return " \N{EN DASH} ".join(dict.fromkeys(texts))

@@ -1,0 +1,63 @@
+"""What part of the history somebody wants numbers of: the same words for the page and the API."""
+
+from datetime import date
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from detection.models import Detection
+from detection.period import DEFAULT_LENGTH, LENGTHS, last_days
+from detection.statistics import Scope
+
+_EARLIEST, _LATEST = date(1900, 1, 1), date(2999, 12, 31)
+
+
+class ScopeForm(forms.Form):
+    """period: the last so many days; date_from, date_to: days of one's own, which take precedence; source, model."""
+
+    period = forms.ChoiceField(
+        choices=[(length, length) for length in LENGTHS],
+        required=False,
+        error_messages={"invalid_choice": _("There is no such period. Choose 7, 30 or 90 days, or all.")},
+    )
+    date_from = forms.DateField(
+        required=False, error_messages={"invalid": _("“From” is no date. Write it as YYYY-MM-DD.")}
+    )
+    date_to = forms.DateField(required=False, error_messages={"invalid": _("“To” is no date. Write it as YYYY-MM-DD.")})
+    source = forms.ChoiceField(
+        choices=Detection.Source.choices,
+        required=False,
+        error_messages={"invalid_choice": _("There is no such source. Choose one of the list.")},
+    )
+    model = forms.CharField(required=False, max_length=200)
+
+    def clean_date_to(self) -> date | None:
+        """Refuses days that run backwards."""
+        first, last = self.cleaned_data.get("date_from"), self.cleaned_data["date_to"]
+        if first and last and last < first:
+            raise forms.ValidationError(_("“To” lies before “From”. Change one of them."))
+        given: date | None = last
+        return given
+
+    @property
+    def has_own_dates(self) -> bool:
+        """Whether days were given, and no length counts."""
+        return bool(self.cleaned_data["date_from"] or self.cleaned_data["date_to"])
+
+    @property
+    def length(self) -> str:
+        """The chosen length, one of LENGTHS; "" where days were given."""
+        return "" if self.has_own_dates else self.cleaned_data["period"] or DEFAULT_LENGTH
+
+    def scope(self, owner_id: int | None) -> Scope:
+        """What a valid form asks for. owner_id: whose numbers alone; None for everybody's."""
+        given = self.cleaned_data
+        days = (
+            (_within(given["date_from"]), _within(given["date_to"])) if self.has_own_dates else last_days(self.length)
+        )
+        return Scope(*days, given["source"], given["model"], owner_id=owner_id)
+
+
+def _within(day: date | None) -> date | None:
+    """A day of the time in which there are photos: there is a month before it, and one after it."""
+    return day and min(max(day, _EARLIEST), _LATEST)

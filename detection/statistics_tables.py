@@ -1,0 +1,88 @@
+"""The numbers of the history as tables for programs: one name and one set of columns for JSON and CSV."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from detection import statistics
+from detection.export.csv_cells import csv_line, harmless
+from detection.statistics import Scope
+from detection.tallies import SCORE_BINS
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """columns: the names of what each row has."""
+
+    columns: tuple[str, ...]
+    rows: Callable[[Scope], Iterable[Row]]
+
+    def objects(self, scope: Scope) -> list[dict[str, Any]]:
+        """Each row as the JSON has it."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows(scope)]
+
+    def csv(self, scope: Scope) -> bytes:
+        """All rows for a spreadsheet, which takes none of them for a formula; UTF-8."""
+        lines = [self.columns, *self.rows(scope)]
+        return b"".join(
+            csv_line([harmless(cell) if isinstance(cell, str) else cell for cell in line]) for line in lines
+        )
+
+
+def _photos(scope: Scope) -> Iterable[Row]:
+    return [(day, count.photos, count.empty) for day, count in statistics.photos_over_time(scope).items()]
+
+
+def _objects(scope: Scope) -> Iterable[Row]:
+    return [(day, name, count) for (day, name), count in sorted(statistics.objects_over_time(scope).items())]
+
+
+def _classes(scope: Scope) -> Iterable[Row]:
+    return statistics.objects_by_class(scope).most_common()
+
+
+def _scores(scope: Scope) -> Iterable[Row]:
+    counts = statistics.scores(scope)
+    return [(place / SCORE_BINS, (place + 1) / SCORE_BINS, count) for place, count in enumerate(counts)]
+
+
+def _precision(scope: Scope) -> Iterable[Row]:
+    said = statistics.verdicts(scope)
+    for one in said.judged:
+        interval = one.interval
+        counts = (one.confirmed, one.corrected, one.rejected, one.relabelled)
+        yield (one.class_name, *counts, one.precision, interval.low, interval.high)
+
+
+def _confusion(scope: Scope) -> Iterable[Row]:
+    relabelled = statistics.verdicts(scope).relabelled
+    return [(model_class, said, count) for (model_class, said), count in relabelled.most_common()]
+
+
+def _missed(scope: Scope) -> Iterable[Row]:
+    return statistics.verdicts(scope).added.most_common()
+
+
+TABLES: Mapping[str, Table] = {
+    "photos": Table(("date", "photos", "nothing_found"), _photos),
+    "objects": Table(("date", "class", "objects"), _objects),
+    "classes": Table(("class", "objects"), _classes),
+    "scores": Table(("from", "to", "objects"), _scores),
+    "precision": Table(
+        (
+            "class",
+            "confirmed",
+            "corrected",
+            "rejected",
+            "relabelled",
+            "precision",
+            "precision_low",
+            "precision_high",
+        ),
+        _precision,
+    ),
+    "confusion": Table(("model_class", "reviewed_class", "objects"), _confusion),
+    "missed": Table(("class", "objects"), _missed),
+}
