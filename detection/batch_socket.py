@@ -1,27 +1,47 @@
 """How a batch goes on, over a WebSocket, to every page that looks at it."""
 
+import contextlib
 from typing import Any, cast
 from uuid import UUID
 
+from channels import DEFAULT_CHANNEL_LAYER
 from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
+from redis.exceptions import RedisError
 
+from detection import news
 from detection.access import ANYBODY, Caller, visible_to
 from detection.batches import group_of
-from detection.errors import NOT_FOUND, error_body
+from detection.errors import NOT_FOUND, error_body, headers_for
 from detection.json_socket import JsonSocket
 from detection.models import Batch
+from detection.serializers import to_json
 
 BATCH_SOCKETS = "/ws/batches/"
-_POLICY_VIOLATION = 1008
+_NO_NEWS = "There is no news for now: Redis does not answer. Ask for the batch itself, and connect again later."
+_POLICY_VIOLATION, _TRY_LATER = 1008, 1013
+_UNAVAILABLE = 503
 
 
 class BatchConsumer(JsonSocket):
     """`/ws/batches/<id>`: each message is the JSON of one item that has changed, as the API lists it.
 
-    The connection only tells what happens from now on; who has connected asks the API for what there is.
+    The connection only tells what happens from now on; who has connected asks the API for what there is. Without Redis,
+    where that is between the processes, nobody is connected (503), and who is gets a close code that says "later".
     """
 
+    channel_layer_alias = DEFAULT_CHANNEL_LAYER
     group: str | None = None
+    _is_refused = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection, as long as there is news."""
+        try:
+            await super().__call__(scope, receive, send)
+        except RedisError as error:
+            news.line.is_broken(error)
+            if not self._is_refused:
+                await self.close(_TRY_LATER)
 
     async def connect(self) -> None:
         """Accept; an id without a batch is answered with a sentence, and the end."""
@@ -31,13 +51,32 @@ class BatchConsumer(JsonSocket):
             await self.send_body(error_body(NOT_FOUND))
             await self.close(_POLICY_VIOLATION)
             return
-        self.group = group_of(batch_uuid)
-        await self.channel_layer.group_add(self.group, self.channel_name)
+        group = group_of(batch_uuid)
+        try:
+            await self.channel_layer.group_add(group, self.channel_name)
+        except RedisError as error:
+            news.line.is_broken(error)
+            await self._refuse_for_now()
+        self.group = group
+        news.line.works()
         await self.accept()
+
+    async def _refuse_for_now(self) -> None:
+        """503 in place of the handshake. Raises StopConsumer."""
+        self._is_refused = True
+        headers = {"Content-Type": "application/json", **headers_for(_UNAVAILABLE)}
+        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        await self.base_send({"type": "websocket.http.response.start", "status": _UNAVAILABLE, "headers": raw})
+        body = to_json(error_body(_NO_NEWS))
+        await self.base_send({"type": "websocket.http.response.body", "body": body, "more_body": False})
+        raise StopConsumer
 
     async def clean_up(self) -> None:
         """Leave the group."""
-        if self.group is not None:
+        if self.group is None:
+            return
+        # Without Redis there is no group either; its entries end by themselves.
+        with contextlib.suppress(RedisError):
             await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def item_changed(self, event: dict[str, Any]) -> None:

@@ -5,21 +5,17 @@ whoever asks after the server was stopped in the middle finds it done, failed, o
 Announcements to the pages that look on are a courtesy: a page that missed one asks for the whole again.
 """
 
-import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
 from django.db import transaction
 from django.db.models import Case, Count, F, Min, When
 from django.utils.translation import gettext as _
-from redis.exceptions import RedisError
 
-from detection import known_models, services, serving
+from detection import known_models, news, services, serving
 from detection.errors import FAILED, BodyTooLargeError, answer_to, describe
 from detection.inference.types import NamedBox
 from detection.models import Batch, BatchItem, DetectedObject
@@ -28,8 +24,6 @@ from detection.sentences import in_language
 from detection.serializers import to_json
 from detection.services import Upload
 from detection.text import as_text
-
-logger = logging.getLogger(__name__)
 
 MAX_PHOTOS = 2_000
 DETECTING = "detecting"
@@ -186,15 +180,8 @@ def group_of(batch_uuid: UUID) -> str:
 
 
 def announce(batch_uuid: UUID, state: ItemState) -> None:
-    """Tell every page that looks at the batch; that this failed goes to the log."""
-    event = {"type": "item.changed", "text": to_json(state.as_json()).decode()}
-    layer = get_channel_layer()
-    if layer is None:
-        return
-    try:
-        async_to_sync(layer.group_send)(group_of(batch_uuid), event)
-    except (OSError, RedisError):
-        logger.exception("The pages of batch %s could not be told how it goes on.", batch_uuid)
+    """Tell every page that looks at the batch."""
+    news.tell(group_of(batch_uuid), {"type": "item.changed", "text": to_json(state.as_json()).decode()})
 
 
 def states_of(batch: Batch) -> list[ItemState]:

@@ -8,13 +8,19 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from detection.body_budget import LET_GO
 from detection.serializers import to_json
 
+# Channels gives a consumer no layer under a name that is none of CHANNEL_LAYERS.
+_NO_LAYER = ""
+
 
 class JsonSocket(AsyncWebsocketConsumer):
     """A consumer that lets each message go when it has handled it, and cleans up whichever way its connection ends.
 
     Channels calls `disconnect` only where the other side's leaving is what it hears of first; a send to someone who has
-    left ends the consumer before.
+    left ends the consumer before. It listens to its own connection only, unless it names a channel layer: with one it
+    would end with Redis.
     """
+
+    channel_layer_alias = _NO_LAYER
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""

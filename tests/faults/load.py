@@ -30,6 +30,11 @@ class Load:
             target = len(self._sent.answered) + count
             assert self._changed.wait_for(lambda: len(self._sent.answered) >= target, WAIT_S), self._server.output
 
+    def wait_for_refusals(self, count: int) -> None:
+        """Wait until so many photos were refused in all."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self._sent.refused) >= count, WAIT_S), self._server.output
+
     def join(self) -> None:
         """Wait until all clients have lost the server."""
         for thread in self._threads:
