@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from detection.conf import BASE_DIR
+from tests.checkpoints import EMBEDDED_PREFIX
 from tests.serving import Server, running_server, server_environment
 
 EXAMPLES = os.environ.get("CONFORMANCE_EXAMPLES", "5")
@@ -57,7 +58,7 @@ def manage(server: Server, program: str) -> str:
 
 
 def parameters(server: Server, headers: dict[str, str], chelsea: bytes, folder: Path) -> Path:
-    """A configuration of schemathesis that knows a detection and a batch of the caller."""
+    """A configuration of schemathesis that knows a model, and a detection and a batch of the caller."""
     kept = httpx.post(f"{server.url}/predict", content=chelsea, headers={**headers, **JPEG})
     listed = {"photos": [{"name": "a.jpg", "size_bytes": 1}]}
     batch = httpx.post(f"{server.url}/api/batches/", json=listed, headers=headers)
@@ -65,6 +66,7 @@ def parameters(server: Server, headers: dict[str, str], chelsea: bytes, folder: 
     written = folder / "schemathesis.toml"
     written.write_text(
         f'[parameters]\ndetection_id = "{kept.headers["X-Detection-Id"]}"\nbatch_id = "{batch.json()["id"]}"\n'
+        f'model = "{EMBEDDED_PREFIX.name}"\nversion = "1"\n'
         '[[operations]]\ninclude-method = "DELETE"\n[operations.parameters]\n'
         'detection_id = "00000000-0000-4000-8000-000000000000"\n',
         encoding="utf-8",

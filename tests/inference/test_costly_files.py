@@ -96,15 +96,24 @@ def test_unusual_file_is_read(data: bytes) -> None:
     assert decode_photo(data, max_pixels=LIMIT).image_rgb.getpixel((32, 32)) == (128, 128, 128)
 
 
+def is_affordable(data: bytes) -> bool:
+    """Whether the structure of a file is let through; what it shows is another matter."""
+    try:
+        costly_files.refuse_costly(data)
+    except ImageDecodeError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("photo_format", ["JPEG", "PNG"])
 @pytest.mark.parametrize("kept", range(0, 400, 7))
 def test_file_that_ends_early_costs_nothing(photo_format: str, kept: int) -> None:
-    costly_files.refuse_costly(grey(photo_format)[:kept])
+    assert is_affordable(grey(photo_format)[:kept])
 
 
 def test_scan_without_an_end_is_no_scan_too_many() -> None:
     whole = progressive(0)
-    costly_files.refuse_costly(whole[:-2] + b"\xff\x00\xff\xda" * costly_files.MAX_SCANS)
+    assert is_affordable(whole[:-2] + b"\xff\x00\xff\xda" * costly_files.MAX_SCANS)
 
 
 def test_header_alone_is_judged_too() -> None:

@@ -220,9 +220,11 @@ def test_model_that_is_not_ready_is_a_problem(plan: Plan, network: Network) -> N
     engine = create_engine(network, options(plan))
     plan.ready = False
     until(lambda: engine.problem() != "")
+    problem = engine.problem()
     plan.ready = True
     until(lambda: engine.problem() == "")
     engine.close()
+    assert problem.endswith(".")
 
 
 def changed(part: str, index: int, **values: Any) -> Callable[[dict[str, Any]], None]:
