@@ -1,5 +1,6 @@
 """What every family of networks offers, and what they share."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from detection.inference.types import Detections, FloatArray, IntArray
 
 # So many boxes enter the suppression, the most probable first: it compares each with each.
 MAX_CANDIDATES = 1000
+# How far rounding a probability to a float32 can move its logit, where that is not above 1 - 1e-6.
+_ROUNDING = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,28 @@ def most_probable(scores: FloatArray, min_probability: float, limit: int) -> tup
     rows, class_ids = np.nonzero(scores >= np.float32(min_probability))
     order = np.argsort(-scores[rows, class_ids], kind="stable")[:limit]
     return rows[order], class_ids[order]
+
+
+def most_probable_of_logits(
+    logits: FloatArray, min_probability: float, limit: int
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Rows, classes and probabilities as `most_probable` of `sigmoid(logits)` gives them.
+
+    Only what can reach `min_probability` is exponentiated: a handful of the hundreds of thousands of a photo.
+    """
+    likely = np.nonzero(logits >= _lowest_logit(min_probability))
+    scores = sigmoid(logits[likely])
+    enough = np.nonzero(scores >= np.float32(min_probability))[0]
+    chosen = enough[np.argsort(-scores[enough], kind="stable")[:limit]]
+    return likely[0][chosen], likely[1][chosen], scores[chosen]
+
+
+def _lowest_logit(probability: float) -> float:
+    """A bound that no logit of at least this probability lies below, however its sigmoid was rounded."""
+    if probability <= 0:
+        return -math.inf
+    certain = min(probability, 1 - 1e-6)
+    return math.log(certain / (1 - certain)) - _ROUNDING
 
 
 def suppressed(found: Detections, iou_above: float) -> Detections:

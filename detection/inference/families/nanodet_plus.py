@@ -4,6 +4,7 @@ Source: nanodet/model/head/nanodet_plus_head.py and integral of gfl_head.py in R
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -11,12 +12,11 @@ from detection.inference.engines.base import Outputs
 from detection.inference.families.base import (
     MAX_CANDIDATES,
     Family,
-    most_probable,
+    most_probable_of_logits,
     only_output,
     require_outputs,
     require_share,
     require_strides,
-    sigmoid,
     softmax,
     suppressed,
     unit_boxes,
@@ -49,14 +49,13 @@ def decode(outputs: Outputs, network: Network, min_probability: float) -> Detect
     decoding: NanoDetDecoding = network.decoding
     cells = only_output(outputs, network)
     count = len(network.classes)
-    scores = sigmoid(cells[:, :count])
-    rows, class_ids = most_probable(scores, min_probability, MAX_CANDIDATES)
+    rows, class_ids, scores = most_probable_of_logits(cells[:, :count], min_probability, MAX_CANDIDATES)
     centres_xy, strides = _centres(network.size_wh, decoding.strides)
     shares = softmax(cells[rows, count:].reshape(-1, 4, decoding.bins))
     distances = shares @ np.arange(decoding.bins, dtype=np.float32) * strides[rows, None]
     centres = centres_xy[rows]
     boxes_px = np.concatenate([centres - distances[:, :2], centres + distances[:, 2:]], axis=1)
-    found = Detections(unit_boxes(boxes_px, network.size_wh), scores[rows, class_ids], class_ids)
+    found = Detections(unit_boxes(boxes_px, network.size_wh), scores, class_ids)
     return suppressed(found, decoding.iou_threshold)
 
 
@@ -68,6 +67,7 @@ def check(outputs: Outputs, network: Network) -> None:
     require_outputs(outputs, network, {next(iter(outputs)): shape})
 
 
+@cache
 def _centres(size_wh: tuple[int, int], strides: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
     """Centre (cells, 2) and stride (cells,) of each cell in pixels, row by row; without an offset of half a cell."""
     centres, widths = [], []
