@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from detection import services, throttle
+from detection import services, serving, throttle
 from detection.access import ANYBODY, Caller
 from detection.asgi_responses import address_of
 from detection.errors import RequestError, ThrottledError, answer_to, error_body, respond_to
@@ -16,8 +17,9 @@ from detection.predict_request import parse_threshold
 from detection.serializers import prediction_body
 from detection.services import Answer, Upload
 
-# A frame of a 4K camera is smaller. A socket can hold three: one comes in, one waits, one is worked on.
+# A frame of a 4K camera is smaller. A socket can hold four: one comes in, one waits, two are worked on.
 MAX_FRAME_BYTES = 4_000_000
+MAX_WORKED_ON = 2
 # A frame waits so long for its turn without a word.
 _MOMENT_S = 1.0
 _OUR_FAULT = 1011
@@ -86,6 +88,7 @@ class LiveConsumer(JsonSocket):
         self._newest = NewestFrame()
         self._threshold: float | None = None
         self._model = ""
+        self._working: deque[asyncio.Task[None]] = deque()
         self._worker = asyncio.create_task(self._work())
         await self.accept()
         query = dict(parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True))
@@ -112,30 +115,40 @@ class LiveConsumer(JsonSocket):
 
     async def clean_up(self) -> None:
         """Stop; a frame that still waits for the network leaves the queue."""
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.wait({self._worker})
+        if self._worker is None:
+            return
+        tasks = {self._worker, *self._working}
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
     async def _work(self) -> None:
-        # Whoever has left gets no answer.
-        with contextlib.suppress(OSError):
-            while await self._answer_newest():
-                pass
-            await self.close(_OUR_FAULT)
+        """Answer the newest frame again and again.
 
-    async def _answer_newest(self) -> bool:
-        """Answer the newest frame, or wait for its turn; false as in `_answer`."""
-        await self._newest.arrival()
-        try:
-            throttle.take(self.caller, address_of(self.scope))
-        except ThrottledError as error:
-            await self._wait_for_turn(error)
-            return True
-        frame = await self._newest.take()
-        try:
-            return await self._answer(frame)
-        finally:
-            self.let_go(frame.data)
+        Two are worked on side by side where a worker is free for the second: one is decoded, and its boxes are, while
+        the network has the other, and with each on a core of its own more of them are done in a second.
+        """
+        while True:
+            while self._working and not self._has_room():
+                await asyncio.wait({self._working[0]})
+                self._working.popleft()
+            frame = await self._next_frame()
+            earlier = self._working[-1] if self._working else None
+            self._working.append(asyncio.create_task(self._answer(frame, earlier)))
+
+    def _has_room(self) -> bool:
+        return len(self._working) < min(MAX_WORKED_ON, serving.fewest_workers()) and serving.has_a_free_worker()
+
+    async def _next_frame(self) -> Frame:
+        """The newest frame, when it is the turn of one."""
+        while True:
+            await self._newest.arrival()
+            try:
+                throttle.take(self.caller, address_of(self.scope))
+            except ThrottledError as error:
+                await self._wait_for_turn(error)
+            else:
+                return await self._newest.take()
 
     async def _wait_for_turn(self, error: ThrottledError) -> None:
         if error.wait_s > _MOMENT_S:
@@ -147,23 +160,34 @@ class LiveConsumer(JsonSocket):
     async def _tell(self, frame: Frame, body: dict[str, Any]) -> None:
         await self.send_body({**body, "frame": frame.number, "dropped": self._newest.dropped})
 
-    async def _answer(self, frame: Frame) -> bool:
-        """Answer one frame; false when the server itself has failed and there is no use in going on."""
+    async def _answer(self, frame: Frame, earlier: asyncio.Task[None] | None) -> None:
+        """Answer one frame after those before it; when the server itself has failed there is no use in going on."""
+        # Whoever has left gets no answer; `disconnect` follows.
+        with contextlib.suppress(OSError):
+            try:
+                body, close_code = await self._detected(frame)
+            finally:
+                self.let_go(frame.data)
+            if earlier is not None:
+                await asyncio.wait({earlier})
+            await self._tell(frame, body)
+            if close_code == _OUR_FAULT and self._worker is not None:
+                self._worker.cancel()
+                await self.close(_OUR_FAULT)
+
+    async def _detected(self, frame: Frame) -> tuple[dict[str, Any], int | None]:
+        """What is told of a frame; with the close code of the error, where it is one."""
         try:
             if len(frame.data) > MAX_FRAME_BYTES:
                 raise RequestError(
                     f"The frame has {len(frame.data):,} bytes; at most {MAX_FRAME_BYTES:,} are accepted here. "
                     "Send a smaller one, 640 x 480 pixels say."
                 )
-            body = self._body(await services.detect_async(self._upload(frame)))
+            return self._body(await services.detect_async(self._upload(frame))), None
         except Exception as error:  # noqa: BLE001 the outermost edge: whatever it is, the caller gets a sentence
             known = answer_to(error)
-            body = error_body(respond_to(error, self.scope["path"])[1])
-            alive = known is not None and known.close_code != _OUR_FAULT
-        else:
-            alive = True
-        await self._tell(frame, body)
-        return alive
+            code = _OUR_FAULT if known is None else known.close_code
+            return error_body(respond_to(error, self.scope["path"])[1]), code
 
     def _upload(self, frame: Frame) -> Upload:
         source = Detection.Source.WEBSOCKET.value

@@ -156,6 +156,11 @@ def loaded_models() -> dict[str, Detector]:
     return {**first, **_models.others.loaded()}
 
 
+def fewest_workers() -> int:
+    """How many photos each of the models in memory works on side by side; 1 where there is none yet."""
+    return min((detector.workers for detector in loaded_models().values()), default=1)
+
+
 def has_a_free_worker() -> bool:
     """Whether each model could take another photo at once."""
     return all(detector.in_flight < detector.workers for detector in loaded_models().values())
