@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from detection import tallies
 from detection.class_titles import class_title
-from detection.filters import DetectionFilter, model_names
+from detection.filters import DetectionFilter
+from detection.known_models import models_in_history
 from detection.models import Detection
 
 MAX_COUNTED = 10_000
@@ -123,7 +124,7 @@ class ModelFilter(FilterPart):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Those that have made detections."""
-        return [(name, name) for name in model_names()]
+        return [(name, name) for name in dict.fromkeys(name for name, _version in models_in_history())]
 
 
 class BoundedList(ChangeList):

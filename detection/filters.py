@@ -1,5 +1,6 @@
 """How detections are chosen: the same filters for the API, the history page and exports."""
 
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -8,8 +9,10 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from detection.access import caller_of, limits
-from detection.models import Detection
+from detection.models import Detection, ListEntry
 
+# The photos of a batch at most (`batches.MAX_PHOTOS`), and no more than a database takes in one condition.
+FEW = 2_000
 _OF_OBJECTS = ("class", "min_probability", "reviewed", "verdict")
 
 
@@ -28,8 +31,8 @@ class DetectionFilter(django_filters.FilterSet):
     date_from = django_filters.DateFilter(method="take_together")
     date_to = django_filters.DateFilter(method="take_together")
     source = django_filters.ChoiceFilter(choices=Detection.Source.choices, method="take_together")
-    batch = django_filters.UUIDFilter(field_name="batch_item__batch__uuid")
-    model = django_filters.CharFilter(method="take_model", max_length=300)
+    batch = django_filters.UUIDFilter(method="take_together")
+    model = django_filters.CharFilter(method="take_together", max_length=300)
     reviewed = django_filters.ChoiceFilter(choices=(("0", "not reviewed"), ("1", "reviewed")), method="take_together")
     verdict = django_filters.ChoiceFilter(
         choices=(("rejected", "a rejected object"), ("changed", "a changed object"), ("added", "an added object")),
@@ -40,11 +43,6 @@ class DetectionFilter(django_filters.FilterSet):
         model = Detection
         fields: list[str] = []
 
-    def take_model(self, queryset: QuerySet[Detection], _name: str, model: str) -> QuerySet[Detection]:
-        """All versions of a model, or one."""
-        name, _, version = model.partition("@")
-        return queryset.filter(model_name=name, **({"model_version": version} if version else {}))
-
     def take_together(self, queryset: QuerySet[Detection], _name: str, _value: Any) -> QuerySet[Detection]:
         """Left to `filter_queryset`: all of it must be true of the same row, which one index serves."""
         return queryset
@@ -53,9 +51,14 @@ class DetectionFilter(django_filters.FilterSet):
         """Apply all filters as one condition."""
         queryset = super().filter_queryset(queryset)
         given = self.form.cleaned_data
+        conditions = _of_detections(given)
+        few = _few(given)
         if not any(given.get(name) not in {None, ""} for name in _OF_OBJECTS):
-            return queryset.filter(**_common(given, ""))
-        conditions = _common(given, "entries__") | _of_objects(given)
+            conditions |= _common(given, "") | ({} if few is None else {"pk__in": few})
+            return queryset.filter(**conditions)
+        conditions |= _common(given, "entries__") | _of_objects(given)
+        if few is not None:
+            conditions["entries__detection__in"] = few
         if self.request is not None and (owner_id := limits(caller_of(self.request.user))) is not None:
             conditions["entries__owner_id"] = owner_id
         # Pages are read in the order of these two, for it is that of the index (`history.page_of`).
@@ -64,13 +67,42 @@ class DetectionFilter(django_filters.FilterSet):
         )
 
 
-def model_names() -> list[str]:
-    """The names of all models that made detections: one look into the index for each, not one for each detection."""
-    names = Detection.objects.order_by("model_name").values_list("model_name", flat=True)
-    found: list[str] = []
-    while (name := (names.filter(model_name__gt=found[-1]) if found else names).first()) is not None:
-        found.append(name)
-    return found
+def _few(given: dict[str, Any]) -> list[int] | None:
+    """The detections that the rarest of the filters leave, where those are FEW at most; None where no filter is rare.
+
+    An index in the order of a list finds the page of what is frequent at once, and looks through all of a million for
+    what is rare. Whoever plans the query cannot know which is which, so those that may be rare are asked for first.
+    """
+    found: set[int] | None = None
+    for keys in _narrowing(given):
+        some = list(keys[: FEW + 1])
+        if len(some) <= FEW:
+            found = set(some) if found is None else found & set(some)
+    return None if found is None else sorted(found)
+
+
+def _narrowing(given: dict[str, Any]) -> Iterator[QuerySet[Any, int]]:
+    """For each filter that may be rare, the keys of its detections, which one index serves."""
+    detections = Detection.objects.order_by().values_list("pk", flat=True)
+    if of_detections := _of_detections(given):
+        yield detections.filter(**of_detections)
+    if given.get("source"):
+        yield detections.filter(source=given["source"])
+    if given.get("min_probability") is not None:
+        of_objects = _of_objects({name: given.get(name) for name in ("class", "min_probability")})
+        rows = ListEntry.objects.filter(**{name.removeprefix("entries__"): one for name, one in of_objects.items()})
+        yield rows.order_by().values_list("detection_id", flat=True)
+
+
+def _of_detections(given: dict[str, Any]) -> dict[str, Any]:
+    """Conditions that only detections have: their batch, and all versions of a model, or one."""
+    conditions: dict[str, Any] = {}
+    if given.get("batch"):
+        conditions["batch_item__batch__uuid"] = given["batch"]
+    if given.get("model"):
+        name, _, version = given["model"].partition("@")
+        conditions |= {"model_name": name, **({"model_version": version} if version else {})}
+    return conditions
 
 
 def _common(given: dict[str, Any], row: str) -> dict[str, Any]:
@@ -89,9 +121,12 @@ def _of_objects(given: dict[str, Any]) -> dict[str, Any]:
     """Conditions on the entry of a class, or on the one for all objects."""
     conditions: dict[str, Any] = {"entries__class_name": given.get("class") or ""}
     if given.get("min_probability") is not None:
-        conditions |= {"entries__highest__gte": float(given["min_probability"]), "entries__highest__gt": 0.0}
+        # 0 is the highest of no objects.
+        lowest = float(given["min_probability"])
+        conditions["entries__highest__gte" if lowest else "entries__highest__gt"] = lowest
     if given.get("reviewed"):
-        conditions["entries__is_reviewed"] = given["reviewed"] == "1"
+        # `IN`, because Django makes `is_reviewed` and `NOT is_reviewed` of it, which SQLite looks up in no index.
+        conditions["entries__is_reviewed__in"] = [given["reviewed"] == "1"]
     if given.get("verdict"):
         conditions[f"entries__has_{given['verdict']}"] = True
     return conditions

@@ -71,13 +71,31 @@ def classes_of_models(detections: QuerySet[Detection]) -> tuple[str, ...]:
     The model that answers by default comes first, the others by name and version; it alone where there is no detection.
     A model whose files are gone adds nothing. Raises CheckpointError when the configured model cannot be read.
     """
-    made_by = set(detections.order_by().values_list("model_name", "model_version").distinct())
+    chosen = detections.order_by()
+    made_by = {
+        (name, version)
+        for name, version in models_in_history()
+        if chosen.filter(model_name=name, model_version=version).exists()
+    }
     default = default_model()
     if not made_by:
         return model_classes()
     known = {**dict(_installed()), default: model_classes()}
     ordered = sorted(made_by & known.keys(), key=lambda model: (model != default, model))
     return tuple(dict.fromkeys(name for model in ordered for name in known[model]))
+
+
+def models_in_history() -> list[_Model]:
+    """Name and version of all that made detections: one look into the index for each, not one for each detection."""
+    models = Detection.objects.order_by("model_name", "model_version").values_list("model_name", "model_version")
+    found: list[_Model] = []
+    following = models.first()
+    while following is not None:
+        found.append(following)
+        name, version = following
+        other_version = models.filter(model_name=name, model_version__gt=version).first()
+        following = other_version or models.filter(model_name__gt=name).first()
+    return found
 
 
 def _source(name: str) -> ModelSource:

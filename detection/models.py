@@ -83,6 +83,7 @@ class Detection(models.Model):
             models.Index(fields=["-created_at", "-id"], name="detection_newest"),
             models.Index(fields=["source", "-created_at", "-id"], name="detection_source_newest"),
             models.Index(fields=["owner", "-created_at", "-id"], name="detection_owner_newest"),
+            models.Index(fields=["model_name", "-created_at", "-id"], name="detection_name_newest"),
             models.Index(fields=["model_name", "model_version", "-created_at", "-id"], name="detection_model_newest"),
         ]
 
@@ -359,6 +360,7 @@ class ListEntry(models.Model):
                 fields=["class_name", "is_reviewed", "-created_at", "-detection", "highest"], name="entry_review_newest"
             ),
             models.Index(fields=["class_name", "is_reviewed", "lowest", "detection"], name="entry_review_lowest"),
+            models.Index(fields=["class_name", "highest", "detection"], name="entry_highest"),
             models.Index(
                 fields=["owner_id", "class_name", "is_reviewed", "-created_at", "-detection"], name="entry_owner"
             ),

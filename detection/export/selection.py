@@ -51,7 +51,7 @@ class Selection:
     @classmethod
     def of(cls, detections: QuerySet[Detection], model_classes: Sequence[str]) -> "Selection":
         """Three short queries, so that a database that does not answer is known before anything is sent."""
-        last_id = detections.aggregate(last=Max("pk"))["last"] or 0
+        last_id = Detection.objects.aggregate(last=Max("pk"))["last"] or 0
         foreign = set(class_names_in(detections)) - set(model_classes)
         return cls(detections, (*model_classes, *sorted(foreign)), last_id)
 

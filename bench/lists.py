@@ -1,0 +1,182 @@
+"""Every list among a large history: each filter, each two of them together, each order, deep pages, and the admin's.
+
+It asks the views themselves, in this process, and times the whole answer, rendered; nothing is written. The history is
+that of DATA_DIR and DATABASE_URL:
+
+    export DATA_DIR=/tmp/million
+    python manage.py migrate && python manage.py make_history --detections 1000000
+    python -m bench.lists
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import median
+from urllib.parse import urlencode
+
+from bench import part
+from bench.part import Context
+from bench.report import Claim, Report, Table, number
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "detector_site.settings")
+LIMIT_MS = 100.0
+_Chosen = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One address, and the list that it is about."""
+
+    about: str
+    path: str
+
+
+def measure(context: Context) -> None:
+    """Medians of each address; a claim for the slowest one of each list."""
+    import django
+
+    django.setup()
+    spent_ms: dict[str, dict[str, float]] = {}
+    for case in cases():
+        context.tell(case.path)
+        rounds = [_answer_ms(case.path) for _ in range(context.options.rounds)]
+        spent_ms.setdefault(case.about, {})[case.path] = median(rounds)
+    _report(context.report, spent_ms)
+
+
+def _report(report: Report, spent_ms: Mapping[str, Mapping[str, float]]) -> None:
+    from django.db import connection
+
+    from detection.models import Detection
+
+    rows = []
+    for about, of_paths in spent_ms.items():
+        slowest = max(of_paths, key=lambda path: of_paths[path])
+        rows.append([about, str(len(of_paths)), number(median(of_paths.values())), number(of_paths[slowest]), slowest])
+        report.claims.append(Claim(about, of_paths[slowest], LIMIT_MS, " ms", at_most=True))
+    detections = Detection.objects.count()
+    report.results.update(database=connection.vendor, detections=detections, median_ms=spent_ms)
+    title = f"Milliseconds of an answer among {detections:,} detections, {connection.vendor}"
+    report.tables.append(Table(title, ["list", "addresses", "median", "slowest", "which one"], rows))
+
+
+def cases() -> Iterator[Case]:
+    """All that is asked."""
+    filters = list(_filters())
+    for about, path in (("history page", "/history/"), ("API", "/api/detections/")):
+        yield from _of(about, path, [()])
+        yield from _of(f"{about}, one filter", path, [(one,) for one in filters])
+        yield from _of(f"{about}, two filters", path, _pairs(filters))
+    yield from _of("API, deep pages", "/api/detections/", _deep(filters))
+    yield from _of("export, its first piece", "/api/export", [(("format", "jsonl"), one) for one in filters])
+    yield from _review()
+    yield from _admin()
+
+
+def _filters() -> Iterator[_Chosen]:
+    """Values that are frequent, rare, and not there at all."""
+    from detection.models import Detection
+
+    frequent, rare = _classes()
+    first = Detection.objects.order_by("created_at").values_list("created_at", flat=True)[0]
+    model = Detection.objects.values_list("model_name", flat=True)[0]
+    yield from (("class", frequent), ("class", rare), ("class", "no such class"))
+    yield from (("min_probability", "0.9"), ("min_probability", "0.999"), ("min_probability", "1"))
+    yield from (("date_to", str(first.date())), ("date_to", "2001-01-01"), ("date_from", "2101-01-01"))
+    yield from (("source", "api"), ("source", "websocket"), ("source", "redetect"))
+    yield from (("reviewed", "0"), ("reviewed", "1"), ("verdict", "rejected"), ("verdict", "added"))
+    yield from (("model", model), ("model", "none"))
+
+
+def _classes() -> tuple[str, str]:
+    """The class of most detections and that of the fewest."""
+    from django.db.models import Count
+
+    from detection.models import ListEntry
+
+    rows = ListEntry.objects.exclude(class_name="").values("class_name").annotate(rows=Count("pk")).order_by("-rows")
+    names = [str(row["class_name"]) for row in rows]
+    return names[0], names[-1]
+
+
+def _pairs(filters: Sequence[_Chosen]) -> list[tuple[_Chosen, ...]]:
+    return [pair for pair in combinations(filters, 2) if pair[0][0] != pair[1][0]]
+
+
+def _deep(filters: Sequence[_Chosen]) -> list[tuple[_Chosen, ...]]:
+    """From the middle of the history, in both directions, and from its end."""
+    from detection.history import Cursor
+    from detection.models import Detection
+
+    span = Detection.objects.order_by("pk").values_list("pk", flat=True)
+    first, last = span[0], span.reverse()[0]
+    places = []
+    for pk in ((first + last) // 2, first):
+        here = Detection.objects.filter(pk__gte=pk).order_by("pk")[0]
+        places += [Cursor(newer, here.created_at, here.pk) for newer in (False, True)]
+    chosen: list[tuple[_Chosen, ...]] = [(), *((one,) for one in filters)]
+    return [(*one, ("cursor", str(place))) for one in chosen for place in places]
+
+
+def _review() -> Iterator[Case]:
+    from detection.models import Detection
+
+    middle = Detection.objects.order_by("pk")[Detection.objects.count() // 2].uuid
+    for order in ("lowest", "newest"):
+        for class_name in ("", *_classes()):
+            for reviewed in ("0", "1"):
+                chosen = (("order", order), ("class", class_name), ("reviewed", reviewed))
+                yield from _of("review queue", "/api/review/queue", [chosen, (*chosen, ("after", str(middle)))])
+                yield from _of("review page", "/review/", [chosen])
+
+
+def _admin() -> Iterator[Case]:
+    frequent, rare = _classes()
+    filters = [
+        *(("review", value) for value in ("open", "done", "rejected", "changed", "added")),
+        *(("class", value) for value in (frequent, rare)),
+        *(("period", value) for value in ("day", "year")),
+        *(("source", value) for value in ("api", "websocket", "redetect")),
+    ]
+    chosen = [(), (("p", "200"),), (("o", "7"),), *((one,) for one in filters), *_pairs(filters)]
+    yield from _of("admin's list", "/admin/detection/detection/", chosen)
+
+
+def _of(about: str, path: str, chosen: Sequence[tuple[_Chosen, ...]]) -> Iterator[Case]:
+    for one in chosen:
+        yield Case(about, f"{path}?{urlencode(one)}" if one else path)
+
+
+def _answer_ms(path: str) -> float:
+    """Ask the view behind an address, as somebody who may see all; of a stream only the first piece."""
+    from django.contrib.auth.models import User
+    from django.contrib.sessions.backends.signed_cookies import SessionStore
+    from django.template.response import TemplateResponse
+    from django.test import RequestFactory
+    from django.urls import resolve
+
+    request = RequestFactory().get(path, SERVER_NAME="localhost")
+    request.user = User(username="bench", is_staff=True, is_superuser=True)
+    request.session = SessionStore()
+    begun = time.perf_counter()
+    view, positional, named = resolve(request.path_info)
+    response = view(request, *positional, **named)
+    if isinstance(response, TemplateResponse):
+        response.render()
+    if response.streaming:
+        next(iter(response.streaming_content), None)
+    spent = time.perf_counter() - begun
+    if response.status_code not in {200, 302}:
+        raise RuntimeError(f"{path} is answered with {response.status_code}.")
+    return spent * 1000
+
+
+def main(arguments: Sequence[str] | None = None) -> Report:
+    """Run this part with the arguments given, or those of the command line."""
+    return part.run("lists", (__doc__ or "").partition("\n")[0], measure, rounds=11, arguments=arguments)
+
+
+if __name__ == "__main__":
+    main()
