@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from detection import tallies
-from detection.models import DetectedObject, Detection, ListEntry, Review, Tally, Verdict
+from detection.models import DetectedObject, Detection, ListEntry, Removal, Review, Tally, Verdict
 from detection.tallies import Key
 from detection.verdicts import objects_of, verdict_counts, with_verdicts
 
@@ -37,9 +37,22 @@ def enter(detections: Sequence[Detection], objects: Iterable[DetectedObject]) ->
     tallies.add(counts)
 
 
+def hide(detection: Detection) -> None:
+    """Take a detection that was removed out of the numbers, until `show` or for good."""
+    tallies.add({key: -count for key, count in _counts_with_verdicts([detection]).items()})
+
+
+def show(detection: Detection) -> None:
+    """Take a detection that was hidden into the numbers again."""
+    tallies.add(_counts_with_verdicts([detection]))
+
+
 def leave(detections: QuerySet[Detection]) -> None:
-    """Take detections that are about to be deleted out of the numbers; their entries go with them."""
-    rows = list(detections.order_by())
+    """Take detections that are about to be deleted out of the numbers; their entries go with them.
+
+    Those that were removed are out of them already.
+    """
+    rows = list(detections.filter(removal=None).order_by())
     counts = _counts_with_verdicts(rows)
     tallies.add({key: -count for key, count in counts.items()})
 
@@ -86,7 +99,8 @@ def rebuild() -> None:
                 for detection in rows
                 for entry in _entries(detection, by_detection[detection.pk], is_reviewed=detection.pk in reviewed)
             )
-            tallies.add(_counts_with_verdicts(rows, by_detection))
+            removed = set(Removal.objects.filter(detection__in=rows).values_list("detection_id", flat=True))
+            tallies.add(_counts_with_verdicts([one for one in rows if one.pk not in removed], by_detection))
             judged = Verdict.objects.filter(detection__in=rows).values("detection_id")
             mark(with_verdicts(Detection.objects.filter(pk__in=judged)))
 

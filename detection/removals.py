@@ -8,11 +8,11 @@ come through here.
 import logging
 from datetime import datetime, timedelta
 
-from django.db import Error, OperationalError
+from django.db import Error, OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from detection import deletion
+from detection import bookkeeping, deletion
 from detection.access import Caller, visible_to
 from detection.errors import StorageUnavailableError
 from detection.models import Detection, Removal
@@ -35,7 +35,10 @@ def remove(detection: Detection) -> None:
     """
     due_at = timezone.now() + timedelta(minutes=UNDO_MINUTES)
     try:
-        Removal.objects.get_or_create(detection=detection, defaults={"due_at": due_at})
+        with transaction.atomic():
+            _, is_new = Removal.objects.get_or_create(detection=detection, defaults={"due_at": due_at})
+            if is_new:
+                bookkeeping.hide(detection)
     except Error as error:
         raise StorageUnavailableError(
             "The detection could not be deleted: the database cannot be written now. Try again later."
@@ -48,7 +51,10 @@ def restore(removal: Removal) -> None:
     Raises StorageUnavailableError; then nothing has changed.
     """
     try:
-        removal.delete()
+        with transaction.atomic():
+            count, _ = removal.delete()
+            if count:
+                bookkeeping.show(removal.detection)
     except OperationalError as error:
         raise StorageUnavailableError(
             "The detection could not be brought back: the database cannot be written now. Try again later."

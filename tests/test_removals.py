@@ -11,11 +11,12 @@ from django.db.models import QuerySet
 from django.test import Client
 from django.utils import timezone
 
-from detection import batches, removals, services
+from detection import batches, bookkeeping, removals, reviews, services
 from detection.batches import ListedPhoto
 from detection.errors import StorageUnavailableError
-from detection.models import DetectedObject, Detection, Photo, Removal
+from detection.models import DetectedObject, Detection, Photo, Removal, Tally
 from detection.retention import Rules
+from detection.reviews import Reviewer
 from detection.services import Upload
 from detection.upkeep import Upkeep
 from tests.accounts import account
@@ -134,3 +135,26 @@ def test_database_that_cannot_be_written_is_told_and_changes_nothing(client: Cli
     assert "could not be brought back" in answer.text
     with mock.patch.object(Removal, "delete", side_effect=failing), pytest.raises(StorageUnavailableError):
         removals.restore(Removal.objects.get())
+
+
+def numbers() -> dict[tuple[Any, ...], int]:
+    rows = Tally.objects.exclude(count=0).values_list("kind", "span", "day", "class_name", "detail", "count")
+    return {tuple(row[:-1]): row[-1] for row in rows}
+
+
+def test_removed_detection_leaves_the_numbers_at_once_and_once(client: Client) -> None:
+    stored_detection(("cat", 0.9))
+    without = numbers()
+    removed = stored_detection(("cat", 0.8), ("dog", 0.7))
+    reviews.reject_all(removed, 0, Reviewer())
+    everything = numbers()
+    for _ in range(2):
+        removals.remove(removed)
+        assert numbers() == without
+    bookkeeping.rebuild()
+    assert numbers() == without
+    removals.restore(Removal.objects.get())
+    assert numbers() == everything
+    removals.remove(removed)
+    removals.finish_due(timezone.now() + timedelta(days=1))
+    assert numbers() == without
