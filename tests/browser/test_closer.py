@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from tests.browser.conftest import Watch
 from tests.photos import real_photo, with_orientation
@@ -160,6 +160,24 @@ def test_threshold_redraws_at_once_without_the_network(page: Page, path: str, wa
     page.get_by_label("Show objects above").press("End")
     expect(page.locator("[data-threshold-output]")).to_have_text("95 %")
     assert watch.complaints == []
+
+
+def test_threshold_that_was_moved_before_the_photo_came_counts(page: Page, path: str) -> None:
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    page.route("**/photo", hold)
+    page.goto(path, wait_until="domcontentloaded")
+    lower_threshold(page)
+    expect(page).to_have_url(re.compile(r"\?threshold=0\.1$"))
+    expect(page.locator("[data-result][data-closer]")).to_have_count(0)
+    for route in waiting:
+        route.continue_()
+    expect(page.locator("[data-result][data-closer]")).to_be_visible()
+    expect(rows(page)).not_to_have_count(1)
+    assert page.url.endswith("?threshold=0.1")
 
 
 def test_json_and_table_are_those_that_the_server_makes(page: Page, path: str, server: Server) -> None:

@@ -132,7 +132,7 @@ def test_nothing_is_wider_than_the_screen(browser: Browser, server: Server, dete
     context = browser.new_context(base_url=server.url, viewport={"width": width, "height": 800})
     page = context.new_page()
     widths = {}
-    for path in ("/", "/history/", "/dashboard/", f"{detection_path}?threshold=0.1", "/no-such-page"):
+    for path in ("/", "/history/", "/dashboard/", "/review/", f"{detection_path}?threshold=0.1", "/no-such-page"):
         page.goto(path)
         widths[path] = page.evaluate(WIDEST)
     context.close()

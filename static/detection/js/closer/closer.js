@@ -48,8 +48,13 @@ function redraw() {
   part("json").textContent = JSON.stringify({ prediction: above.map((place) => data.objects[place].prediction) }, null, 2);
   part("share").value = withThreshold(part("share").value).href;
   part("download").href = withThreshold(part("download").href).href;
-  window.history.replaceState(null, "", withThreshold(window.location.href));
+  nameThreshold();
   countClasses(above);
+}
+
+/** Says the threshold in the page's address, from where a reload or a bookmark takes it. */
+function nameThreshold() {
+  window.history.replaceState(null, "", withThreshold(window.location.href));
 }
 
 function countClasses(above) {
@@ -158,6 +163,12 @@ function keysOf(zoom) {
 async function start() {
   // Imported, not cloned: what stays in the template's own document does not load pictures.
   const closer = document.importNode(document.querySelector("[data-closer-template]").content.firstElementChild, true);
+  // Whoever moves the slider before the photo is there has not moved it for nothing.
+  let show = nameThreshold;
+  slider.addEventListener("input", () => {
+    threshold = Number(slider.value);
+    show();
+  });
   try {
     await closer.querySelector("[data-photo]").decode();
   } catch {
@@ -169,10 +180,7 @@ async function start() {
   makeToggles();
   adoptRows(zoom);
   redraw();
-  slider.addEventListener("input", () => {
-    threshold = Number(slider.value);
-    redraw();
-  });
+  show = redraw;
   result.dataset.closer = "";
   addKeys(keysOf(zoom));
 }
