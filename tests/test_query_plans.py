@@ -1,5 +1,6 @@
 """The lists that grow with the history are read from their indexes, in their order: no scan, no sorting."""
 
+import re
 from datetime import date
 from typing import Any
 
@@ -9,6 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from detection import statistics, tallies
 from detection.access import ANYBODY
+from detection.filters import FEW, DetectionFilter, _narrowing
+from detection.models import Detection
 from detection.review_queue import LOWEST, NEWEST, Queue
 from detection.statistics import Scope
 from tests.builders import stored_detection
@@ -99,3 +102,55 @@ def test_numbers_are_added_up_from_the_days_and_months_that_they_are_of(number: 
     else:  # the index of classes has months of objects alone, so it is as good for these
         assert "Seq Scan" not in plan
         assert "one_tally" in plan or ("tally_class" in plan and number == "classes")
+
+
+# Each filter, and each that goes with an entry, with the index that its page is read from.
+FILTERS = {
+    "nothing": ({}, "detection_newest"),
+    "class": ({"class": "cat"}, "entry_newest"),
+    "reviewed": ({"reviewed": "1"}, "entry_review_newest"),
+    "not reviewed": ({"reviewed": "0"}, "entry_review_newest"),
+    "class, not reviewed": ({"class": "cat", "reviewed": "0"}, "entry_review_newest"),
+    "rejected": ({"verdict": "rejected"}, "entry_rejected"),
+    "changed, of a class": ({"verdict": "changed", "class": "cat"}, "entry_changed"),
+    "added": ({"verdict": "added"}, "entry_added"),
+}
+
+
+@pytest.mark.parametrize("case", FILTERS)
+def test_page_of_the_history_is_read_from_an_index_in_its_order(case: str) -> None:
+    given, index = FILTERS[case]
+    for _ in range(3):
+        stored_detection(("cat", 0.9), ("bird", 0.6))
+    use_indexes("sort", "bitmapscan")
+    detections = DetectionFilter(given, Detection.objects.all()).qs
+    order = ("-listed_at", "-listed_id") if given else ("-created_at", "-id")
+    assert_in_order(detections.order_by(*order).values_list("pk")[:25].explain(), index)
+
+
+# What may be rare is looked for before the page is, and by an index of its own.
+RARE = {
+    "model": ({"model": "resnet"}, "detection_(name|model)_newest"),
+    "version of a model": ({"model": "resnet@2"}, "detection_(name|model)_newest"),
+    "source": ({"source": "websocket"}, "detection_source_newest"),
+    "probability": ({"min_probability": "0.99"}, "entry_highest"),
+    "probability of a class": ({"min_probability": "0.99", "class": "cat"}, "entry_highest"),
+}
+
+
+@pytest.mark.parametrize("case", RARE)
+def test_rare_detections_are_found_by_an_index(case: str) -> None:
+    given, index = RARE[case]
+    stored_detection(("cat", 0.9))
+    use_indexes("sort", "bitmapscan")
+    filters = DetectionFilter(given, Detection.objects.all())
+    assert filters.is_valid()
+    (keys,) = list(_narrowing(filters.form.cleaned_data))
+    plan = keys[: FEW + 1].explain()
+    assert re.search(index, plan)
+
+
+def assert_in_order(plan: str, index: str) -> None:
+    assert index in plan
+    assert "TEMP B-TREE" not in plan
+    assert "Sort" not in plan

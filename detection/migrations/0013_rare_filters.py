@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('detection', '0011_review_marks'),
+        ('detection', '0012_tallies_of_months'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

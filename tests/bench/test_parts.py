@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from bench import __main__ as bench_main
-from bench import decode, engines, frontend, gpu, memory, models, overload, photos, service, startup, streams
+from bench import decode, engines, frontend, gpu, lists, memory, models, overload, photos, service, startup, streams
 from bench.environments import EnvironmentMissingError
 from bench.load import LoadResult
 from bench.report import Report
 from bench.rivals import __main__ as rivals
+from tests.builders import stored_detection
 
 Main = Callable[[Sequence[str]], Report]
 SHORT = ["--rounds=1"]
@@ -161,3 +162,16 @@ def test_all_parts_run_and_failures_are_counted(
 
     assert "Failed parts: overload." in capsys.readouterr().out
     assert (tmp_path / "gpu.json").is_file()
+
+
+@pytest.mark.django_db
+def test_lists_are_asked_with_each_filter_and_nothing_is_written(tmp_path: Path) -> None:
+    for _ in range(3):
+        stored_detection(("cat", 0.9), ("dog", 0.6))
+    report, written = measure(lists.main, SHORT, tmp_path)
+
+    assert written["results"]["detections"] == 3
+    asked = written["results"]["median_ms"]
+    assert {"history page, two filters", "API, deep pages", "review queue", "admin's list"} <= set(asked)
+    assert "/api/detections/?class=cat&reviewed=0" in asked["API, two filters"]
+    assert len(report.claims) == len(asked)
