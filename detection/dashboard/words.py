@@ -11,6 +11,8 @@ from detection.plots.columns import Tick, middle_of
 from detection.plots.scales import day_ticks, month_ticks
 
 _MOST_TICKS = 7
+# Further right the text would stick out of a narrow plot.
+_LAST_TICK = 0.97
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ def bucket_ticks(time: Time) -> list[Tick]:
     is_daily = time.bucket == Bucket.DAY
     places = day_ticks(starts, _MOST_TICKS) if is_daily else month_ticks(starts, _MOST_TICKS)
     text = _short_day if is_daily else _short_month
-    return [Tick(middle_of(place, len(starts)), text(starts[place])) for place in places]
+    ticks = [Tick(middle_of(place, len(starts)), text(starts[place])) for place in places]
+    return [tick for tick in ticks if tick.at < _LAST_TICK]
 
 
 def _short_day(day: date) -> str:

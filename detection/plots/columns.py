@@ -13,8 +13,6 @@ _TICK_TEXT_PX = 18.0
 _LABEL_GAP_PX = 8.0
 # Of its place; what is left keeps neighbours apart.
 _COLUMN_SHARE = 0.8
-# Nearer to an edge than this, the text of a tick begins or ends at it.
-_EDGE = 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def stacked_columns(
     for place, column in enumerate(columns):
         _add_column(root, field, place, column)
     for number, tick in enumerate(ticks):
-        anchor = "start" if tick.at < _EDGE else "end" if tick.at > 1 - _EDGE else "middle"
+        anchor = {0.0: "start", 1.0: "end"}.get(tick.at, "middle")
         css_class = "plot-tick between" if number % 2 else "plot-tick"
         y = _TOP_PX + FIELD_PX + _TICK_TEXT_PX
         add_text(root, tick.text, class_=css_class, x=percent(tick.at), y=y, text_anchor=anchor)
