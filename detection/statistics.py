@@ -1,18 +1,19 @@
 """What is known of the history in numbers, added up from the tallies: never from the detections themselves."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Case, Q, QuerySet, Sum, Value, When
 
 from detection.models import Tally
 from detection.period import Bucket, bucket_of, parts_by_month, start_of
 from detection.precision import VerdictCounts
 from detection.tallies import SCORE_BINS
 
+OTHERS = ""
 _RIGHT_OR_WRONG = (Tally.Kind.CONFIRMED, Tally.Kind.CORRECTED, Tally.Kind.REJECTED, Tally.Kind.RELABELLED)
 
 
@@ -35,9 +36,12 @@ class Scope:
         """What its counts are of."""
         return bucket_of(self.first, self.last)
 
-    def sums(self, kinds: Sequence[Tally.Kind], *names: str) -> Counter[Any]:
-        """The counts of these kinds by the values of these columns: of one a value, of several a tuple."""
-        parts = [self._sums_of(days, kinds, names) for days in self._parts()]
+    def sums(self, kinds: Sequence[Tally.Kind], *names: str, **computed: Case) -> Counter[Any]:
+        """The counts of these kinds by the values of these columns: of one a value, of several a tuple.
+
+        computed: columns that `names` has and the table has not.
+        """
+        parts = [self._sums_of(days, kinds, names, computed) for days in self._parts()]
         sums: Counter[Any] = Counter()
         for *values, count in parts[0].union(*parts[1:], all=True) if parts[1:] else parts[0]:
             sums[values[0] if len(names) == 1 else tuple(values)] += count
@@ -54,14 +58,16 @@ class Scope:
         days = [_between(Tally.Span.DAY, first, last) for first, last in parts.days]
         return [_between(Tally.Span.MONTH, *parts.months), *days]
 
-    def _sums_of(self, days: Q, kinds: Sequence[Tally.Kind], names: Sequence[str]) -> QuerySet[Tally, tuple[Any, ...]]:
+    def _sums_of(
+        self, days: Q, kinds: Sequence[Tally.Kind], names: Sequence[str], computed: Mapping[str, Case]
+    ) -> QuerySet[Tally, tuple[Any, ...]]:
         given: dict[str, Any] = {
             "source": self.source or None,
             "model_name": self.model_name or None,
             "owner_id": self.owner_id,
         }
         conditions = {name: value for name, value in given.items() if value is not None}
-        rows = Tally.objects.filter(days, kind__in=kinds, **conditions).order_by()
+        rows = Tally.objects.filter(days, kind__in=kinds, **conditions).annotate(**computed).order_by()
         # What was deleted altogether is none.
         return rows.values_list(*names).annotate(total=Sum("count")).filter(total__gt=0)
 
@@ -110,10 +116,18 @@ def objects_by_class(scope: Scope) -> Counter[str]:
     return scope.sums((Tally.Kind.OBJECT,), "class_name")
 
 
-def objects_over_time(scope: Scope) -> Counter[tuple[date, str]]:
-    """Reported objects by class and by day, or month where the scope's bucket is one."""
+def objects_over_time(scope: Scope, classes: Sequence[str] | None = None) -> Counter[tuple[date, str]]:
+    """Reported objects by class and by day, or month where the scope's bucket is one.
+
+    classes: those that are told apart, all others are OTHERS; None for all of them.
+    """
+    if classes is None:
+        sums = scope.sums((Tally.Kind.OBJECT,), "day", "class_name")
+    else:
+        shown = Case(When(class_name__in=classes, then="class_name"), default=Value(OTHERS))
+        sums = scope.sums((Tally.Kind.OBJECT,), "day", "shown", shown=shown)
     counts: Counter[tuple[date, str]] = Counter()
-    for (day, name), count in scope.sums((Tally.Kind.OBJECT,), "day", "class_name").items():
+    for (day, name), count in sums.items():
         counts[start_of(scope.bucket, day), name] += count
     return counts
 

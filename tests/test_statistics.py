@@ -111,6 +111,13 @@ def test_objects_are_those_of_the_history(scope: Scope) -> None:
     assert statistics.objects_over_time(scope) == Counter(
         (start_of(scope.bucket, detection.created_at.date()), found.class_name) for detection, found in rows
     )
+    assert statistics.objects_over_time(scope, ["cat", "dog"]) == Counter(
+        (
+            start_of(scope.bucket, detection.created_at.date()),
+            found.class_name if found.class_name in {"cat", "dog"} else statistics.OTHERS,
+        )
+        for detection, found in rows
+    )
     bins = Counter(min(int(found.probability * 20), 19) for _, found in rows)
     assert statistics.scores(scope) == tuple(bins[place] for place in range(20))
 

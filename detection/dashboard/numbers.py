@@ -56,7 +56,7 @@ def _over_time(scope: Scope, photos: Mapping[date, PhotoCount], classes: Counter
     yield photos_figure(photos, time)
     if classes:
         shown = [name for name, _ in classes.most_common(SHOWN_CLASSES)]
-        yield objects_figure(statistics.objects_over_time(scope), shown, time)
+        yield objects_figure(statistics.objects_over_time(scope, shown), shown, time)
 
 
 def _by_class(scope: Scope, classes: Counter[str], said: Verdicts) -> Iterator[Figure]:
