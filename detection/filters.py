@@ -124,11 +124,15 @@ def _of_objects(given: dict[str, Any]) -> dict[str, Any]:
         # 0 is the highest of no objects.
         lowest = float(given["min_probability"])
         conditions["entries__highest__gte" if lowest else "entries__highest__gt"] = lowest
-    if given.get("reviewed"):
-        # `IN`, because Django makes `is_reviewed` and `NOT is_reviewed` of it, which SQLite looks up in no index.
-        conditions["entries__is_reviewed__in"] = [given["reviewed"] == "1"]
+    is_reviewed = given["reviewed"] == "1" if given.get("reviewed") else None
     if given.get("verdict"):
+        # The index of what people found wrong is far shorter than that of reviews, which SQLite does not know; with
+        # this condition it has no choice.
         conditions[f"entries__has_{given['verdict']}"] = True
+        conditions |= {} if is_reviewed is None else {"entries__is_reviewed": is_reviewed}
+    elif is_reviewed is not None:
+        # `IN`, because Django makes `is_reviewed` and `NOT is_reviewed` of it, which SQLite looks up in no index.
+        conditions["entries__is_reviewed__in"] = [is_reviewed]
     return conditions
 
 
