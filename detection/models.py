@@ -317,7 +317,10 @@ class Verdict(models.Model):
 
     class Meta:
         ordering = ["step", "id"]
-        indexes = [models.Index(fields=["detection", "step"], name="verdict_steps")]
+        indexes = [
+            models.Index(fields=["detection", "step"], name="verdict_steps"),
+            models.Index(fields=["class_name", "detection"], name="verdict_class"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.class_name}".rstrip()

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 
+from detection import tallies
 from detection.inference.types import PixelBox
-from detection.models import DetectedObject, Detection, ListEntry, Verdict
+from detection.models import DetectedObject, Detection, Verdict
 from detection.verdicts import objects_of
 
 
@@ -44,12 +45,21 @@ def with_labels(detections: QuerySet[Detection]) -> QuerySet[Detection]:
     )
 
 
-def class_names_in(detections: QuerySet[Detection]) -> Iterable[str]:
-    """Every class that `labels_of` gives to one of these detections, and those that people have taken back."""
-    chosen = detections.order_by().values("pk")
-    reported = ListEntry.objects.filter(detection__in=chosen).exclude(class_name="").order_by()
-    said = Verdict.objects.filter(detection__in=chosen).exclude(class_name="").order_by()
-    return {
-        *reported.values_list("class_name", flat=True).distinct(),
-        *said.values_list("class_name", flat=True).distinct(),
-    }
+def class_names_ever() -> set[str]:
+    """Every class of the whole history, reported or said by a person."""
+    said = Verdict.objects.exclude(class_name="").order_by().values_list("class_name", flat=True).distinct()
+    return {*tallies.class_names(), *said}
+
+
+def class_names_in(detections: QuerySet[Detection], names: Iterable[str]) -> list[str]:
+    """Those of the classes that are reported in one of these detections, or that people have said of one.
+
+    Asked for one by one: few names come into question, an index finds the first detection of each, and to gather those
+    of a million detections would take seconds.
+    """
+    chosen = detections.order_by()
+    return [
+        name
+        for name in names
+        if chosen.filter(entries__class_name=name).exists() or chosen.filter(verdicts__class_name=name).exists()
+    ]

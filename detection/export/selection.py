@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from django.db.models import Max, QuerySet
 
-from detection.export.labels import Label, class_names_in, labels_of, with_labels
+from detection.export.labels import Label, class_names_ever, class_names_in, labels_of, with_labels
 from detection.export.names import photo_name
 from detection.models import Detection
 
@@ -50,10 +50,10 @@ class Selection:
 
     @classmethod
     def of(cls, detections: QuerySet[Detection], model_classes: Sequence[str]) -> "Selection":
-        """Three short queries, so that a database that does not answer is known before anything is sent."""
+        """A few short queries, so that a database that does not answer is known before anything is sent."""
         last_id = Detection.objects.aggregate(last=Max("pk"))["last"] or 0
-        foreign = set(class_names_in(detections)) - set(model_classes)
-        return cls(detections, (*model_classes, *sorted(foreign)), last_id)
+        foreign = class_names_in(detections, sorted(class_names_ever() - set(model_classes)))
+        return cls(detections, (*model_classes, *foreign), last_id)
 
     def photos(self) -> Iterator[Detection]:
         """The detections with their photos, without labels; a new run through the database at each call."""
