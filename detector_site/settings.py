@@ -90,9 +90,14 @@ _GIVEN: dict[str, Any] = dict(dj_database_url.parse(DETECTOR.database_url)) if D
 DATABASES = {"default": {**_SQLITE, **_GIVEN} if _GIVEN["ENGINE"] == _SQLITE["ENGINE"] else _GIVEN}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# A Redis that hangs is one that does not answer. Its client waits for messages for five seconds at a time.
+REDIS_TIMEOUT_S = 8.0
 CHANNEL_LAYERS: dict[str, Any] = {
     "default": (
-        {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [DETECTOR.redis_url]}}
+        {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {"hosts": [{"address": DETECTOR.redis_url, "socket_timeout": REDIS_TIMEOUT_S}]},
+        }
         if DETECTOR.redis_url
         else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
     )

@@ -117,3 +117,16 @@ def test_sockets_that_need_no_redis_go_on_without_it(redis: OwnRedis, server: Se
             client.send(photo(1))
             assert "prediction" in json.loads(client.recv(WAIT_S))
     assert "Traceback" not in server.output
+
+
+def test_redis_that_hangs_keeps_nobody_from_an_answer(redis: OwnRedis, server: Server) -> None:
+    with httpx.Client(base_url=server.url, timeout=WAIT_S, trust_env=False) as client:
+        batch = client.post("/api/batches/", json={"photos": [{"name": "a.jpg", "size_bytes": 1}]}).json()["id"]
+        with redis.hanging():
+            answer = client.post(f"/api/batches/{batch}/photos/0", content=photo(0), headers=JPEG)
+            assert answer.is_success, answer.text
+            assert client.post("/predict", content=photo(1), headers=JPEG).status_code == 200
+            assert lines_with(server, GONE) == 1
+        with follow_again(server, batch):
+            assert lines_with(server, BACK) == 1
+    assert "Traceback" not in server.output
