@@ -105,6 +105,7 @@ def prune(
     transactions. Raises RetentionError before anything is deleted, and django.db.Error.
     """
     total = Pruned()
+    _require_reachable(rules, data_dir)
     while True:
         excess = _excess(rules, data_dir)
         gone = Pruned()
@@ -131,24 +132,26 @@ def _excess(rules: Rules, data_dir: Path) -> _Excess:
 
 
 def _excess_bytes(rules: Rules, data_dir: Path) -> int:
-    missing = 0
-    if rules.min_free_bytes is not None:
-        if photo_store.is_elsewhere():
-            raise RetentionError(
-                "The photos are in PHOTO_STORE_URL: deleting them makes no room here. Use other limits."
-            )
-        free = shutil.disk_usage(data_dir).free
-        missing = rules.min_free_bytes - free
-    if rules.max_bytes is None and missing <= 0:
-        return 0
-    stored = stored_bytes()
-    if missing > stored:
-        # Somebody else has filled the disk: not a reason to delete the whole history and be no better off.
+    missing = _missing_bytes(rules, data_dir)
+    return max(missing, 0 if rules.max_bytes is None else stored_bytes() - rules.max_bytes)
+
+
+def _missing_bytes(rules: Rules, data_dir: Path) -> int:
+    return 0 if rules.min_free_bytes is None else max(0, rules.min_free_bytes - shutil.disk_usage(data_dir).free)
+
+
+def _require_reachable(rules: Rules, data_dir: Path) -> None:
+    """Somebody else has filled the disk: not a reason to delete the whole history and be no better off."""
+    if rules.min_free_bytes is None:
+        return
+    if photo_store.is_elsewhere():
+        raise RetentionError("The photos are in PHOTO_STORE_URL: deleting them makes no room here. Use other limits.")
+    missing = _missing_bytes(rules, data_dir)
+    if missing and missing > (stored := stored_bytes()):
         raise RetentionError(
-            f"{free:,} bytes are free and {rules.min_free_bytes:,} are asked for, but all photos take only {stored:,}. "
-            "Nothing was deleted. Make room on the disk, or ask for less."
+            f"{rules.min_free_bytes - missing:,} bytes are free and {rules.min_free_bytes:,} are asked for, but all "
+            f"photos take only {stored:,}. Nothing was deleted. Make room on the disk, or ask for less."
         )
-    return max(missing, 0 if rules.max_bytes is None else stored - rules.max_bytes)
 
 
 def _batches(excess: _Excess) -> Iterator[list[_Old]]:

@@ -75,11 +75,20 @@ def test_photo_that_is_shared_frees_nothing_so_more_have_to_go(data_dir: Path, s
 
 def test_oldest_ones_go_until_the_disk_has_room(data_dir: Path) -> None:
     oldest, middle, newest = keep(3, 2, 1)
-    free = iter([1000, 1000 + size_of(oldest) + size_of(middle)])
+    free = iter([1000, 1000, 1000 + size_of(oldest) + size_of(middle)])
     with mock.patch("shutil.disk_usage", side_effect=lambda _: DISK(0, 0, next(free))):
         pruned = prune(Rules(min_free_bytes=1001 + size_of(oldest)), data_dir)
     assert pruned.detections == 2
     assert left() == [newest.pk]
+
+
+def test_room_that_the_deletion_itself_takes_is_no_error_after_it(data_dir: Path) -> None:
+    only = keep(3)[0]
+    # What is taken out of the database is written to its journal first.
+    free = iter([1000, 1000, 900, 900])
+    with mock.patch("shutil.disk_usage", side_effect=lambda _: DISK(0, 0, next(free))):
+        assert prune(Rules(min_free_bytes=1000 + size_of(only)), data_dir).detections == 1
+    assert left() == []
 
 
 def test_disk_that_somebody_else_has_filled_costs_no_detection(data_dir: Path) -> None:
