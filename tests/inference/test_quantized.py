@@ -93,7 +93,8 @@ def test_an_int8_network_answers_nearly_what_the_float32_one_does(engine: str, w
     int8 = create_engine(quantized_network(with_int8), EngineOptions(engine=engine, precision="int8", threads=1))
     expected, answer = float32.infer(batch())["cls_prob"], int8.infer(batch())["cls_prob"]
     assert int8.precision == "int8"
-    assert 0 < np.abs(answer - expected).max() < 0.2
+    # Without an instruction for products of bytes some sums overflow 16 bits.
+    assert 0 < np.abs(answer - expected).max() < (0.2 if has_int8_products() else 0.3)
     float32.close()
     int8.close()
 
