@@ -164,20 +164,42 @@ def test_threshold_redraws_at_once_without_the_network(page: Page, path: str, wa
 
 def test_threshold_that_was_moved_before_the_photo_came_counts(page: Page, path: str) -> None:
     waiting: list[Route] = []
+    is_held = True
 
     def hold(route: Route) -> None:
-        waiting.append(route)
+        if is_held:
+            waiting.append(route)
+        else:
+            route.continue_()
 
     page.route("**/photo", hold)
     page.goto(path, wait_until="domcontentloaded")
     lower_threshold(page)
     expect(page).to_have_url(re.compile(r"\?threshold=0\.1$"))
     expect(page.locator("[data-result][data-closer]")).to_have_count(0)
+    # The page may not have asked yet.
+    is_held = False
     for route in waiting:
         route.continue_()
     expect(page.locator("[data-result][data-closer]")).to_be_visible()
     expect(rows(page)).not_to_have_count(1)
     assert page.url.endswith("?threshold=0.1")
+
+
+def test_threshold_that_was_moved_counts_without_the_photo_too(page: Page, path: str) -> None:
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    page.route("**/photo", hold)
+    with page.expect_request("**/photo"):
+        page.goto(path, wait_until="domcontentloaded")
+    lower_threshold(page)
+    with page.expect_response("**/annotated?threshold=0.1"):
+        for route in waiting:
+            route.abort()
+    expect(rows(page)).not_to_have_count(1)
 
 
 def test_json_and_table_are_those_that_the_server_makes(page: Page, path: str, server: Server) -> None:

@@ -163,8 +163,10 @@ function keysOf(zoom) {
 async function start() {
   // Imported, not cloned: what stays in the template's own document does not load pictures.
   const closer = document.importNode(document.querySelector("[data-closer-template]").content.firstElementChild, true);
-  // Whoever moves the slider before the photo is there has not moved it for nothing.
+  // Whoever moves the slider before the photo is there has not moved it for nothing; and the server's picture must not
+  // take the place of this one (`site.js`) while the photo is on its way.
   let show = nameThreshold;
+  result.dataset.closerComes = "";
   slider.addEventListener("input", () => {
     threshold = Number(slider.value);
     show();
@@ -173,6 +175,10 @@ async function start() {
     await closer.querySelector("[data-photo]").decode();
   } catch {
     // Without the photo, the server's picture (or its absence) is all there is to see.
+    delete result.dataset.closerComes;
+    if (threshold !== data.threshold) {
+      slider.dispatchEvent(new Event("change", { bubbles: true }));
+    }
     addKeys(keysOf(null));
     return;
   }
