@@ -119,6 +119,7 @@ function say(statements, reviewed = null) {
   steps.push(said.uuid);
   count(said, wasReviewed);
   tell("");
+  showPending();
   settle(said, server.say(said.uuid, body));
 }
 
@@ -145,6 +146,11 @@ async function settle(said, answer) {
     keepCurrent();
     draw();
   }
+  showPending();
+}
+
+/** How many verdicts the server has not answered yet. */
+function showPending() {
   root.dataset.pending = [...reviews.values()].reduce((sum, one) => sum + one.pending, 0);
 }
 
@@ -320,6 +326,7 @@ async function undo() {
   const wasReviewed = undone.isReviewed;
   const answer = server.undo(uuid, undone.undo());
   tell("");
+  showPending();
   await settle(undone, answer);
   count(undone, wasReviewed);
   if (undone === review) {
