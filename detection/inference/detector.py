@@ -23,7 +23,7 @@ from detection.inference.images import PhotoInfo, decode_photo
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.network import Network
 from detection.inference.precision import settle_precision
-from detection.inference.preprocess import fit_photo
+from detection.inference.preprocess import Placement, fit_photo
 from detection.inference.types import FoundObject, ImageArray, StageTimings
 
 logger = logging.getLogger(__name__)
@@ -74,10 +74,13 @@ class Detector:
         # Told the number of photos of each run of the network.
         self.on_batch: Callable[[int], None] = _nobody
         self._batcher = Batcher(engine, self._ran) if engine.lanes else None
+        cores = threads or usable_cores()
         # A thread waits while its photo is in a batch; there must be enough of them to fill all that run at once.
-        self._workers = (threads or usable_cores()) + engine.max_batch * engine.lanes
+        self._workers = cores + engine.max_batch * engine.lanes
         self._limit = self._workers + queue_size
-        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="detector")
+        self._pool = ThreadPoolExecutor(self._workers + engine.ahead, thread_name_prefix="detector")
+        # More at once than there are cores would gain nothing, and each holds a whole photo.
+        self._preparing = threading.Semaphore(cores)
         self._in_flight = 0
         self._closed = False
         self._lock = threading.Lock()
@@ -162,17 +165,23 @@ class Detector:
         """The way of a photo, steps 2 to 5 (ARCHITECTURE.md)."""
         timings = StageTimings()
         clock = _Clock(timings, submitted)
-        clock.lap("queue")
+        with self._preparing:
+            clock.lap("queue")
+            image, placement, info = self._prepare(data, clock)
+        outputs = self._infer(image)
+        clock.lap("inference")
+        found = self._family.decode(outputs, self.network, min_probability).first(MAX_OBJECTS)
+        objects = to_objects(placement.to_photo(found), info.size_wh, self.network.classes)
+        clock.lap("boxes")
+        return Prediction(objects, info, timings)
+
+    def _prepare(self, data: bytes, clock: "_Clock") -> tuple[ImageArray, Placement, PhotoInfo]:
+        """What the network takes of a photo; the photo itself is let go of."""
         photo = decode_photo(data, max_pixels=self._max_pixels, min_edge_px=SCALED_DECODING_MARGIN * self.network.edge)
         clock.lap("decode")
         image, placement = fit_photo(photo.image_rgb, self.network)
         clock.lap("resize")
-        outputs = self._infer(image)
-        clock.lap("inference")
-        found = self._family.decode(outputs, self.network, min_probability).first(MAX_OBJECTS)
-        objects = to_objects(placement.to_photo(found), photo.info.size_wh, self.network.classes)
-        clock.lap("boxes")
-        return Prediction(objects, photo.info, timings)
+        return image, placement, photo.info
 
     def _ran(self, photos: int) -> None:
         self.on_batch(photos)

@@ -1,5 +1,7 @@
 """The detector: bounded, thread-safe, and truthful about what it took."""
 
+import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -9,6 +11,7 @@ from PIL import Image
 from detection.inference.detector import Detector, Prediction
 from detection.inference.engines.base import Outputs
 from detection.inference.errors import EngineError, ImageDecodeError, ImageTooLargeError, OverloadedError
+from detection.inference.images import DecodedPhoto, decode_photo
 from detection.inference.types import ImageArray
 from tests import photos
 from tests.inference.engines import BrightnessEngine, small_network
@@ -139,3 +142,34 @@ def test_closing_frees_the_engine() -> None:
     detector = make_detector(engine)
     detector.close()
     assert engine.closed
+
+
+def test_photos_are_made_ready_ahead_for_an_engine_that_queues_them() -> None:
+    engine = BrightnessEngine(ahead=2)
+    detector = make_detector(engine, threads=1, queue_size=10)
+    engine.go_on.clear()
+    held = [detector.submit(grey(250)) for _ in range(5)]
+    for _ in range(3):
+        assert engine.running.acquire(timeout=60)
+    assert not engine.running.acquire(timeout=0.2)
+    engine.go_on.set()
+    for future in held:
+        assert len(future.result(60).objects) == 1
+    detector.close()
+    assert engine.batches == [1] * 5
+
+
+def test_no_more_photos_are_decoded_at_once_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoding = threading.Semaphore(2)
+
+    def decode(data: bytes, **options: int) -> DecodedPhoto:
+        assert decoding.acquire(blocking=False)
+        time.sleep(0.005)  # so that those who may come in, would
+        decoding.release()
+        return decode_photo(data, **options)
+
+    monkeypatch.setattr("detection.inference.detector.decode_photo", decode)
+    detector = make_detector(BrightnessEngine(ahead=4), threads=2, queue_size=100)
+    found = [detector.submit(grey(250)) for _ in range(40)]
+    assert [len(future.result(60).objects) for future in found] == [1] * 40
+    detector.close()

@@ -50,7 +50,8 @@ class Engine(Protocol):
 
     name: the registered name; device: "CPU", or the name of the GPU; precision: what the arithmetic runs in;
     max_batch: the most photos that are worth running in one call; lanes: how many such calls it is worth having on
-    their way at once, each gathering what waits (0: nothing is gathered, callers run side by side).
+    their way at once, each gathering what waits (0: nothing is gathered, callers run side by side); ahead: how many
+    photos beyond one a core it is worth handing over, so that none of its threads ever waits for the next one.
     """
 
     @property
@@ -67,6 +68,9 @@ class Engine(Protocol):
 
     @property
     def lanes(self) -> int: ...
+
+    @property
+    def ahead(self) -> int: ...
 
     def infer(self, batch_rgb: ImageArray, *, photos_in_flight: int = 1) -> Outputs:
         """Run photos: (N, S, S, 3) uint8 RGB in, the network's outputs by name with N first.

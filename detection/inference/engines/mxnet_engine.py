@@ -20,6 +20,7 @@ class MxNetEngine:
     """The checkpoint in MXNet, cut before its MultiBoxDetection; one call at a time, as MXNet's executors need it."""
 
     name = "mxnet"
+    ahead = 0
     precision = "f32"
 
     def __init__(self, network: Network, *, gpu: bool) -> None:

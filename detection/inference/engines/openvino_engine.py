@@ -32,6 +32,8 @@ class OpenVinoEngine:
 
     def __init__(self, network: Network, precision: str, threads: int, cache_dir: str | None) -> None:
         self.precision = precision
+        # A stream that has to wait until a photo is decoded for it leaves a core idle.
+        self.ahead = threads
         core = _core()
         _require_precision(core, precision)
         try:

@@ -43,6 +43,7 @@ class RemoteEngine:
     """Asks a model server; several requests may be on their way at once. A thread asks it whether it is ready."""
 
     name = "remote"
+    ahead = 0
     # What the server computes in is its own affair.
     precision = "remote"
 
