@@ -134,8 +134,15 @@ def test_request_goes_on_with_the_trace_of_its_caller(
 
 
 def line_of(server: Server, request_id: str) -> dict[str, Any]:
-    entries = (json.loads(line) for line in server.lines if line.startswith("{"))
-    return next(entry for entry in entries if entry.get("request_id") == request_id and "timings_ms" in entry)
+    """The line of a detection; it may come after the answer."""
+    ended = time.monotonic() + WAIT_S
+    while time.monotonic() < ended:
+        for entry in (json.loads(line) for line in tuple(server.lines) if line.startswith("{")):
+            if entry.get("request_id") == request_id and "timings_ms" in entry:
+                found_line: dict[str, Any] = entry
+                return found_line
+        time.sleep(0.01)
+    raise AssertionError(f"The log has no detection of request {request_id}.")
 
 
 def test_request_without_a_trace_begins_one_which_is_in_the_log(
