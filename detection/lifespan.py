@@ -5,7 +5,7 @@ import logging
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from django.conf import settings
 
-from detection import metrics, services, serving, tracing
+from detection import memory, metrics, services, serving, tracing
 from detection.inference.errors import InferenceError
 from detection.model_follower import following_the_active_model
 from detection.shadow import shadowing
@@ -31,7 +31,7 @@ class Lifespan:
             return
         if serving.config().traces:
             tracing.start(str(settings.SPECTACULAR_SETTINGS["VERSION"]))
-        with upkeep(serving.config()), following_the_active_model(), shadowing():
+        with memory.giving_back(), upkeep(serving.config()), following_the_active_model(), shadowing():
             await send({"type": "lifespan.startup.complete"})
             await receive()
         services.stop()
