@@ -22,6 +22,8 @@ from websockets.sync.client import ClientConnection, connect
 from detection import serving, throttle
 from detection.conf import Rate
 from detection.inference.detector import Detector
+from detection.inference.engines.base import Outputs
+from detection.inference.types import ImageArray
 from detection.live import MAX_FRAME_BYTES, LiveConsumer, NewestFrame
 from detection.throttle import Limiter
 from tests import photos
@@ -41,6 +43,18 @@ def grey(value: int) -> bytes:
 def camera_frame(seed: int) -> bytes:
     """A photo of 640 x 480 pixels that a JPEG cannot make small."""
     return photos.encode(photos.noise((640, 480), seed), "JPEG", quality=50)
+
+
+class SlowFirst(BrightnessEngine):
+    """Answers at once, but a photo of brightness `SLOW` when it is told."""
+
+    SLOW = 200
+
+    def infer(self, batch_rgb: ImageArray, *, photos_in_flight: int = 1) -> Outputs:
+        if batch_rgb.mean() != self.SLOW:
+            self.running.release()
+            return BrightnessEngine().infer(batch_rgb, photos_in_flight=photos_in_flight)
+        return super().infer(batch_rgb, photos_in_flight=photos_in_flight)
 
 
 @pytest.fixture
@@ -113,6 +127,36 @@ def test_while_one_frame_is_worked_on_the_newest_one_waits_and_older_ones_are_dr
     assert [(answer["frame"], answer["dropped"]) for answer in answers] == [(1, 2), (4, 2)]
     probabilities = [answer["prediction"][0]["probability"] for answer in answers]
     assert probabilities == pytest.approx([250 / 255, 230 / 255])
+
+
+@pytest.fixture
+def two_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowFirst]:
+    """An engine in a detector of two threads."""
+    made = SlowFirst()
+    detector = Detector(small_network(), made, max_pixels=1_000_000, queue_size=1, threads=2)
+    monkeypatch.setattr(serving._models, "_detector", detector)
+    yield made
+    made.go_on.set()
+    detector.close()
+
+
+def test_two_frames_are_worked_on_side_by_side_and_answered_in_their_order(two_workers: SlowFirst) -> None:
+    async def ask(socket: ConsumerSocket) -> list[dict[str, Any]]:
+        two_workers.go_on.clear()
+        for brightness in (SlowFirst.SLOW, 240):
+            await socket.send(grey(brightness))
+            await begun(two_workers)
+        while detector_in_use().in_flight > 1:
+            await asyncio.sleep(0)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(socket.message(), 0.2)
+        two_workers.go_on.set()
+        return [await socket.answer(), await socket.answer()]
+
+    answers = with_socket(ask)
+    assert [(answer["frame"], answer["dropped"]) for answer in answers] == [(1, 0), (2, 0)]
+    probabilities = [answer["prediction"][0]["probability"] for answer in answers]
+    assert probabilities == pytest.approx([SlowFirst.SLOW / 255, 240 / 255])
 
 
 def test_answer_has_the_objects_of_the_contract_size_and_timings(engine: BrightnessEngine) -> None:
