@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from detection import (
     admin_models,  # noqa: F401  (registers its page)
+    admin_search,
     admin_shadow,  # noqa: F401  (registers its page)
     deletion,
 )
@@ -70,8 +71,8 @@ class DetectionAdmin(ReviewActions, ReadOnlyAdmin, admin.ModelAdmin[Detection]):
     actions = ("confirm_all", "reject_all", "reopen", "undo")
     paginator = BoundedPaginator
     show_facets = admin.ShowFacets.NEVER
-    search_fields = ("=uuid", "photo__original_name", "=photo__sha256", "model_name")
-    search_help_text = _("Photo name, detection id, photo hash or model name")
+    search_fields = ("photo__original_name",)
+    search_help_text = admin_search.DETECTIONS_HELP
     list_select_related = ("photo", "review")
     list_per_page = 50
     show_full_result_count = False
@@ -104,6 +105,12 @@ class DetectionAdmin(ReviewActions, ReadOnlyAdmin, admin.ModelAdmin[Detection]):
             .get_queryset(request)
             .prefetch_related(Prefetch("objects_found", queryset=reported, to_attr="reported_objects"))
         )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Detection], search_term: str
+    ) -> tuple[QuerySet[Detection], bool]:
+        """By indexes; never a row twice."""
+        return admin_search.detections(self, request, queryset, search_term.strip()), False
 
     def delete_model(self, request: HttpRequest, obj: Detection) -> None:
         """Delete the photo and its file too."""
@@ -155,10 +162,17 @@ class PhotoAdmin(ReadOnlyAdmin, admin.ModelAdmin[Photo]):
     """Stored photos; they are deleted with their detections."""
 
     list_display = ("original_name", "format", "width", "height", "size_bytes", "created_at")
-    search_fields = ("original_name", "=sha256", "=uuid")
+    search_fields = ("original_name",)
+    search_help_text = admin_search.PHOTOS_HELP
     show_full_result_count = False
     paginator = BoundedPaginator
     fields = ("uuid", "original_name", "format", "width", "height", "size_bytes", "sha256", "file", "created_at")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Photo], search_term: str
+    ) -> tuple[QuerySet[Photo], bool]:
+        """By indexes; never a row twice."""
+        return admin_search.photos(self, request, queryset, search_term.strip()), False
 
     def get_changelist(self, request: HttpRequest, **_given: Any) -> type[BoundedList]:
         """One that says that it is not counted to its end."""

@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from detection import services
+from detection import admin_search, services
 from detection.models import Detection, Photo
 from tests.builders import SHA256, stored_detection, stored_rows
 
@@ -24,9 +24,9 @@ def change(detection: Detection) -> str:
     return reverse("admin:detection_detection_change", args=[detection.pk])
 
 
-def listed(client: Client, **query: str) -> set[Any]:
+def listed(client: Client, path: str = LIST, **query: str) -> set[Any]:
     """The primary keys of the listed rows."""
-    response = client.get(LIST, query)
+    response = client.get(path, query)
     assert response.status_code == 200
     return {row.pk for row in response.context["cl"].result_list}
 
@@ -93,7 +93,10 @@ def mixed() -> dict[str, Detection]:
             id="date",
         ),
         pytest.param({"q": "holiday"}, {"cat"}, id="search for a name"),
-        pytest.param({"q": "resnet50"}, {"nothing"}, id="search for a model"),
+        pytest.param({"q": " HOLI "}, {"cat"}, id="search for a name in other letters"),
+        pytest.param({"q": "%liday"}, set(), id="search for a wildcard"),
+        pytest.param({"q": "resnet50_ssd"}, {"nothing"}, id="search for a model"),
+        pytest.param({"q": "holiday", "class": "dog"}, set(), id="search within a filter"),
         pytest.param({"q": SHA256}, {"cat", "dog", "nothing"}, id="search for a hash"),
         pytest.param({"q": "' OR 1=1 --"}, set(), id="search for SQL"),
     ],
@@ -106,6 +109,35 @@ def test_list_is_filtered_and_searched(
 
 def test_detection_is_found_by_its_id(mixed: dict[str, Detection], admin_client: Client) -> None:
     assert listed(admin_client, q=str(mixed["dog"].uuid)) == {mixed["dog"].pk}
+
+
+def test_photo_is_found_by_name_hash_and_id(mixed: dict[str, Detection], admin_client: Client) -> None:
+    photo = mixed["cat"].photo
+    assert listed(admin_client, PHOTOS, q="holiday.J") == {photo.pk}
+    assert listed(admin_client, PHOTOS, q=str(photo.uuid)) == {photo.pk}
+    assert listed(admin_client, PHOTOS, q=SHA256) == {one.photo.pk for one in mixed.values()}
+    assert listed(admin_client, PHOTOS, q="day") == set()
+
+
+@pytest.mark.parametrize("path", [LIST, PHOTOS])
+def test_search_that_finds_more_than_it_shows_says_so(
+    path: str, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        stored_detection(original_name=f"holiday-{number}.jpg")
+    monkeypatch.setattr(admin_search, "MAX_PHOTOS", 2)
+    response = admin_client.get(path, {"q": "holiday"})
+    assert len(response.context["cl"].result_list) == 2
+    assert "More than 2 photos have names that begin so." in response.content.decode()
+    assert "More than" not in admin_client.get(path, {"q": "holiday-1"}).content.decode()
+
+
+def test_names_are_searched_in_their_index() -> None:
+    stored_detection(original_name="holiday.jpg")
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "photo_name" in Photo.objects.filter(original_name__istartswith="holi").values("pk").explain()
 
 
 def test_filter_offers_the_classes_that_were_found(mixed: dict[str, Detection], admin_client: Client) -> None:
