@@ -1,4 +1,4 @@
-"""Every list among a large history: each filter, each two of them together, each order, deep pages, and the admin's.
+"""Every list among a large history: each filter, each two of them together, each order, deep pages, admin, numbers.
 
 It asks the views themselves, in this process, and times the whole answer, rendered, and each query of it, until its
 rows are fetched; nothing is written. The history is that of DATA_DIR and DATABASE_URL:
@@ -121,6 +121,7 @@ def cases() -> Iterator[Case]:
     yield from _of("API, deep pages", "/api/detections/", _deep(filters))
     yield from _review()
     yield from _admin()
+    yield from _numbers()
 
 
 def _filters() -> Iterator[_Chosen]:
@@ -190,6 +191,30 @@ def _admin() -> Iterator[Case]:
     ]
     chosen = [(), (("p", "200"),), (("o", "7"),), *((one,) for one in filters), *_pairs(filters)]
     yield from _of("admin's list", "/admin/detection/detection/", chosen)
+    yield from _search()
+
+
+def _search() -> Iterator[Case]:
+    """By the beginning of many names, of one, of none, by a detection's id, and within a filter."""
+    from detection.models import Detection
+
+    detection = Detection.objects.select_related("photo").order_by("pk")[0]
+    name = detection.photo.original_name
+    texts = (name[:2], name, "no such name", str(detection.uuid), detection.photo.sha256, detection.model_name)
+    chosen = [(("q", text), *more) for text in texts for more in ((), (("review", "done"),), (("period", "day"),))]
+    yield from _of("admin's search", "/admin/detection/detection/", chosen)
+    yield from _of("admin's search", "/admin/detection/photo/", [(("q", text),) for text in texts])
+
+
+def _numbers() -> Iterator[Case]:
+    from detection.models import Detection
+    from detection.period import LENGTHS
+
+    model = Detection.objects.values_list("model_name", flat=True)[0]
+    narrowed: list[tuple[_Chosen, ...]] = [(), (("source", "api"),), (("source", "websocket"),), (("model", model),)]
+    chosen = [(("period", length), *one) for length in LENGTHS for one in narrowed]
+    yield from _of("dashboard", "/dashboard/", chosen)
+    yield from _of("numbers, API", "/api/statistics/", chosen)
 
 
 def _of(about: str, path: str, chosen: Sequence[tuple[_Chosen, ...]]) -> Iterator[Case]:
