@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openvino as ov
 
 from bench import steps
@@ -36,6 +37,10 @@ class Steps:
         self._compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.f32, **properties})
         self._names: Sequence[str] = [output.get_any_name() for output in self._compiled.outputs]
         self._of_thread = threading.local()
+        # Before there are threads: when two at once are the first to hand an array to OpenVINO's bindings, each may
+        # wait for the other for ever.
+        width, height = self._network.size_wh
+        self._request().infer([np.zeros((1, height, width, 3), np.uint8)], share_inputs=True)
 
     def __call__(self, data: bytes) -> dict[str, Any]:
         """The answer's body for the bytes of a photo."""
