@@ -1,7 +1,9 @@
 """Numbers of the history: whatever is asked for, they are what counting the rows themselves gives."""
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from types import SimpleNamespace
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 
 from detection import bookkeeping, deletion, reviews, statistics, tallies
@@ -18,6 +20,7 @@ from detection.models import DetectedObject, Detection, Tally, Verdict
 from detection.period import Bucket, start_of
 from detection.reviews import Reviewer, Statement
 from detection.statistics import Scope
+from detection.tallies import Key
 from detection.verdicts import objects_of, with_verdicts
 from tests.builders import stored_detection
 
@@ -155,6 +158,29 @@ def test_months_are_the_sums_of_their_days_also_when_they_are_made_anew(history:
     assert months() == kept
     bookkeeping.rebuild()
     assert months() == kept
+
+
+@pytest.mark.django_db(transaction=True)
+def test_writers_at_once_lose_nothing_of_the_same_days_and_months() -> None:
+    """Four of them, each in another order of the days: were the rows taken in it, two would wait for each other."""
+    keys = [Key(Tally.Kind.PHOTO, date(2026, *day), "", "", "api", "m", 0) for day in ((1, 2), (1, 30), (2, 1), (2, 3))]
+    together = threading.Barrier(len(keys))
+
+    def write(turn: int) -> None:
+        together.wait(60)
+        for _ in range(25):
+            with transaction.atomic():
+                tallies.add(dict.fromkeys((*keys[turn:], *keys[:turn]), 1))
+        connection.close()
+
+    with ThreadPoolExecutor(len(keys)) as writers:
+        list(writers.map(write, range(len(keys))))
+    rows = Tally.objects.order_by("span", "day").values_list("span", "day", "count")
+    assert list(rows) == [
+        *(("day", key.day, 100) for key in keys),
+        ("month", date(2026, 1, 1), 200),
+        ("month", date(2026, 2, 1), 200),
+    ]
 
 
 def test_tallies_from_before_are_told_apart_and_added_up(history: int) -> None:
