@@ -129,6 +129,7 @@ def test_search_that_finds_more_than_it_shows_says_so(
     response = admin_client.get(path, {"q": "holiday"})
     assert len(response.context["cl"].result_list) == 2
     assert "More than 2 photos have names that begin so." in response.content.decode()
+    assert "2 results (" in response.content.decode()
     assert "More than" not in admin_client.get(path, {"q": "holiday-1"}).content.decode()
 
 

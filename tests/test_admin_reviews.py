@@ -245,6 +245,8 @@ def test_list_is_not_counted_to_its_end(admin_client: Client, monkeypatch: pytes
     counting = [one["sql"] for one in queries if "COUNT(*)" in one["sql"]]
     assert counting
     assert all("LIMIT 2" in sql for sql in counting)
+    found = admin_client.get(LIST, {"q": Detection.objects.all()[0].model_name}).content.decode()
+    assert "2 or more results (" in found
 
 
 def test_filters_of_the_list_look_at_no_object(admin_client: Client) -> None:
