@@ -7,8 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from detection.inference.preprocess import Placement, fit_photo
 from detection.inference.types import FoundObject, ImageArray, StageTimings
 
 logger = logging.getLogger(__name__)
+P = TypeVar("P")
 R = TypeVar("R")
 
 # Objects are kept from this probability up, so that a threshold can be moved later without running the network again.
@@ -102,16 +104,18 @@ class Detector:
         or EngineError.
         """
         least = min(min_probability, KEPT_PROBABILITY)
-        return self._queue(self._detect, data, least, time.perf_counter())
+        clock = _Clock(time.perf_counter())
+        return self._queue(lambda: self._prepare(data, clock), lambda prepared: self._detect(prepared, least, clock))
 
     def submit_input(self, image_rgb: ImageArray) -> "Future[Outputs]":
         """Queue what the network itself takes, (height, width, 3) uint8; the future gives its outputs, without a batch.
 
         Raises OverloadedError and DetectorClosedError at once; the future raises EngineError.
         """
-        return self._queue(self._infer, image_rgb)
+        return self._queue(lambda: image_rgb, self._infer)
 
-    def _queue(self, function: Callable[..., R], *arguments: Any) -> "Future[R]":
+    def _queue(self, prepare: Callable[[], P], run: Callable[[P], R]) -> "Future[R]":
+        future: Future[R] = Future()
         with self._lock:
             if self._in_flight >= self._limit:
                 raise OverloadedError(
@@ -123,9 +127,23 @@ class Detector:
                 )
             self._in_flight += 1
             # Within the lock: nothing is submitted to a pool that was shut down.
-            future: Future[R] = self._pool.submit(copy_context().run, function, *arguments)
+            worked = self._pool.submit(copy_context().run, self._work, future, prepare, run)
         future.add_done_callback(self._finished)
+        worked.add_done_callback(partial(_pass_on, future))
         return future
+
+    def _work(self, future: "Future[R]", prepare: Callable[[], P], run: Callable[[P], R]) -> R | None:
+        """None for a photo that nobody waits for any more.
+
+        The pool's own future counts as running, not to be cancelled, while a photo waits here to be prepared.
+        """
+        with self._preparing:
+            if not future.set_running_or_notify_cancel():
+                return None
+            # An error has this frame, and the future will have the error: the photo would stay until a collection.
+            del future
+            prepared = prepare()
+        return run(prepared)
 
     def detect(self, data: bytes, *, min_probability: float = KEPT_PROBABILITY) -> Prediction:
         """Queue a photo and wait for what is found in it; raises what `submit` and its future raise."""
@@ -157,31 +175,28 @@ class Detector:
             self._batcher.close()
         self.engine.close()
 
-    def _finished(self, _: "Future[Any]") -> None:
+    def _finished(self, _: "Future[R]") -> None:
         with self._lock:
             self._in_flight -= 1
 
-    def _detect(self, data: bytes, min_probability: float, submitted: float) -> Prediction:
-        """The way of a photo, steps 2 to 5 (ARCHITECTURE.md)."""
-        timings = StageTimings()
-        clock = _Clock(timings, submitted)
-        with self._preparing:
-            clock.lap("queue")
-            image, placement, info = self._prepare(data, clock)
-        outputs = self._infer(image)
-        clock.lap("inference")
-        found = self._family.decode(outputs, self.network, min_probability).first(MAX_OBJECTS)
-        objects = to_objects(placement.to_photo(found), info.size_wh, self.network.classes)
-        clock.lap("boxes")
-        return Prediction(objects, info, timings)
-
-    def _prepare(self, data: bytes, clock: "_Clock") -> tuple[ImageArray, Placement, PhotoInfo]:
-        """What the network takes of a photo; the photo itself is let go of."""
+    def _prepare(self, data: bytes, clock: "_Clock") -> "_Prepared":
+        """The way of a photo, steps 2 and 3 (ARCHITECTURE.md)."""
+        clock.lap("queue")
         photo = decode_photo(data, max_pixels=self._max_pixels, min_edge_px=SCALED_DECODING_MARGIN * self.network.edge)
         clock.lap("decode")
         image, placement = fit_photo(photo.image_rgb, self.network)
         clock.lap("resize")
-        return image, placement, photo.info
+        return _Prepared(image, placement, photo.info)
+
+    def _detect(self, prepared: "_Prepared", min_probability: float, clock: "_Clock") -> Prediction:
+        """Steps 4 and 5."""
+        outputs = self._infer(prepared.image_rgb)
+        clock.lap("inference")
+        found = self._family.decode(outputs, self.network, min_probability).first(MAX_OBJECTS)
+        placed = prepared.placement.to_photo(found)
+        objects = to_objects(placed, prepared.info.size_wh, self.network.classes)
+        clock.lap("boxes")
+        return Prediction(objects, prepared.info, clock.timings)
 
     def _ran(self, photos: int) -> None:
         self.on_batch(photos)
@@ -194,20 +209,40 @@ class Detector:
         return {name: array[0] for name, array in outputs.items()}
 
 
+def _pass_on(future: "Future[R]", worked: "Future[R | None]") -> None:
+    """What became of the work to whoever waits for it."""
+    if future.cancelled():
+        return
+    error = worked.exception()
+    if error is None:
+        future.set_result(cast("R", worked.result()))
+    else:
+        future.set_exception(error)
+
+
 def _nobody(_photos: int) -> None:
     """Listens to nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What the network takes of a photo, (height, width, 3) uint8, where the photo lies in it, and its header."""
+
+    image_rgb: ImageArray
+    placement: Placement
+    info: PhotoInfo
 
 
 class _Clock:
     """Adds the time since the last lap to a stage."""
 
-    def __init__(self, timings: StageTimings, started: float) -> None:
-        self._timings = timings
+    def __init__(self, started: float) -> None:
+        self.timings = StageTimings()
         self._last = started
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
-        self._timings.add(stage, now - self._last)
+        self.timings.add(stage, now - self._last)
         self._last = now
 
 

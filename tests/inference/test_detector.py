@@ -1,5 +1,7 @@
 """The detector: bounded, thread-safe, and truthful about what it took."""
 
+import gc
+import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -173,3 +175,16 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_cores(monkeypatch: py
     found = [detector.submit(grey(250)) for _ in range(40)]
     assert [len(future.result(60).objects) for future in found] == [1] * 40
     detector.close()
+
+
+def test_bad_photo_is_let_go_of_without_a_collection() -> None:
+    detector = make_detector(BrightnessEngine())
+    data = b"no photo" * len("anew, so that it is no constant")
+    gc.disable()
+    try:
+        before = sys.getrefcount(data)
+        assert isinstance(detector.submit(data).exception(60), ImageDecodeError)
+        detector.close()
+        assert sys.getrefcount(data) == before
+    finally:
+        gc.enable()
