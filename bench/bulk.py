@@ -91,13 +91,13 @@ def _measured(run: Callable[[], object], count: int) -> _Measured:
 
 
 def _bare(paths: list[Path]) -> None:
-    """Read, decode, stretch, infer, boxes: two threads a core, so that none is idle while its photo is handed over."""
+    """Read, decode, stretch, infer, boxes, in plain threads."""
     from bench import steps
     from detection import serving
     from detection.inference.hardware import usable_cores
 
     detector = serving.model("")
-    network, engine, threads = detector.network, detector.engine, 2 * usable_cores()
+    network, engine, threads = detector.network, detector.engine, steps.THREADS_A_CORE * usable_cores()
 
     def one(path: Path) -> int:
         prepared = steps.prepare(path.read_bytes(), network)

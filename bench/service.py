@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from bench import models, part, photos, plots
+from bench import models, part, photos, plots, steps
 from bench.alternate import alternate, ratio_of_rounds
 from bench.load import LoadResult, percentile, pooled, send
 from bench.part import Context
@@ -21,8 +21,6 @@ OFF, ON = "?store=0", ""
 _WANTED_SHARE = {models.EMBEDDED: (0.85, 0.65), models.RESNET50: (0.95, 0.90)}
 _FEW_CLIENTS, _CLIENTS, _MANY_CLIENTS = 1, 8, 16
 _BARE_ONE, _BARE_ALL = "bare loop, one thread", "bare loop, all cores"
-# With one thread a core a core waits while its photo is handed to the network and back.
-_THREADS_A_CORE = 2
 
 
 def measure(context: Context) -> None:
@@ -53,7 +51,7 @@ def _against_bare_loop(context: Context, name: str, server: Server, bare: Worker
 
     contestants: dict[str, Callable[[], LoadResult]] = {
         _BARE_ONE: partial(_bare, bare, paths, 1, seconds),
-        _BARE_ALL: partial(_bare, bare, paths, usable_cores() * _THREADS_A_CORE, seconds),
+        _BARE_ALL: partial(_bare, bare, paths, usable_cores() * steps.THREADS_A_CORE, seconds),
     }
     for clients in (_FEW_CLIENTS, _CLIENTS, _MANY_CLIENTS):
         contestants[_case("off", clients)] = partial(loaded, OFF, clients)

@@ -11,6 +11,8 @@ from detection.inference.network import Network
 from detection.inference.preprocess import Placement, fit_photo
 from detection.inference.types import FoundObject, ImageArray
 
+# Of a bare loop: with one thread a core, the core waits while its photo is handed to the network and back.
+THREADS_A_CORE = 2
 _MAX_PIXELS = 60_000_000
 
 
