@@ -54,7 +54,7 @@ def _found(admin: _Admin, request: HttpRequest, text: str) -> list[int]:
     """The photos' primary keys. Of very many only the first ones: to put them in order would take seconds."""
     found = list(Photo.objects.filter(_matching(text)).order_by().values_list("pk", flat=True)[: MAX_PHOTOS + 1])
     if len(found) > MAX_PHOTOS:
-        told = gettext("More than %(count)s photos have names that begin so. Type more of the name to see all of them.")
+        told = gettext("More than %(count)s photos match, and the others are not shown. Type more of the name.")
         admin.message_user(request, told % {"count": f"{MAX_PHOTOS:,}"}, messages.WARNING)
     return found[:MAX_PHOTOS]
 

@@ -29,6 +29,7 @@ class Photo(models.Model):
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     sha256 = models.CharField("SHA-256 of the upload", max_length=64, db_index=True)
+    # Migration 0015 makes an index of it by the database's own words: one that makes the table anew must make it too.
     original_name = models.CharField(
         max_length=255, blank=True, help_text="The caller's file name: text, never a path."
     )

@@ -1,5 +1,6 @@
 """The made history: it holds together as one that came in, also where it was copied by the database."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,21 +21,21 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+def made(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four parts: one that is made, three copies of it, and one detection that is left over."""
     monkeypatch.setattr(sample_history, "MADE", 30)
     monkeypatch.setattr(sample_history, "CHUNK", 10)
     call_command("make_history", detections=DETECTIONS, days=DAYS, reviewed=0.5, until=UNTIL, verbosity=0)
 
 
-def entries() -> set[tuple[Any, ...]]:
+def entries() -> Counter[tuple[Any, ...]]:
     names = [field.attname for field in ListEntry._meta.concrete_fields if not field.primary_key]
-    return set(ListEntry.objects.values_list(*names))
+    return Counter(ListEntry.objects.values_list(*names))
 
 
-def tallies() -> set[tuple[Any, ...]]:
+def tallies() -> Counter[tuple[Any, ...]]:
     names = [field.attname for field in Tally._meta.concrete_fields if not field.primary_key]
-    return set(Tally.objects.filter(count__gt=0).values_list(*names))
+    return Counter(Tally.objects.filter(count__gt=0).values_list(*names))
 
 
 def test_there_are_as_many_as_asked_for_over_all_the_days(made: None) -> None:
