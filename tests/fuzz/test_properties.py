@@ -105,7 +105,7 @@ def cards(draw: st.DrawFn) -> dict[str, Any]:
     """A good card with some keys replaced or left out."""
     card: dict[str, Any] = {"name": "net", "title": "Net", "version": "1", "licence": "MIT", "source": "the tests"}
     card |= {
-        "family": draw(st.sampled_from(["nanodet_plus", "yolox", "detr", "gluoncv", "mxnet_ssd"])),
+        "family": draw(st.sampled_from(["nanodet_plus", "yolox", "ultralytics", "detr", "gluoncv", "mxnet_ssd"])),
         "classes": ["a", "b"],
     }
     card |= {"files": {"net.onnx": "0" * 64}, "input": {"edge": 32}, "decoding": {}}

@@ -1,6 +1,6 @@
 """How the outputs of each family of networks become boxes."""
 
-from detection.inference.families import detr, gluoncv, mxnet_ssd, nanodet_plus, yolox
+from detection.inference.families import detr, gluoncv, mxnet_ssd, nanodet_plus, ultralytics, yolox
 from detection.inference.families.base import Family
 
 FAMILIES: dict[str, Family] = {
@@ -9,4 +9,5 @@ FAMILIES: dict[str, Family] = {
     "yolox": yolox.FAMILY,
     "detr": detr.FAMILY,
     "gluoncv": gluoncv.FAMILY,
+    "ultralytics": ultralytics.FAMILY,
 }

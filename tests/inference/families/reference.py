@@ -94,3 +94,15 @@ def detr(logits: Any, boxes: Any, *, softmax: bool, low: float, top: int) -> lis
         box = clipped((x - width / 2, y - height / 2, x + width / 2, y + height / 2), (1, 1))
         found += [Found(k, share, box) for k, share in enumerate(shares) if share >= low]
     return sorted(found, key=lambda each: -each.score)[:top]
+
+
+def ultralytics(rows: Any, size_wh: tuple[int, int], *, objectness: bool, low: float, iou_above: float) -> list[Found]:
+    """non_max_suppression of Ultralytics with one class a box, in loops; `rows` with a cell in each."""
+    found = []
+    for x, y, width, height, *rest in rows:
+        share, classes = (rest[0], rest[1:]) if objectness else (1.0, rest)
+        best = max(range(len(classes)), key=lambda index: classes[index])
+        if share * classes[best] >= low:
+            box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+            found.append(Found(best, share * classes[best], clipped(box, size_wh)))
+    return greedy(found, iou_above)
