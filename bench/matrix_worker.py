@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import openvino as ov
-from openvino import opset13
 
 from bench import worker
 from bench.engine_worker import timed
+from detection.inference.engines.openvino_package import ov
 from detection.inference.hardware import usable_cores
 from detection.inference.types import FloatArray
 
@@ -36,8 +35,8 @@ def products(size: int = SIZE) -> dict[str, Callable[[], object]]:
 
 def _openvino_request(left: FloatArray, right: FloatArray) -> Any:
     """An infer request that holds both matrices."""
-    first, second = (opset13.parameter(list(matrix.shape), ov.Type.f32) for matrix in (left, right))
-    model = ov.Model([opset13.matmul(first, second, False, False)], [first, second], "matrix-product")
+    first, second = (ov.opset13.parameter(list(matrix.shape), ov.Type.f32) for matrix in (left, right))
+    model = ov.Model([ov.opset13.matmul(first, second, False, False)], [first, second], "matrix-product")
     hints = {"INFERENCE_PRECISION_HINT": ov.Type.f32, "INFERENCE_NUM_THREADS": usable_cores()}
     request = ov.Core().compile_model(model, "CPU", hints).create_infer_request()
     request.infer([left, right])

@@ -8,7 +8,6 @@ from unittest import mock
 
 import numpy as np
 import onnxruntime as ort
-import openvino as ov
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
@@ -16,6 +15,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from detection.conf import BASE_DIR, Config
+from detection.inference.engines.openvino_package import ov
 from tests import photos
 
 NAME = "mobilenet_ssd_voc"

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 
 from bench import steps
 from detection.inference.convert.cache import prepare_network
+from detection.inference.engines.openvino_package import ov
 from detection.inference.network import Network
 
 _PROBABILITY_MORE = 0.5

@@ -183,3 +183,23 @@ def test_a_signal_after_networks_were_freed_is_handled(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _FREED_THEN_SIGNALLED, str(EMBEDDED_PREFIX), str(tmp_path)]
     finished = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=240, check=False)
     assert (finished.returncode, finished.stdout) == (0, "handled\n"), finished.stderr
+
+
+def test_openvino_tells_nobody_that_it_runs(tmp_path: Path) -> None:
+    """As it comes it does, from a thread of its own, unless a variable says that this is continuous integration."""
+    program = (
+        "import socket, sys, threading\n"
+        "asked = []\n"
+        "socket.getaddrinfo = lambda host, *_, **__: asked.append(host) or []\n"
+        "import detection.inference.engines.openvino_engine as engine\n"
+        "engine._core()\n"
+        "for thread in threading.enumerate():\n"
+        "    thread is threading.current_thread() or thread.join(5)\n"
+        "sys.exit(f'asked for {asked}' if asked else 0)\n"
+    )
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"}
+    finished = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -5,9 +5,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import openvino as ov
 
 from detection.inference.engines.base import EngineOptions, Outputs
+from detection.inference.engines.openvino_package import ov
 from detection.inference.errors import EngineError
 from detection.inference.hardware import has_int8_products, usable_cores
 from detection.inference.network import Network
