@@ -200,7 +200,19 @@ def test_fetched_checkpoint_becomes_the_default_once_it_is_complete(
     config = load_config({"DATA_DIR": str(data_dir)})
     assert config.model_edge == edge
     assert (config.model_prefix.parent == folder) is (edge == 512)
-    assert load_config({"DATA_DIR": str(data_dir), "MODEL_PREFIX": "/m/own"}).model_prefix == Path("/m/own")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "edge"), [("/m/own", 0), ("models/mobilenet_ssd_voc", 0), ("/elsewhere/resnet50_ssd_model", 512)]
+)
+def test_another_prefix_has_its_own_edge_beside_the_fetched_checkpoint(data_dir: Path, prefix: str, edge: int) -> None:
+    folder = data_dir / "models" / "resnet50_ssd"
+    folder.mkdir(parents=True)
+    for part in ("-symbol.json", "-0000.params"):
+        (folder / f"resnet50_ssd_model{part}").touch()
+    config = load_config({"DATA_DIR": str(data_dir), "MODEL_PREFIX": prefix})
+    assert (config.model_prefix.name, config.model_edge) == (Path(prefix).name, edge)
+    assert load_config({"MODEL_PREFIX": prefix, "MODEL_EDGE": "400"}).model_edge == 400
 
 
 def test_given_secret_key_is_used_and_nothing_is_written(data_dir: Path) -> None:

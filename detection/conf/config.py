@@ -121,9 +121,9 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
     found, problems = read_settings(Config, environ)
     traces, misused = read_tracing(environ)
     problems += [Problem(UNUSABLE, message, hint) for message, hint in (*_misfits(environ), *misused)]
-    prefix, edge = _default_model(found.get("data_dir", BASE_DIR / "var") / "models")
+    prefix = found.get("model_prefix") or _default_model(found.get("data_dir", BASE_DIR / "var") / "models")
     budget_bytes = max(BODY_BUDGET_BYTES, found.get("max_body_bytes", 0))
-    defaults = {"model_prefix": prefix, "model_edge": edge, "body_budget_bytes": budget_bytes}
+    defaults = {"model_prefix": prefix, "model_edge": _edge_of(prefix), "body_budget_bytes": budget_bytes}
     config = Config(**{**defaults, **found}, traces=traces, problems=tuple(problems))
     return replace(config, problems=(*config.problems, *_disproportions(config)))
 
@@ -157,13 +157,17 @@ def _misfits(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         )
 
 
-def _default_model(models_dir: Path) -> tuple[Path, int]:
+def _default_model(models_dir: Path) -> Path:
     """The fetched production checkpoint when it is complete, else the embedded one."""
     fetched = models_dir / PRODUCTION_MODEL_NAME / PRODUCTION_MODEL_PREFIX
     parts = ("-symbol.json", "-0000.params")
-    if all(fetched.with_name(fetched.name + part).is_file() for part in parts):
-        return fetched, PRODUCTION_MODEL_EDGE
-    return DEFAULT_MODEL_PREFIX, DEFAULT_MODEL_EDGE
+    is_complete = all(fetched.with_name(fetched.name + part).is_file() for part in parts)
+    return fetched if is_complete else DEFAULT_MODEL_PREFIX
+
+
+def _edge_of(prefix: Path) -> int:
+    """The files of the production checkpoint do not say their edge; it is known by its name, wherever it lies."""
+    return PRODUCTION_MODEL_EDGE if prefix.name == PRODUCTION_MODEL_PREFIX else DEFAULT_MODEL_EDGE
 
 
 def make_data_dir(config: Config) -> None:
