@@ -54,7 +54,7 @@ class Follower:
             return
         self._seen = (row.pk, row.activated_at)
         answering = serving.active_model()
-        if answering is not None and (answering.name, answering.version, answering.sha256) == (
+        if answering is not None and (answering.name, answering.version, answering.card_sha256) == (
             row.name,
             row.version,
             row.sha256,

@@ -1,5 +1,6 @@
 """A model on disk, with a card or as a bare MXNet checkpoint, as a network that an engine can run."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def open_model(source: ModelSource, cache_dir: Path) -> Network:
         network,
         name=card.name,
         version=card.version,
+        card_sha256=card.sha256,
         fit=card.input.fit,
         pad=card.input.pad,
         threshold=card.threshold,
@@ -78,7 +80,10 @@ def _checkpoint(card: ModelCard, source: ModelSource, cache_dir: Path) -> Networ
         raise CheckpointError(
             f"{card.folder}: `classes` has to be the file synset.txt, which the checkpoint comes with."
         )
-    return network
+    sha256 = (
+        card.sha256 if network.edge == edge else hashlib.sha256(f"{card.sha256} {network.edge}".encode()).hexdigest()
+    )
+    return replace(network, sha256=sha256, checkpoint_sha256=network.sha256)
 
 
 def _prefix_and_epoch(card: ModelCard) -> tuple[Path, int]:

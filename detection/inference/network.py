@@ -18,7 +18,10 @@ class Network:
     family: a name in `families/registry.py`; decoding: that family's own value.
     classes: the names of what is found, without a background. size_wh: of the input, in pixels.
     fit: how a photo fills the input (`FITS`); pad: the grey, 0 to 255, around a photo that does not fill it.
-    sha256: of the model's files, or of the quantized file that was made of them, in hexadecimal.
+    sha256: of what decides the answers, in hexadecimal: the card, which has the hashes of the files; the files of a
+    checkpoint without a card; or the quantized file that was made of it.
+    checkpoint_sha256: of the files of an MXNet checkpoint that has a card; card_sha256: also of a quantized network;
+    both "" where there is none.
     threshold: objects with a probability above it are reported where nobody says otherwise.
     prefix and epoch: where the checkpoint is; quantized: whether `onnx_path` is its int8 model (`quantized.py`).
     """
@@ -33,6 +36,8 @@ class Network:
     fit: str = STRETCH
     pad: int = 0
     sha256: str
+    checkpoint_sha256: str = ""
+    card_sha256: str = ""
     threshold: float = DEFAULT_THRESHOLD
     prefix: Path
     epoch: int = 0
@@ -42,6 +47,11 @@ class Network:
     def full_name(self) -> str:
         """name@version; the name alone where no card gives a version."""
         return f"{self.name}@{self.version}" if self.version else self.name
+
+    @property
+    def made_of_sha256(self) -> str:
+        """What an int8 model and a table of precisions are tied to, whatever a card says beside it."""
+        return self.checkpoint_sha256 or self.sha256
 
     @property
     def edge(self) -> int:

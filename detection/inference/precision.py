@@ -60,7 +60,7 @@ def read_table(network: Network) -> dict[str, EngineMeasurements]:
     path = table_path(network)
     try:
         table = json.loads(path.read_bytes())
-        if (table["checkpoint_sha256"], table["edge"]) != (network.sha256, network.edge):
+        if (table["checkpoint_sha256"], table["edge"]) != (network.made_of_sha256, network.edge):
             return {}
         return {engine: _engine_measurements(values) for engine, values in table["engines"].items()}
     except FileNotFoundError:
@@ -80,7 +80,7 @@ def write_table(network: Network, engine: str, measured: EngineMeasurements) -> 
     table = read_table(network) | {engine: measured}
     path = table_path(network)
     document = {
-        "checkpoint_sha256": network.sha256,
+        "checkpoint_sha256": network.made_of_sha256,
         "edge": network.edge,
         "engines": {name: asdict(values) for name, values in sorted(table.items())},
     }
@@ -134,7 +134,7 @@ def _objection(precision: str, candidate: Network | None, measured: EngineMeasur
     found = measured.precisions.get(precision)
     if candidate is None:
         return "there is no such model"
-    if found is None or found.model_sha256 != candidate.sha256:
+    if found is None or found.model_sha256 != candidate.made_of_sha256:
         return "this model was not measured in it"
     loss = measured.precisions[BASELINE].coco_ap - found.coco_ap
     # Written so that a loss that is no number is too much.

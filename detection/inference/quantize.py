@@ -40,7 +40,7 @@ def quantize(network: Network, photos: Iterable[bytes], *, max_pixels: int, sour
         model = _quantized_model(network, reader, Path(folder))
     description = QuantizedDescription(
         sha256=hashlib.sha256(model).hexdigest(),
-        checkpoint_sha256=network.sha256,
+        checkpoint_sha256=network.made_of_sha256,
         edge=network.edge,
         converter_version=CONVERTER_VERSION,
         tool="onnxruntime.quantization.quantize_static",

@@ -58,12 +58,12 @@ def quantized_network(network: Network) -> Network:
     if sha256 != description.sha256:
         raise CheckpointError(f"The int8 model {model_path} is damaged: its hash is not the recorded one. {_ADVICE}")
     made_of = (description.checkpoint_sha256, description.edge, description.converter_version)
-    if made_of != (network.sha256, network.edge, CONVERTER_VERSION):
+    if made_of != (network.made_of_sha256, network.edge, CONVERTER_VERSION):
         raise CheckpointError(
             f"The int8 model {model_path} was made of another checkpoint, for another MODEL_EDGE, or by another "
             f"version of this program. {_ADVICE}"
         )
-    return replace(network, onnx_path=model_path, sha256=sha256, quantized=True)
+    return replace(network, onnx_path=model_path, sha256=sha256, checkpoint_sha256="", quantized=True)
 
 
 def write_quantized(network: Network, model: bytes, description: QuantizedDescription) -> Path:

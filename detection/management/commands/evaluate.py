@@ -179,7 +179,7 @@ def _run_with_progress(detectors: Mapping[str, Detector], dataset: Dataset) -> d
 def _scores(detector: Detector, run: Run) -> Evaluated:
     return Evaluated(
         precision=detector.engine.precision,
-        model_sha256=detector.network.sha256,
+        model_sha256=detector.network.made_of_sha256,
         engine=detector.engine.name,
         device=detector.engine.device,
         scores=score(run.results, detector.network.classes, serving.threshold_of(detector.network)),
