@@ -93,7 +93,7 @@ def load_tried(folder: Path) -> Detector:
     options = serving.detector_options(serving.config())
     detector = load_detector(replace(options, source=ModelSource(folder)))
     try:
-        detector.detect(SAMPLE_PHOTO.read_bytes())
+        detector.try_on(SAMPLE_PHOTO.read_bytes())
     except BaseException:
         detector.close()
         raise

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
@@ -18,10 +19,18 @@ from detection import services, serving
 from detection.conf import Config
 from detection.model_follower import Follower
 from detection.models import Detection, ModelVersion
-from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
+from tests.inference.model_folders import (
+    constant_network,
+    nanodet_outputs,
+    network_for_black_alone,
+    scalar_network,
+    write_model,
+)
 
 database = pytest.mark.django_db(transaction=True)
 DARK, LIGHT = constant_network(nanodet_outputs(0)), constant_network(nanodet_outputs(1))
+ONLY_BLACK = network_for_black_alone(nanodet_outputs(0)["output"])
+ALREADY_PROBABLE = constant_network({"output": np.full((16, 18), 0.5, np.float32)})
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +86,9 @@ def test_a_version_is_added_activated_rolled_back_and_removed(tmp_path: Path, ch
         pytest.param({"files": {"net.onnx": "0" * 64}}, LIGHT, "has the SHA-256", id="wrong hash"),
         pytest.param({"classes": ["a", "b", "c"]}, LIGHT, r"with 3 classes .* model card", id="wrong class count"),
         pytest.param({"family": "detr", "decoding": {}}, LIGHT, "the family detr .* model card", id="other outputs"),
+        pytest.param({}, ONLY_BLACK, "net answers with numbers that are not finite", id="blind to what is not black"),
+        pytest.param({}, ALREADY_PROBABLE, "these are probabilities, not logits", id="with its sigmoid"),
+        pytest.param({}, scalar_network(), r"breaks the decoding .* model card", id="a number"),
     ],
 )
 def test_what_cannot_serve_is_refused_and_the_old_one_goes_on(

@@ -17,7 +17,7 @@ from detection.inference.batching import Batcher
 from detection.inference.boxes import to_objects
 from detection.inference.engines.base import Engine, EngineOptions, Outputs
 from detection.inference.engines.registry import create_engine
-from detection.inference.errors import DetectorClosedError, EngineError, OverloadedError
+from detection.inference.errors import DetectorClosedError, OverloadedError
 from detection.inference.families.registry import FAMILIES
 from detection.inference.hardware import usable_cores
 from detection.inference.images import PhotoInfo, decode_photo
@@ -25,6 +25,7 @@ from detection.inference.model_files import ModelSource, open_model
 from detection.inference.network import Network
 from detection.inference.precision import settle_precision
 from detection.inference.preprocess import Placement, fit_photo
+from detection.inference.trial import blaming, require_sense
 from detection.inference.types import FoundObject, ImageArray, StageTimings
 
 logger = logging.getLogger(__name__)
@@ -150,19 +151,19 @@ class Detector:
         return self.submit(data, min_probability=min_probability).result()
 
     def warm_up(self) -> None:
-        """Run the network once.
-
-        Raises CheckpointError when its outputs are not those of its family, EngineError when they are not finite.
-        """
+        """Run the network once, on a picture of all values that a pixel can have; see `try_on`."""
         width, height = self.network.size_wh
-        outputs = self._infer(np.zeros((height, width, 3), dtype=np.uint8))
-        self._family.check(outputs, self.network)
+        picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+        outputs = self._try_input(picture)
         self.output_shapes = {name: array.shape for name, array in outputs.items()}
-        if not all(np.isfinite(array).all() for array in outputs.values()):
-            raise EngineError(
-                f"{self.engine.name} answers with numbers that are not finite in {self.engine.precision}. "
-                "Set MODEL_PRECISION=f32 or choose another MODEL_ENGINE."
-            )
+
+    def try_on(self, data: bytes) -> None:
+        """Run the network on the bytes of a photo, and look whether its answer can be right.
+
+        Raises what a photo raises, CheckpointError for outputs of another family or network and for objects that cannot
+        be, EngineError for numbers that are not finite.
+        """
+        self._try_input(self._prepare(data, _Clock(time.perf_counter())).image_rgb)
 
     def close(self) -> None:
         """Finish the photos that are queued, then free the engine. A second call does nothing."""
@@ -200,6 +201,12 @@ class Detector:
 
     def _ran(self, photos: int) -> None:
         self.on_batch(photos)
+
+    def _try_input(self, image_rgb: ImageArray) -> Outputs:
+        with blaming(self.network):
+            outputs = self._infer(image_rgb)
+            require_sense(outputs, self.network, self._family, self.engine)
+        return outputs
 
     def _infer(self, image_rgb: ImageArray) -> Outputs:
         if self._batcher is not None:

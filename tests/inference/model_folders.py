@@ -34,6 +34,25 @@ def constant_network(outputs: Mapping[str, NDArray[np.float32]]) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def network_for_black_alone(output: NDArray[np.float32]) -> bytes:
+    """Like `constant_network`, but with numbers that are not finite unless the photo is black: half precision overflows."""
+    model = onnx.load_from_string(constant_network({"output": output}))
+    del model.graph.node[1]
+    model.graph.initializer.append(numpy_helper.from_array(np.full((), -1, np.float32), "minus"))
+    model.graph.node.insert(1, helper.make_node("Mul", ["mean", "minus"], ["below"]))
+    model.graph.node.insert(2, helper.make_node("Sqrt", ["below"], ["nothing"]))
+    return bytes(model.SerializeToString())
+
+
+def scalar_network() -> bytes:
+    """A network that answers one number for all photos of a batch together."""
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, (1, 3, EDGE, EDGE))
+    node = helper.make_node("ReduceMean", ["images"], ["output"], axes=[0, 1, 2, 3], keepdims=0)
+    graph = helper.make_graph([node], "scalar", [images], [helper.make_tensor_value_info("output", 1, ())])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
 def echo_network(shape: tuple[int, ...], dtype: int = TensorProto.FLOAT, extra: str = "") -> onnx.ModelProto:
     """A network that answers what it is given, to see what is put in front; `extra` is another input, answered too."""
     inputs = [helper.make_tensor_value_info("images", dtype, shape)]

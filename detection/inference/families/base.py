@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detection.inference.boxes import non_maximum_suppression
 from detection.inference.engines.base import Outputs
@@ -15,6 +16,7 @@ from detection.inference.types import Detections, FloatArray, IntArray
 
 # So many boxes enter the suppression, the most probable first: it compares each with each.
 MAX_CANDIDATES = 1000
+_HALF_PRECISION = 0.01
 # How far rounding a probability to a float32 can move its logit, where that is not above 1 - 1e-6.
 _ROUNDING = 0.1
 
@@ -111,6 +113,28 @@ def require_outputs(outputs: Outputs, network: Network, expected: dict[str, tupl
             f"{network.name} has the outputs {describe(actual)}; the family {network.family} with "
             f"{len(network.classes)} classes and an input of {network.size_wh[0]} x {network.size_wh[1]} pixels has "
             f"{describe(expected)}. Correct family, classes, input or decoding in its model card."
+        )
+
+
+def require_probabilities(values: FloatArray, network: Network) -> None:
+    """Raises CheckpointError for values that are no probabilities, beyond what rounding in half precision explains."""
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    if low < -_HALF_PRECISION or high > 1 + _HALF_PRECISION:
+        raise CheckpointError(
+            f"{network.name} answers with {low:.4g} to {high:.4g} where the family {network.family} has probabilities, "
+            "0 to 1. Export it with its sigmoid, or correct family and decoding in its model card."
+        )
+
+
+def require_labels(labels: NDArray[Any], network: Network, classes: int) -> None:
+    """Raises CheckpointError when an export that decodes itself names a class beyond the first `classes`.
+
+    Negative ones are what some exports fill up with.
+    """
+    if labels.size and labels.max() >= classes:
+        raise CheckpointError(
+            f"{network.name} answers with class {int(labels.max())}, and its card knows 0 to {classes - 1}. Correct "
+            "classes in its model card."
         )
 
 

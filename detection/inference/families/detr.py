@@ -9,11 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from detection.inference.engines.base import Outputs
+from detection.inference.errors import CheckpointError
 from detection.inference.families.base import (
     Family,
     centres_to_corners,
     most_probable,
+    require_labels,
     require_outputs,
+    require_probabilities,
     sigmoid,
     softmax,
     unit_boxes,
@@ -22,6 +25,7 @@ from detection.inference.network import Network
 from detection.inference.types import Detections, FloatArray, IntArray
 
 _ACTIVATIONS = ("sigmoid", "softmax", "none")
+_MAX_CLASS_ID = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class DetrDecoding:
 
     activation: what makes probabilities of `logits`; "none" for exports that carry the decoding: `labels`, `boxes` in
     pixels of the input (xmin, ymin, xmax, ymax), `scores`. The other fields are the names of the export's outputs.
+    class_ids: the column of `logits`, or the number in `labels`, of each class of the card, where these are not simply
+    0, 1, 2 and so on: RF-DETR's are COCO's category numbers, with gaps. Other columns and labels are passed over.
     top: objects at most.
     """
 
@@ -38,6 +44,7 @@ class DetrDecoding:
     boxes: str = "boxes"
     labels: str = "labels"
     scores: str = "scores"
+    class_ids: tuple[int, ...] = ()
     top: int = 300
 
     def __post_init__(self) -> None:
@@ -45,8 +52,18 @@ class DetrDecoding:
             raise ValueError(f"activation has to be one of {', '.join(_ACTIVATIONS)}")
         if not all(isinstance(name, str) and name for name in (self.logits, self.boxes, self.labels, self.scores)):
             raise ValueError("logits, boxes, labels and scores have to be names of outputs")
+        if not _are_class_ids(self.class_ids):
+            raise ValueError("class_ids has to be a list of different whole numbers from 0 up")
         if not isinstance(self.top, int) or self.top < 1:
             raise ValueError("top has to be a whole number from 1 up")
+
+
+def _are_class_ids(given: object) -> bool:
+    return (
+        isinstance(given, tuple)
+        and all(type(each) is int and 0 <= each <= _MAX_CLASS_ID for each in given)
+        and len(set(given)) == len(given)
+    )
 
 
 def decode(outputs: Outputs, network: Network, min_probability: float) -> Detections:
@@ -54,19 +71,20 @@ def decode(outputs: Outputs, network: Network, min_probability: float) -> Detect
     decoding: DetrDecoding = network.decoding
     boxes = outputs[decoding.boxes]
     if decoding.activation == "none":
-        rows, _ = most_probable(outputs[decoding.scores][:, None], min_probability, decoding.top)
-        labels: IntArray = outputs[decoding.labels][rows].astype(np.int64)
-        known = (labels >= 0) & (labels < len(network.classes))
-        rows, labels = rows[known], labels[known]
-        return Detections(unit_boxes(boxes[rows], network.size_wh), outputs[decoding.scores][rows], labels)
+        labels = _classes_of(outputs[decoding.labels], decoding.class_ids, len(network.classes))
+        scores = np.where(labels >= 0, outputs[decoding.scores], np.float32(-1))
+        rows, _ = most_probable(scores[:, None], max(min_probability, 0.0), decoding.top)
+        return Detections(unit_boxes(boxes[rows], network.size_wh), scores[rows], labels[rows])
     probabilities = _probabilities(outputs[decoding.logits], decoding.activation)
+    if decoding.class_ids:
+        probabilities = probabilities[:, decoding.class_ids]
     rows, class_ids = most_probable(probabilities, min_probability, decoding.top)
     corners = np.clip(centres_to_corners(boxes[rows]), np.float32(0), np.float32(1))
     return Detections(corners, probabilities[rows, class_ids], class_ids)
 
 
 def check(outputs: Outputs, network: Network) -> None:
-    """Raises CheckpointError when the named outputs are not there or their sizes do not fit the classes."""
+    """Raises CheckpointError when the named outputs are not there or do not fit the classes."""
     decoding: DetrDecoding = network.decoding
     first = outputs.get(decoding.boxes)
     queries = 0 if first is None or not first.ndim else len(first)
@@ -74,9 +92,38 @@ def check(outputs: Outputs, network: Network) -> None:
     if decoding.activation == "none":
         expected |= {decoding.labels: (queries,), decoding.scores: (queries,)}
     else:
-        columns = len(network.classes) + (decoding.activation == "softmax")
-        expected |= {decoding.logits: (queries, columns)}
+        expected |= {decoding.logits: (queries, _columns(outputs.get(decoding.logits), network))}
+    if decoding.class_ids and len(decoding.class_ids) != len(network.classes):
+        raise CheckpointError(
+            f"{network.name} has {len(network.classes)} classes and {len(decoding.class_ids)} class_ids. Correct "
+            "`class_ids` under [decoding] in its model card."
+        )
     require_outputs(outputs, network, expected)
+    if decoding.activation == "none":
+        require_probabilities(outputs[decoding.scores], network)
+        if not decoding.class_ids:
+            require_labels(outputs[decoding.labels], network, len(network.classes))
+
+
+def _columns(logits: FloatArray | None, network: Network) -> int:
+    """How many columns the logits have to have: with class_ids as many as they have, when all ids are among them."""
+    decoding: DetrDecoding = network.decoding
+    softmax_none = int(decoding.activation == "softmax")
+    if not decoding.class_ids:
+        return len(network.classes) + softmax_none
+    least = max(decoding.class_ids) + 1 + softmax_none
+    return least if logits is None or not logits.ndim else max(least, logits.shape[-1])
+
+
+def _classes_of(labels: FloatArray, class_ids: tuple[int, ...], classes: int) -> IntArray:
+    """The classes that an export's labels (K,) stand for; -1 for those that the card does not know."""
+    numbers: IntArray = labels.astype(np.int64)
+    if not class_ids:
+        return np.where((numbers >= 0) & (numbers < classes), numbers, -1)
+    table = np.full(max(class_ids) + 1, -1, np.int64)
+    table[list(class_ids)] = np.arange(len(class_ids))
+    known = (numbers >= 0) & (numbers < len(table))
+    return np.where(known, table[np.where(known, numbers, 0)], -1)
 
 
 def _probabilities(logits: FloatArray, activation: str) -> FloatArray:

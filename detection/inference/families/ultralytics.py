@@ -17,7 +17,9 @@ from detection.inference.families.base import (
     centres_to_corners,
     most_probable,
     only_output,
+    require_labels,
     require_outputs,
+    require_probabilities,
     require_share,
     suppressed,
     unit_boxes,
@@ -61,12 +63,17 @@ def decode(outputs: Outputs, network: Network, min_probability: float) -> Detect
 
 
 def check(outputs: Outputs, network: Network) -> None:
-    """Raises CheckpointError when the output is not that of the head with as many classes."""
+    """Raises CheckpointError when the output is not that of the head with as many classes, or has no probabilities."""
     head, classes = network.decoding.head, len(network.classes)
     output = only_output(outputs, network)
     rows, columns = output.shape if output.ndim == 2 else (0, 0)  # noqa: PLR2004 a matrix
     shapes = {"v8": (_BOX + classes, columns), "v5": (rows, _BOX + 1 + classes), "end_to_end": (rows, _COLUMNS)}
     require_outputs(outputs, network, {next(iter(outputs)): shapes[head]})
+    if head == "end_to_end":
+        require_probabilities(output[:, _SCORE], network)
+        require_labels(output[:, _CLASS], network, classes)
+    else:
+        require_probabilities(output[_BOX:] if head == "v8" else output[:, _BOX:], network)
 
 
 def _scores(cells: FloatArray, head: str) -> tuple[FloatArray, IntArray]:

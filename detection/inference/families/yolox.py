@@ -16,6 +16,7 @@ from detection.inference.families.base import (
     most_probable,
     only_output,
     require_outputs,
+    require_probabilities,
     require_share,
     require_strides,
     suppressed,
@@ -64,10 +65,11 @@ def decode(outputs: Outputs, network: Network, min_probability: float) -> Detect
 
 
 def check(outputs: Outputs, network: Network) -> None:
-    """Raises CheckpointError when cells or columns are not as many as card and input say."""
+    """Raises CheckpointError when cells or columns are not as many as card and input say, or have no probabilities."""
     only_output(outputs, network)
     count = len(_cells(network.size_wh, network.decoding.strides)[1])
     require_outputs(outputs, network, {next(iter(outputs)): (count, _CLASSES + len(network.classes))})
+    require_probabilities(only_output(outputs, network)[:, _BOX:], network)
 
 
 def _cells(size_wh: tuple[int, int], strides: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:

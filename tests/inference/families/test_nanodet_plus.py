@@ -23,6 +23,29 @@ def test_boxes_are_those_of_the_reference(size_wh: tuple[int, int], seed: int) -
     assert_same(decode({"output": rows}, network, 0.3), expected)
 
 
+def test_an_export_with_its_sigmoid_gives_the_same() -> None:
+    rows = np.random.default_rng(4).standard_normal((80, len(CLASSES) + 4 * BINS)).astype(np.float32) * 2
+    expected = decode({"output": rows}, network_of("nanodet_plus", NanoDetDecoding(STRIDES, BINS)), 0.3)
+    rows[:, : len(CLASSES)] = 1 / (1 + np.exp(-rows[:, : len(CLASSES)]))
+    network = network_of("nanodet_plus", NanoDetDecoding(STRIDES, BINS, activation="none"))
+    check({"output": rows}, network)
+    found = decode({"output": rows}, network, 0.3)
+    assert len(found) > 3
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-6)
+    np.testing.assert_array_equal(found.boxes_xyxy_unit, expected.boxes_xyxy_unit)
+    np.testing.assert_array_equal(found.class_ids, expected.class_ids)
+
+
+@pytest.mark.parametrize(
+    ("activation", "value", "sentence"),
+    [("sigmoid", 0.02, 'these are probabilities, not logits. Set `activation = "none"`'), ("none", -7.0, "-7 to -7")],
+)
+def test_the_other_activation_is_refused(activation: str, value: float, sentence: str) -> None:
+    rows = np.full((80, len(CLASSES) + 4 * BINS), value, np.float32)
+    with pytest.raises(CheckpointError, match=sentence):
+        check({"output": rows}, network_of("nanodet_plus", NanoDetDecoding(STRIDES, BINS, activation)))
+
+
 def test_extreme_logits_make_no_noise() -> None:
     network = network_of("nanodet_plus", NanoDetDecoding(STRIDES, BINS))
     rows = np.full((80, len(CLASSES) + 4 * BINS), -1e30, dtype=np.float32)
@@ -51,6 +74,7 @@ def test_other_outputs_are_refused(outputs: dict[str, tuple[int, ...]]) -> None:
         ({"strides": ()}, "strides"),
         ({"strides": (8, 0)}, "strides"),
         ({"bins": 1}, "bins"),
+        ({"activation": "softmax"}, "activation"),
         ({"iou_threshold": 1.5}, "iou_threshold"),
         ({"iou_threshold": True}, "iou_threshold"),
     ],

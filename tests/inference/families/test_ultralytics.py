@@ -57,11 +57,25 @@ def test_an_end_to_end_network_is_taken_as_it_is() -> None:
     network = network_of("ultralytics", UltralyticsDecoding("end_to_end"), (64, 32))
     rows = [[0, 0, 32, 16, 0.5, 2], [16, 8, 64, 40, 0.9, 0], [0, 0, 32, 16, 0.5, 2], [0, 0, 9, 9, 0.8, 7], [0] * 6]
     outputs = {"output0": np.array(rows, np.float32)}
-    check(outputs, network)
     found = decode(outputs, network, 0.3)
     assert found.class_ids.tolist() == [0, 2, 2]
     assert found.scores.tolist() == pytest.approx([0.9, 0.5, 0.5])
     assert found.boxes_xyxy_unit.tolist() == [[0.25, 0.25, 1, 1], [0, 0, 0.5, 0.5], [0, 0, 0.5, 0.5]]
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "sentence"),
+    [
+        pytest.param("v8", [0, 0, 9, 9, 0.2, 3, -2], "-2 to 3 where", id="logits"),
+        pytest.param("v5", [0, 0, 9, 9, 7, 0.2, 0.1, 0.3], "to 7 where", id="objectness"),
+        pytest.param("end_to_end", [0, 0, 9, 9, 2, 1], "2 to 2 where", id="score"),
+        pytest.param("end_to_end", [0, 0, 9, 9, 0.5, 3], "class 3, and its card knows 0 to 2", id="class"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(head: str, row: list[float], sentence: str) -> None:
+    output = np.array([row], np.float32)
+    with pytest.raises(CheckpointError, match=sentence):
+        check({"output0": output.T if head == "v8" else output}, network_of("ultralytics", UltralyticsDecoding(head)))
 
 
 @pytest.mark.parametrize(

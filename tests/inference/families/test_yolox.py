@@ -57,6 +57,13 @@ def test_other_outputs_are_refused(shape: tuple[int, ...]) -> None:
         check({"output": np.zeros(shape, np.float32)}, network_of("yolox", YoloxDecoding(STRIDES)))
 
 
+def test_logits_are_refused() -> None:
+    rows = random_rows((64, 64), 5)
+    rows[3, 6] = 25.7
+    with pytest.raises(CheckpointError, match=r"25\.7 where the family yolox has probabilities, 0 to 1"):
+        check({"output": rows}, network_of("yolox", YoloxDecoding(STRIDES)))
+
+
 def test_decodings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValueError, match="decoded has to be true or false"):
         YoloxDecoding(decoded=1)  # type: ignore[arg-type]

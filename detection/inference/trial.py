@@ -1,0 +1,58 @@
+"""Whether what a network answers can be right at all: asked before it serves, for later nobody looks at its numbers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from detection.inference.engines.base import Engine, Outputs
+from detection.inference.errors import CheckpointError, EngineError, InferenceError
+from detection.inference.families.base import Family, require_probabilities
+from detection.inference.network import Network
+
+# From this probability up the outputs are decoded.
+_LEAST = 0.01
+
+
+def require_sense(outputs: Outputs, network: Network, family: Family, engine: Engine) -> None:
+    """Raises CheckpointError for outputs that are not those of the family and network, or become objects that cannot be
+    (probabilities above 1, classes that there are not, boxes that are nowhere), EngineError for numbers that are not
+    finite.
+
+    outputs: of one photo, without the batch.
+    """
+    if not all(np.isfinite(array).all() for array in outputs.values()):
+        raise EngineError(
+            f"{network.name} answers with numbers that are not finite on {engine.name} in {engine.precision}. "
+            f"{_ANOTHER_ENGINE if engine.precision == 'f32' else _ANOTHER_PRECISION}"
+        )
+    family.check(outputs, network)
+    found = family.decode(outputs, network, _LEAST)
+    require_probabilities(found.scores, network)
+    if len(found) and not 0 <= found.class_ids.min() <= found.class_ids.max() < len(network.classes):
+        raise CheckpointError(
+            f"{network.name} answers with class {found.class_ids.max()}, and its card has {len(network.classes)} "
+            "classes. Correct classes, or family, in its model card."
+        )
+    if not np.isfinite(found.boxes_xyxy_unit).all():
+        raise CheckpointError(
+            f"{network.name} answers with boxes that are nowhere. Correct family, or decoding, in its model card."
+        )
+
+
+_ANOTHER_ENGINE = "Choose another MODEL_ENGINE, or export it anew."
+_ANOTHER_PRECISION = "Set MODEL_PRECISION=f32 or choose another MODEL_ENGINE."
+
+
+@contextmanager
+def blaming(network: Network) -> Iterator[None]:
+    """Whatever outputs that nobody has seen break in the decoding is told as a sentence about the model."""
+    try:
+        yield
+    except InferenceError:
+        raise
+    except Exception as error:
+        raise CheckpointError(
+            f"{network.name} cannot be used: what it answers breaks the decoding of the family {network.family} "
+            f"({type(error).__name__}: {error}). Correct family, input or decoding in its model card."
+        ) from error
