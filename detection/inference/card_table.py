@@ -7,6 +7,7 @@ from typing import Any
 from detection.inference.errors import CheckpointError
 
 _CHANNELS = 3
+_LARGEST = 1e9
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
@@ -32,6 +33,13 @@ class Table:
         self._read.update(self._values)
         return dict(self._values)
 
+    def notes(self) -> dict[str, str | float]:
+        """All keys with their values: texts, and shares from 0 to 1."""
+        for key, value in self._values.items():
+            if not isinstance(value, str) and not (_is_number(value) and 0 <= value <= 1):
+                raise self.wrong(key, "has to be a text or a number from 0 to 1")
+        return self.everything()
+
     def end(self) -> None:
         """Raises CheckpointError when there are keys that nobody has read."""
         unknown = sorted(set(self._values) - self._read)
@@ -54,8 +62,8 @@ class Table:
     def name(self, key: str) -> str:
         """A string that can stand in an address: letters, digits, dots, hyphens, underscores."""
         value = self.text(key)
-        if set(value) - _NAME_CHARACTERS:
-            raise self.wrong(key, "has to be of letters, digits, dots, hyphens and underscores")
+        if set(value) - _NAME_CHARACTERS or not value.strip("."):
+            raise self.wrong(key, "has to be of letters, digits, dots, hyphens and underscores, and not of dots alone")
         return value
 
     def text_or_list(self, key: str) -> str | tuple[str, ...]:
@@ -91,7 +99,7 @@ class Table:
         """One number for each channel."""
         value = self._value(key, default, "a list of three numbers")
         if not isinstance(value, (list, tuple)) or len(value) != _CHANNELS or not all(map(_is_number, value)):
-            raise self.wrong(key, "has to be a list of three numbers")
+            raise self.wrong(key, f"has to be a list of three numbers, {_LARGEST:g} at most")
         first, second, third = value
         return float(first), float(second), float(third)
 
@@ -104,4 +112,4 @@ class Table:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LARGEST

@@ -4,7 +4,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def read_card(folder: Path) -> ModelCard:
         classes=_classes(table, folder, files),
         decoding=_decoding(table, family),
         threshold=table.number("threshold", DEFAULT_THRESHOLD, low=0.0, high=1.0),
-        accuracy=table.table("accuracy", {}).everything(),
+        accuracy=table.table("accuracy", {}).notes(),
         sha256=_sha256(raw),
     )
     table.end()
@@ -134,8 +134,8 @@ def _sha256(raw: Mapping[str, Any]) -> str:
 def _files(table: Table) -> dict[str, str]:
     files = {name: table.text(name) for name in table.keys()}  # noqa: SIM118 a table is no dictionary
     for name, sha256 in files.items():
-        if Path(name).name != name or name in {"", ".", ".."}:
-            raise table.wrong(name, "has to be the name of a file in the same folder")
+        if Path(name).name != name or name in {"", ".", ".."} or not name.isprintable():
+            raise table.wrong(ascii(name)[1:-1], "has to be the name of a file in the same folder")
         if len(sha256) != _SHA256_DIGITS or set(sha256) - set("0123456789abcdef"):
             raise table.wrong(name, "has to be the file's SHA-256: 64 hexadecimal digits in lower case")
     return files
@@ -143,6 +143,8 @@ def _files(table: Table) -> dict[str, str]:
 
 def _input(table: Table) -> InputSpec:
     edge = table.integer("edge", 0, low=1, high=_MAX_EDGE_PX)
+    if edge and {"width", "height"} & set(table.keys()):
+        raise table.wrong("edge", "stands beside width or height: keep edge for a square, or both of them")
     size_wh = (edge, edge) if edge else tuple(table.integer(key, None, 1, _MAX_EDGE_PX) for key in ("width", "height"))
     spec = InputSpec(
         size_wh=(size_wh[0], size_wh[1]),
@@ -177,9 +179,10 @@ def _decoding(table: Table, family: str) -> Any:
         if values:
             raise table.wrong("decoding", f"has to be left out: a checkpoint of {family} carries its own")
         return None
+    unknown = sorted(set(values) - {field.name for field in fields(make)})
+    if unknown:
+        raise table.wrong(f"decoding.{unknown[0]}", f"is not known to {family}: remove it, or correct its spelling")
     try:
         return make(**values)
-    except TypeError as error:
-        raise table.wrong("decoding", f"has keys that the family {family} does not know: {error}") from error
     except ValueError as error:
         raise table.wrong("decoding", f"cannot be used: {error}") from error

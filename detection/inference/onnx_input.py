@@ -17,6 +17,7 @@ from detection.inference.cards import InputSpec, ModelCard
 from detection.inference.convert.graph import IMAGE_INPUT
 from detection.inference.errors import CheckpointError
 from detection.inference.files import replace_file
+from detection.inference.onnx_weights import load_onnx
 
 WRAPPER_VERSION = 1
 """Goes up with every change of what is put in front; part of the file's name in the cache."""
@@ -29,11 +30,7 @@ _SIZE_INPUTS = ("orig_target_sizes", "orig_size", "target_sizes")
 def wrapped_onnx(card: ModelCard, cache_dir: Path) -> Path:
     """The graph of a card's .onnx file behind an input of bytes; see `keep_wrapped`."""
     path = card.only_file(".onnx")
-    try:
-        model = onnx.load(path)
-    except Exception as error:  # protobuf's errors have no common base that onnx tells of
-        raise CheckpointError(f"{path} is no ONNX model: {error}") from error
-    return keep_wrapped(model, path, card, cache_dir)
+    return keep_wrapped(load_onnx(path, card.files), path, card, cache_dir)
 
 
 def keep_wrapped(model: onnx.ModelProto, path: Path, card: ModelCard, cache_dir: Path) -> Path:

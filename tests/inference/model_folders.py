@@ -35,7 +35,7 @@ def constant_network(outputs: Mapping[str, NDArray[np.float32]]) -> bytes:
 
 
 def network_for_black_alone(output: NDArray[np.float32]) -> bytes:
-    """Like `constant_network`, but with numbers that are not finite unless the photo is black: half precision overflows."""
+    """Like `constant_network`, but nothing is finite unless the photo is black: half precision may overflow so."""
     model = onnx.load_from_string(constant_network({"output": output}))
     del model.graph.node[1]
     model.graph.initializer.append(numpy_helper.from_array(np.full((), -1, np.float32), "minus"))
@@ -77,7 +77,13 @@ def write_model(folder: Path, network: bytes, card: Mapping[str, Any] | None = N
     """A folder with the network, and a card of `nanodet_plus` with two classes; `card` replaces its keys."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "net.onnx").write_bytes(network)
-    keys: dict[str, Any] = {
+    write_card(folder, card_of(folder, {"net.onnx": hashlib.sha256(network).hexdigest()}) | dict(card or {}))
+    return folder
+
+
+def card_of(folder: Path, files: Mapping[str, str]) -> dict[str, Any]:
+    """The keys of a card of `nanodet_plus` with two classes, for these files and their hashes."""
+    return {
         "name": folder.name,
         "title": "A network of a few nodes",
         "version": "1.0",
@@ -85,12 +91,10 @@ def write_model(folder: Path, network: bytes, card: Mapping[str, Any] | None = N
         "licence": "MIT",
         "source": "the tests",
         "classes": ["dark", "light"],
-        "files": {"net.onnx": hashlib.sha256(network).hexdigest()},
+        "files": dict(files),
         "input": {"edge": EDGE},
         "decoding": {"strides": [8], "bins": 4},
     }
-    write_card(folder, keys | dict(card or {}))
-    return folder
 
 
 def write_card(folder: Path, keys: Mapping[str, Any]) -> None:

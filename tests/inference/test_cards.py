@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
@@ -17,7 +18,15 @@ from detection.inference.errors import CheckpointError
 from detection.inference.model_files import ModelSource, classes_of, open_model
 from detection.inference.onnx_input import wrap
 from tests import photos
-from tests.inference.model_folders import EDGE, constant_network, echo_network, nanodet_outputs, write_model
+from tests.inference.model_folders import (
+    EDGE,
+    card_of,
+    constant_network,
+    echo_network,
+    nanodet_outputs,
+    write_card,
+    write_model,
+)
 from tests.inference.paths import EMBEDDED_PREFIX, REPOSITORY
 
 NETWORK = constant_network(nanodet_outputs(1))
@@ -73,9 +82,22 @@ CARDS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "key in decoding": (
         {"decoding": {"stride": [8]}},
-        "`decoding` has keys that the family",
+        "`decoding.stride` is not known to nanodet_plus",
     ),
     "number in decoding": ({"decoding": {"bins": 1}}, "`decoding` cannot be used: bins"),
+    "one stride": ({"decoding": {"strides": 8}}, "`decoding` cannot be used: strides has to be a list"),
+    "endless stride": ({"decoding": {"strides": [10**30]}}, "`decoding` cannot be used: strides has to be a list"),
+    "endless mean": (
+        {"input": {"edge": 32, "mean": [10**400, 0, 0]}},
+        "`input.mean` has to be a list of three numbers",
+    ),
+    "edge and width": ({"input": {"edge": 32, "width": 32}}, "`input.edge` stands beside width or height"),
+    "name of dots": ({"name": ".."}, "`name` has to be of letters.* not of dots alone"),
+    "file of no name": ({"files": {"a\\u0000.onnx": "0" * 64}}, "has to be the name of a file"),
+    "accuracy beyond all": (
+        {"accuracy": {"coco_ap": 35.1}},
+        "`accuracy.coco_ap` has to be a text or a number from 0 to 1",
+    ),
     "decoding of a checkpoint": ({"family": "mxnet_ssd"}, "`decoding` has to be left out"),
 }
 
@@ -120,6 +142,40 @@ def test_files_that_do_not_fit_the_card_are_told(case: str, tmp_path: Path) -> N
 def test_a_file_that_is_no_onnx_is_told(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "net", b"no network")
     with pytest.raises(CheckpointError, match="is no ONNX model"):
+        open_model(ModelSource(folder), tmp_path / "cache")
+
+
+def external(folder: Path) -> tuple[Path, str, str]:
+    """A model whose weights are in weights.bin, and the hashes of both files."""
+    write_model(folder, NETWORK)
+    path = folder / "net.onnx"
+    model = onnx.load(path)
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    sha256 = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("net.onnx", "weights.bin")]
+    return folder, sha256[0], sha256[1]
+
+
+def test_weights_beside_the_network_have_to_be_listed(tmp_path: Path) -> None:
+    folder, network, weights = external(tmp_path / "net")
+    write_card(folder, card_of(folder, {"net.onnx": network}))
+    with pytest.raises(CheckpointError, match=r"has weights in weights\.bin, which \[files\] does not list"):
+        open_model(ModelSource(folder), tmp_path / "cache")
+    write_card(folder, card_of(folder, {"net.onnx": network, "weights.bin": weights}))
+    opened = open_model(ModelSource(folder), tmp_path / "cache")
+    assert not any(each.external_data for each in onnx.load(opened.onnx_path).graph.initializer)
+    (folder / "weights.bin").write_bytes(b"\0" + (folder / "weights.bin").read_bytes()[1:] + b"\0")
+    with pytest.raises(CheckpointError, match=r"weights\.bin has the SHA-256"):
+        open_model(ModelSource(folder), tmp_path / "cache")
+
+
+def test_weights_from_outside_of_the_folder_are_refused(tmp_path: Path) -> None:
+    folder, *_ = external(tmp_path / "net")
+    model = onnx.load(folder / "net.onnx", load_external_data=False)
+    for tensor in model.graph.initializer:
+        tensor.external_data[0].value = "../../etc/passwd"
+    (folder / "net.onnx").write_bytes(model.SerializeToString())
+    write_card(folder, card_of(folder, {"net.onnx": hashlib.sha256(model.SerializeToString()).hexdigest()}))
+    with pytest.raises(CheckpointError, match=r"has weights in \.\./\.\./etc/passwd"):
         open_model(ModelSource(folder), tmp_path / "cache")
 
 

@@ -17,6 +17,7 @@ from detection.inference.types import Detections, FloatArray, IntArray
 # So many boxes enter the suppression, the most probable first: it compares each with each.
 MAX_CANDIDATES = 1000
 _HALF_PRECISION = 0.01
+_MAX_STRIDE = 4096
 # How far rounding a probability to a float32 can move its logit, where that is not above 1 - 1e-6.
 _ROUNDING = 0.1
 
@@ -33,7 +34,7 @@ class Family:
 
     decode: Callable[[Outputs, Network, float], Detections]
     check: Callable[[Outputs, Network], None]
-    decoding: Callable[..., Any] | None = None
+    decoding: type[Any] | None = None
 
 
 def sigmoid(logits: FloatArray) -> FloatArray:
@@ -154,9 +155,13 @@ def describe(shapes: dict[str, tuple[int, ...]]) -> str:
 
 
 def require_strides(strides: tuple[int, ...]) -> None:
-    """Raises ValueError unless there are strides, whole and positive."""
-    if not strides or not all(isinstance(stride, int) and stride > 0 for stride in strides):
-        raise ValueError("strides has to be a list of positive whole numbers")
+    """Raises ValueError unless there are strides, whole, positive and within the largest input."""
+    if not isinstance(strides, tuple) or not strides or not all(map(_is_stride, strides)):
+        raise ValueError(f"strides has to be a list of whole numbers from 1 to {_MAX_STRIDE}")
+
+
+def _is_stride(stride: object) -> bool:
+    return type(stride) is int and 1 <= stride <= _MAX_STRIDE
 
 
 def require_share(name: str, value: object) -> None:
