@@ -23,8 +23,8 @@ def load_onnx(path: Path, listed: Collection[str]) -> onnx.ModelProto:
     missing = sorted(elsewhere - set(listed))
     if missing:
         raise CheckpointError(
-            f"{path} has weights in {missing[0]}, which [files] does not list. Put that file beside it and list it, with "
-            "its SHA-256, or export with all weights in one file."
+            f"{path} has weights in {missing[0]}, which [files] does not list. Put it beside it and list it with its "
+            "SHA-256, or export with all weights in one file."
         )
     try:
         load_external_data_for_model(model, str(path.parent))
