@@ -15,12 +15,8 @@ def load_onnx(path: Path, listed: Collection[str]) -> onnx.ModelProto:
     listed: the names of the files in the same folder that weights may come from, whose hashes were verified. Raises
     CheckpointError for what is no model, and for weights from any other file: those could change without a trace.
     """
-    try:
-        model = onnx.load(path, load_external_data=False)
-        elsewhere = {ExternalDataInfo(tensor).location for tensor in _tensors(model) if uses_external_data(tensor)}
-    except Exception as error:  # protobuf's errors have no common base that onnx tells of
-        raise CheckpointError(f"{path} is no ONNX model: {error}") from error
-    missing = sorted(elsewhere - set(listed))
+    model = read_onnx(path)
+    missing = sorted(external_files(model) - set(listed))
     if missing:
         raise CheckpointError(
             f"{path} has weights in {missing[0]}, which [files] does not list. Put it beside it and list it with its "
@@ -31,6 +27,19 @@ def load_onnx(path: Path, listed: Collection[str]) -> onnx.ModelProto:
     except (OSError, ValueError, onnx.checker.ValidationError) as error:
         raise CheckpointError(f"{path} does not find its weights: {error}") from error
     return model
+
+
+def read_onnx(path: Path) -> onnx.ModelProto:
+    """A model without the weights that lie elsewhere. Raises CheckpointError for what is none."""
+    try:
+        return onnx.load(path, load_external_data=False)
+    except Exception as error:  # protobuf's errors have no common base that onnx tells of
+        raise CheckpointError(f"{path} is no ONNX model: {error}") from error
+
+
+def external_files(model: onnx.ModelProto) -> set[str]:
+    """The names of the files that a model has weights in, as it says them."""
+    return {ExternalDataInfo(tensor).location for tensor in _tensors(model) if uses_external_data(tensor)}
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

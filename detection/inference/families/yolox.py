@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from detection.inference.engines.base import Outputs
+from detection.inference.errors import CheckpointError
 from detection.inference.families.base import (
     MAX_CANDIDATES,
     Family,
@@ -69,7 +70,15 @@ def check(outputs: Outputs, network: Network) -> None:
     only_output(outputs, network)
     count = len(_cells(network.size_wh, network.decoding.strides)[1])
     require_outputs(outputs, network, {next(iter(outputs)): (count, _CLASSES + len(network.classes))})
-    require_probabilities(only_output(outputs, network)[:, _BOX:], network)
+    cells = only_output(outputs, network)
+    require_probabilities(cells[:, _BOX:], network)
+    # Centres in pixels spread over the whole input; offsets from a cell are a few at most.
+    looks_decoded = bool(cells[:, :2].max() > network.edge / 2)
+    if looks_decoded is not network.decoding.decoded:
+        raise CheckpointError(
+            f"{network.name} answers with {'pixels' if looks_decoded else 'offsets from cells'} for boxes. Set "
+            f"`decoded = {str(looks_decoded).lower()}` under [decoding] in its model card."
+        )
 
 
 def _cells(size_wh: tuple[int, int], strides: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:

@@ -39,7 +39,9 @@ def test_an_export_with_its_decoding_gives_the_same() -> None:
     for values, (column, row, stride) in zip(rows, reference.cells(size_wh, STRIDES), strict=True):
         values[:2] = (values[0] + column) * stride, (values[1] + row) * stride
         values[2:4] = np.exp(values[2:4]) * stride
-    decoded = decode({"output": rows}, network_of("yolox", YoloxDecoding(STRIDES, decoded=True), size_wh), 0.2)
+    network = network_of("yolox", YoloxDecoding(STRIDES, decoded=True), size_wh)
+    check({"output": rows}, network)
+    decoded = decode({"output": rows}, network, 0.2)
     np.testing.assert_allclose(decoded.boxes_xyxy_unit, raw.boxes_xyxy_unit, atol=1e-5)
     assert decoded.class_ids.tolist() == raw.class_ids.tolist()
 
@@ -55,6 +57,16 @@ def test_a_box_that_overflows_covers_the_photo() -> None:
 def test_other_outputs_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(CheckpointError, match=r"small has the outputs output .* has output \(84, 8\)"):
         check({"output": np.zeros(shape, np.float32)}, network_of("yolox", YoloxDecoding(STRIDES)))
+
+
+@pytest.mark.parametrize(
+    ("decoded", "sentence"), [(True, "offsets from cells .* = false"), (False, "pixels .* = true")]
+)
+def test_the_other_kind_of_export_is_refused(decoded: bool, sentence: str) -> None:
+    rows = random_rows((64, 64), 6)
+    rows[:, :4] *= 1 if decoded else 64
+    with pytest.raises(CheckpointError, match=sentence):
+        check({"output": rows}, network_of("yolox", YoloxDecoding(STRIDES, decoded)))
 
 
 def test_logits_are_refused() -> None:

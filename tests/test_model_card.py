@@ -1,0 +1,175 @@
+"""`manage.py model_card`: a card from what an exporter writes, good enough for `manage.py model add`."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from onnx import TensorProto, helper, numpy_helper
+
+from detection import serving
+from detection.inference.card_drafts import EXPORTERS
+from detection.inference.cards import ModelCard, read_card
+from detection.inference.detector import DetectorOptions, load_detector
+from detection.inference.engines.base import EngineOptions
+from detection.inference.model_files import ModelSource
+from tests import photos
+
+EDGE = 64
+NAMES = ("cat", "dog", "bird")
+ULTRALYTICS = {"author": "Ultralytics", "task": "detect", "names": str(dict(enumerate(NAMES)))}
+
+
+def export(
+    folder: Path, photo: str, outputs: Mapping[str, Any], *, metadata: Mapping[str, str] | None = None, edge: int = EDGE
+) -> Path:
+    """A file with these names and constant outputs, each (1, ...); `orig_target_sizes` as well for decoded objects."""
+    nodes = [
+        helper.make_node("ReduceMean", [photo], ["mean"], axes=[0, 1, 2, 3], keepdims=0),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+    ]
+    weights = [numpy_helper.from_array(np.zeros((), np.float32), "zero")]
+    infos = []
+    for name, array in outputs.items():
+        kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+        weights.append(numpy_helper.from_array(array[None], f"{name}_is"))
+        nodes.append(helper.make_node("Cast", ["nothing"], [f"{name}_nothing"], to=kind))
+        nodes.append(helper.make_node("Add", [f"{name}_is", f"{name}_nothing"], [name]))
+        infos.append(helper.make_tensor_value_info(name, kind, (1, *array.shape)))
+    inputs = [helper.make_tensor_value_info(photo, TensorProto.FLOAT, ("N", 3, edge or "h", edge or "w"))]
+    model = helper.make_model(
+        helper.make_graph(nodes, "constant", inputs, infos, weights),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    helper.set_model_props(model, dict(metadata or {}))
+    folder.mkdir(parents=True)
+    onnx.save(model, folder / "net.onnx")
+    return folder
+
+
+def rows(count: int, *values: float) -> Any:
+    """`count` rows of zeros, of which the first has these values."""
+    array = np.zeros((count, len(values)), np.float32)
+    array[0] = values
+    return array
+
+
+def queries(columns: int) -> Any:
+    """Logits (4, columns) of objects that are not there, but for one."""
+    logits = np.full((4, columns), -9, np.float32)
+    logits[0, columns // 2] = 3
+    return logits
+
+
+BOXES = rows(4, 0.5, 0.5, 0.2, 0.2)
+NANODET = np.full((85, 3 + 32), 0.01, np.float32)
+YOLOX_CELLS = 84
+CASES: dict[str, tuple[str, dict[str, Any], dict[str, str], str]] = {
+    "ultralytics": ("images", {"output0": rows(84, 32, 32, 8, 8, 0, 0.9, 0).T.copy()}, ULTRALYTICS, "ultralytics"),
+    "ultralytics, end to end": ("images", {"output0": rows(300, 8, 8, 32, 32, 0.9, 1)}, ULTRALYTICS, "ultralytics"),
+    "yolox": ("images", {"output": rows(YOLOX_CELLS, 0, 0, 1, 1, 0.9, 0, 0.9, 0)}, {}, "yolox"),
+    "nanodet": ("data", {"output": NANODET}, {}, "nanodet_plus"),
+    "rtdetr": (
+        "images",
+        {"labels": np.array([1, 0, 0, 2]), "boxes": BOXES * EDGE, "scores": np.array([0.9, 0, 0, 0], np.float32)},
+        {},
+        "detr",
+    ),
+    "rfdetr": ("input", {"dets": BOXES, "labels": queries(4)}, {}, "detr"),
+    "transformers": ("pixel_values", {"logits": queries(3), "pred_boxes": BOXES}, {}, "detr"),
+}
+
+
+def card(folder: Path, *arguments: str) -> ModelCard:
+    call_command("model_card", str(folder), *arguments, stdout=io.StringIO())
+    return read_card(folder)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_export_gets_a_card_with_which_it_serves(case: str, tmp_path: Path) -> None:
+    photo, outputs, metadata, family = CASES[case]
+    folder = export(tmp_path / "net", photo, outputs, metadata=metadata)
+    if not metadata:
+        (folder / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")
+    drafted = card(folder, "--licence", "MIT", "--model-version", "3")
+    assert (drafted.family, drafted.classes, drafted.input.size_wh) == (family, NAMES, (EDGE, EDGE))
+    assert (drafted.name, drafted.version, drafted.licence, drafted.source) == ("net", "3", "MIT", "unknown")
+    drafted.verify_files()
+    detector = load_detector(DetectorOptions(ModelSource(folder), tmp_path / "cache", EngineOptions("onnxruntime")))
+    detector.try_on(photos.encode(photos.noise((80, 60)), "PNG"))
+    detector.close()
+
+
+def test_every_exporter_has_a_case() -> None:
+    assert {case.split(",")[0] for case in CASES} == set(EXPORTERS)
+
+
+@pytest.mark.parametrize(
+    ("columns", "classes", "class_ids"),
+    [
+        pytest.param(3, 3, (), id="as many"),
+        pytest.param(4, 3, (0, 1, 2), id="and one for nothing"),
+        pytest.param(91, 80, (1, 2, 3), id="COCO's numbers"),
+    ],
+)
+def test_the_columns_of_rf_detr_find_their_classes(
+    columns: int, classes: int, class_ids: tuple[int, ...], tmp_path: Path
+) -> None:
+    folder = export(tmp_path / "net", "input", {"dets": BOXES, "labels": queries(columns)})
+    (folder / "classes.txt").write_text("\n".join(f"class {each}" for each in range(classes)), encoding="utf-8")
+    found = card(folder).decoding.class_ids
+    assert found[:3] == class_ids
+    assert len(found) == (classes if class_ids else 0)
+    assert max(found, default=0) == (90 if classes == 80 else len(class_ids) and 2)
+
+
+def test_a_free_size_and_an_unknown_exporter_are_asked_for(tmp_path: Path) -> None:
+    folder = export(tmp_path / "net", "picture", {"output0": rows(84, 0, 0, 1, 1, 0, 0.9, 0).T.copy()}, edge=0)
+    (folder / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")
+    with pytest.raises(CommandError, match=r"input is picture.*output0 .*Name it by --exporter, one of ultralytics"):
+        card(folder)
+    with pytest.raises(CommandError, match="photos of any size"):
+        card(folder, "--exporter", "ultralytics")
+    assert not (folder / "model.toml").exists()
+    assert card(folder, "--exporter", "ultralytics", "--size", "96x64").input.size_wh == (96, 64)
+    with pytest.raises(CommandError, match="is there already"):
+        card(folder, "--exporter", "ultralytics", "--size", "64")
+    assert card(folder, "--exporter", "ultralytics", "--size", "64", "--force").input.size_wh == (64, 64)
+    with pytest.raises(CommandError, match="give it as 640"):
+        card(folder, "--size", "large", "--force")
+
+
+def test_what_cannot_be_described_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"has 0 files \*\.onnx"):
+        card(tmp_path)
+    plain = export(tmp_path / "plain", "input", {"dets": BOXES, "labels": queries(9)})
+    with pytest.raises(CommandError, match="does not say its classes"):
+        card(plain)
+    (plain / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")
+    with pytest.raises(CommandError, match="tells 9 classes apart, and 3 are named"):
+        card(plain)
+    masks = export(
+        tmp_path / "masks", "images", {"output0": rows(9, *[0] * 39)}, metadata={**ULTRALYTICS, "task": "segment"}
+    )
+    with pytest.raises(CommandError, match="for the task segment"):
+        card(masks)
+    (plain / "net.onnx").write_bytes(b"none")
+    with pytest.raises(CommandError, match="is no ONNX model"):
+        card(plain)
+
+
+@pytest.mark.django_db
+def test_two_commands_lead_from_an_export_to_a_version(tmp_path: Path, limits: Any) -> None:
+    limits(data_dir=tmp_path / "data")
+    folder = export(tmp_path / "net", *CASES["ultralytics"][:2], metadata=ULTRALYTICS)
+    card(folder)
+    out = io.StringIO()
+    call_command("model", "add", str(folder), stdout=out)
+    serving.stop()
+    assert "Added net@1.0" in out.getvalue()
