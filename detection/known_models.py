@@ -1,38 +1,65 @@
 """What is known of models without loading them: from memory where they are loaded, else from their files."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from django.db import Error
 from django.db.models import QuerySet
 
-from detection import serving
+from detection import model_versions, serving
 from detection.conf import BASE_DIR
-from detection.inference.cards import has_card, read_card
+from detection.inference.cards import ModelCard, has_card, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.model_files import ModelSource, card_threshold, classes_of, name_and_version
 from detection.models import Detection
 from detection.resident_models import model_folder
 
+logger = logging.getLogger(__name__)
+
 _Model = tuple[str, str]
 
 
-def find_model(reference: str) -> ModelSource:
-    """Where a model is: the name of the one that is configured, or of a folder with a card (NAME, or NAME@VERSION).
+def default_source() -> ModelSource:
+    """Where the model is that answers by default: the active version, else MODEL_PREFIX's.
 
-    Folders are looked for in DATA_DIR/models and in `models`. Raises CheckpointError.
+    Where the database cannot tell (it is gone, or has no tables yet) MODEL_PREFIX's too, and the log says so. Raises
+    CheckpointError when the active version is not there as it was added.
     """
-    configured = serving.model_source(serving.config())
-    name, version = name_and_version(configured)
-    if reference in {name, f"{name}@{version}"}:
-        return configured
-    folders = {folder.name: folder for folder in _folders()}
-    if reference not in folders:
-        known = ", ".join(dict.fromkeys([name, *folders]))
-        raise CheckpointError(
-            f"There is no model {reference}. Use one of {known}, or add it with `manage.py model add`."
+    configured = serving.configured_source(serving.config())
+    try:
+        row = model_versions.active()
+    except Error as error:
+        logger.warning(
+            "Whether a version of a model is active is not known, so MODEL_PREFIX's is used. Run `manage.py migrate` "
+            "if the database is new, else look at it: %s",
+            error,
         )
-    return ModelSource(folders[reference])
+        return configured
+    if row is None:
+        return configured
+    try:
+        return model_versions.source_of(row)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{row} is active, and cannot be used here: {error} Or let another version answer with "
+            "`manage.py model activate`."
+        ) from error
+
+
+def find_model(reference: str) -> ModelSource:
+    """Where a model is: NAME or NAME@VERSION of its card, or the name of its folder.
+
+    NAME is the one that answers by default, if that is called so (as for `?model=`), else MODEL_PREFIX's, else that of
+    the folder NAME in DATA_DIR/models or `models`. Raises CheckpointError.
+    """
+    known = _references()
+    if reference not in known:
+        raise CheckpointError(
+            f"There is no model {reference}. Use one of {', '.join(known)}, or add it with `manage.py model add`."
+        )
+    return known[reference]
 
 
 def require_model(name: str) -> None:
@@ -59,6 +86,12 @@ def default_model() -> tuple[str, str]:
     return name_and_version(_source("")) if found is None else (found.name, found.version)
 
 
+def full_name(source: ModelSource) -> str:
+    """As `Network.full_name`, without loading the model. Raises CheckpointError."""
+    name, version = name_and_version(source)
+    return f"{name}@{version}" if version else name
+
+
 def model_classes() -> tuple[str, ...]:
     """The classes of the model that answers by default, in its order. Raises CheckpointError."""
     found = serving.active_model()
@@ -69,7 +102,7 @@ def classes_of_models(detections: QuerySet[Detection]) -> tuple[str, ...]:
     """The classes of all models that made these detections, each once, in the order of the models.
 
     The model that answers by default comes first, the others by name and version; it alone where there is no detection.
-    A model whose files are gone adds nothing. Raises CheckpointError when the configured model cannot be read.
+    A model whose files are gone adds nothing. Raises CheckpointError when the default one cannot be read.
     """
     chosen = detections.order_by()
     made_by = {
@@ -100,16 +133,43 @@ def models_in_history() -> list[_Model]:
 
 def _source(name: str) -> ModelSource:
     config = serving.config()
-    return ModelSource(model_folder(config, name)) if name else serving.model_source(config)
+    return ModelSource(model_folder(config, name)) if name else default_source()
+
+
+def _references() -> dict[str, ModelSource]:
+    """What each name means; the first that claims it has it."""
+    found: dict[str, ModelSource] = {}
+    for source in _named():
+        found.setdefault(name_and_version(source)[0], source)
+        found.setdefault(full_name(source), source)
+    # What is in DATA_DIR comes before what is embedded.
+    for folder in reversed(list(_folders())):
+        found.setdefault(folder.name, ModelSource(folder))
+    for card in _cards():
+        found.setdefault(f"{card.name}@{card.version}", ModelSource(card.folder))
+    return found
+
+
+def _named() -> Iterator[ModelSource]:
+    """The default one and MODEL_PREFIX's. An active version that is not here is no reason to find nothing else."""
+    with suppress(CheckpointError):
+        yield default_source()
+    yield serving.configured_source(serving.config())
 
 
 def _installed() -> Iterator[tuple[_Model, tuple[str, ...]]]:
-    """Name and version of every model with a readable card, and its classes."""
+    """Name and version of every model that can be read, and its classes."""
+    with suppress(CheckpointError):
+        configured = serving.configured_source(serving.config())
+        yield name_and_version(configured), classes_of(configured)
+    yield from (((card.name, card.version), card.classes) for card in _cards())
+
+
+def _cards() -> Iterator[ModelCard]:
     for folder in _folders():
-        # Whoever wants to use such a model is told; here its detections keep the names that they have.
+        # Whoever wants to use a model whose card cannot be read is told; its detections keep the names that they have.
         with suppress(CheckpointError):
-            card = read_card(folder)
-            yield (card.name, card.version), card.classes
+            yield read_card(folder)
 
 
 def _folders() -> Iterator[Path]:

@@ -49,7 +49,7 @@ class Follower:
 
     def once(self) -> None:
         """Look at the database, and change the model if another one is active. Logs why when that fails."""
-        row = ModelVersion.objects.filter(is_active=True).first()
+        row = model_versions.active()
         if row is None or (row.pk, row.activated_at) == self._seen:
             return
         self._seen = (row.pk, row.activated_at)

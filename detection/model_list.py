@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from detection import serving
+from detection import known_models, serving
 from detection.errors import UnknownModelError
 from detection.inference.cards import read_card
 from detection.inference.errors import CheckpointError
@@ -25,8 +25,7 @@ def models() -> list[dict[str, Any]]:
 
 def choices() -> list[str]:
     """The names that people can choose among, the default one first; none where there is nothing to choose."""
-    active = serving.active_model()
-    default = serving.model_source(serving.config()).location.name if active is None else active.name
+    default, _ = known_models.default_model()
     others = [name for name in serving.config().models if name != default]
     return [default, *others] if others else []
 

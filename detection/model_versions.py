@@ -57,6 +57,11 @@ def find(reference: str) -> ModelVersion:
     return found
 
 
+def active() -> ModelVersion | None:
+    """The version that answers by default; None where MODEL_PREFIX's model does. Raises django.db.Error."""
+    return ModelVersion.objects.filter(is_active=True).first()
+
+
 def activate(row: ModelVersion) -> None:
     """Try a version here and let it be the active one: every server changes to it within seconds.
 
@@ -84,8 +89,7 @@ def remove(row: ModelVersion) -> None:
 
 def load(row: ModelVersion) -> Detector:
     """A version, loaded and tried on the sample photo. Raises CheckpointError and EngineError."""
-    _require_unchanged(row)
-    return load_tried(folder_of(row))
+    return load_tried(source_of(row).location)
 
 
 def load_tried(folder: Path) -> Detector:
@@ -103,6 +107,12 @@ def load_tried(folder: Path) -> Detector:
 def models_dir() -> Path:
     """Where versions are kept."""
     return serving.config().models_dir
+
+
+def source_of(row: ModelVersion) -> ModelSource:
+    """A version as it was added, without loading it. Raises CheckpointError when its card is gone or another one."""
+    _require_unchanged(row)
+    return ModelSource(folder_of(row))
 
 
 def folder_of(row: ModelVersion) -> Path:

@@ -29,13 +29,12 @@ class _Models:
     def loaded(self) -> Detector | None:
         return self._detector
 
-    def detector(self, queue_size: int | None = None) -> Detector:
+    def detector(self, options: DetectorOptions | None = None) -> Detector:
         """The detector, loaded by the first who asks. Servers ask before they accept requests."""
         if self._detector is None:
             with self._lock:
                 if self._detector is None:
-                    chosen = config() if queue_size is None else replace(config(), queue_size=queue_size)
-                    self._detector = self.owner.run(load_detector, detector_options(chosen))
+                    self._detector = self.owner.run(load_detector, options or detector_options(config()))
         return self._detector
 
     def resident(self, name: str) -> Detector | None:
@@ -81,15 +80,15 @@ def config() -> Config:
     return found
 
 
-def model_source(chosen: Config) -> ModelSource:
-    """Where the configured model is."""
+def configured_source(chosen: Config) -> ModelSource:
+    """Where the model of MODEL_PREFIX is, which answers by default while no version is active."""
     return ModelSource(chosen.model_prefix, chosen.model_epoch, chosen.model_edge)
 
 
 def detector_options(chosen: Config) -> DetectorOptions:
     """What the detector needs of the configuration."""
     return DetectorOptions(
-        source=model_source(chosen),
+        source=configured_source(chosen),
         cache_dir=chosen.cache_dir,
         engine=EngineOptions(
             engine=chosen.model_engine,
@@ -110,12 +109,15 @@ def detector_options(chosen: Config) -> DetectorOptions:
     )
 
 
-def start(queue_size: int | None = None) -> None:
+def start(queue_size: int | None = None, source: ModelSource | None = None) -> None:
     """Load and warm the model; a second call does nothing. Raises InferenceError.
 
     queue_size: how many photos may wait; None for QUEUE_SIZE, which is for callers who do not know of each other.
+    source: where the model is; None for MODEL_PREFIX's, with which a server begins, to change to the active version.
     """
-    _models.detector(queue_size)
+    chosen = config() if queue_size is None else replace(config(), queue_size=queue_size)
+    options = detector_options(chosen)
+    _models.detector(options if source is None else replace(options, source=source))
 
 
 def model(name: str) -> Detector:

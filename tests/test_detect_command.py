@@ -29,6 +29,8 @@ from tests.builders import stored_rows
 from tests.serving import server_environment
 
 BASE = Path(__file__).resolve().parent.parent
+# The active version is asked for.
+pytestmark = pytest.mark.django_db
 _FILE_OF_EACH = "SELECT d.uuid, p.file FROM detection_detection d JOIN detection_photo p ON p.id = d.photo_id"
 Lines = list[dict[str, Any]]
 

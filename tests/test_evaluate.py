@@ -21,6 +21,8 @@ from detection.inference.types import ImageArray
 from tests.checkpoints import EMBEDDED_PREFIX, REPOSITORY
 from tests.evaluation.builders import write_coco, write_voc
 
+# The active version is asked for.
+pytestmark = pytest.mark.django_db
 ANNOTATED = REPOSITORY.parent / "shared" / "annotated"
 
 

@@ -18,6 +18,8 @@ from detection.conf import BASE_DIR, Config
 from detection.inference.engines.openvino_package import ov
 from tests import photos
 
+# The active version is asked for.
+pytestmark = pytest.mark.django_db
 NAME = "mobilenet_ssd_voc"
 NANODET = BASE_DIR / "models" / "nanodet_plus_m"
 

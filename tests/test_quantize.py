@@ -16,6 +16,8 @@ from detection.management.commands.quantize import find_photos
 from tests import photos
 from tests.checkpoints import EMBEDDED_PREFIX, write_tiny_ssd
 
+# The active version is asked for.
+pytestmark = pytest.mark.django_db
 EDGE = 32
 
 

@@ -32,6 +32,7 @@ class Run:
     """What all answers of one output have in common.
 
     uuid: of the run; the ids of its detections are made from it, so that none is recorded twice. begun_at: in ISO 8601.
+    model_version: "" where no card gives one.
     """
 
     uuid: uuid.UUID
@@ -40,6 +41,17 @@ class Run:
     model_name: str
     model_sha256: str
     begun_at: str
+    model_version: str = ""
+
+    @property
+    def model(self) -> str:
+        """name@version; the name alone where there is no version."""
+        return f"{self.model_name}@{self.model_version}" if self.model_version else self.model_name
+
+    @property
+    def model_and_hash(self) -> str:
+        """For people, who know it by its name; two of one name differ in the hash."""
+        return f"{self.model_sha256} ({self.model})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +103,15 @@ def _stopped(places: Places, wanted: Run, written: bytes) -> Run:
         raise JournalError(
             f"{places.journal} is damaged. Remove it and {places.records} to begin from the start."
         ) from error
-    for name, said in (("format", "format"), ("threshold", "threshold"), ("model_sha256", "model")):
+    for name, said, shown in (
+        ("format", "format", "format"),
+        ("threshold", "threshold", "threshold"),
+        ("model_sha256", "model", "model_and_hash"),
+    ):
         if getattr(run, name) != getattr(wanted, name):
             raise JournalError(
-                f"{places.output} was begun with another {said}: {getattr(run, name)}, and now it is "
-                f"{getattr(wanted, name)}. Go on with the same, or remove {places.journal} and {places.records}."
+                f"{places.output} was begun with another {said}: {getattr(run, shown)}, and now it is "
+                f"{getattr(wanted, shown)}. Go on with the same, or remove {places.journal} and {places.records}."
             )
     return run
 

@@ -17,12 +17,14 @@ from detection.inference.hardware import usable_cores
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """One precision: what ran, how well, and how fast.
+    """One precision, or one model: what ran, how well, and how fast.
 
-    inference_ms: median of the network alone; with_decoding_ms: from the bytes of a photo to the network's outputs.
-    Boxes are left out: down to the probability that a curve needs there are many more of them than in service.
+    model: name@version. inference_ms: median of the network alone; with_decoding_ms: from the bytes of a photo to the
+    network's outputs. Boxes are left out: down to the probability that a curve needs there are many more of them than
+    in service.
     """
 
+    model: str
     precision: str
     model_sha256: str
     engine: str
@@ -46,7 +48,11 @@ def document(
             "photos": len(dataset.photos),
             "unknown_objects": dict(sorted(unknown.items())),
         },
-        "model": {"name": detector.network.name, "edge": detector.network.edge},
+        "model": {
+            "name": detector.network.name,
+            "version": detector.network.version,
+            "edge": detector.network.edge,
+        },
         "machine": {"processor": platform.machine(), "cores": usable_cores()},
         what: {name: asdict(each) for name, each in evaluated.items()},
     }

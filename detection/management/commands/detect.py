@@ -34,7 +34,8 @@ class Command(BaseCommand):
 
     help = (
         "Detect objects in many photos: files, folders with all below them, patterns, zip and tar archives; - reads "
-        "names from standard input, one a line. Stopped or killed, the same command with the same --output goes on."
+        "names from standard input, one a line. Stopped or killed, the same command with the same --output goes on. "
+        "The model is the one that a server answers with: the active version, else MODEL_PREFIX's."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -70,14 +71,23 @@ class Command(BaseCommand):
         output: Path | None = options["output"]
         output_format = chosen_format(output, options["format"])
         config = serving.config()
-        threshold = known_models.default_threshold() if options["threshold"] is None else options["threshold"]
-        wishes = Wishes(threshold, options["record"], options["annotated"])
         inputs = Inputs(tuple(options["paths"]), sys.stdin.buffer, config.max_body_bytes)
-        if wishes.record:
+        if options["record"]:
             call_command("migrate", interactive=False, verbosity=0)
-        serving.start(queue_size=_UNBOUNDED)
+        serving.start(queue_size=_UNBOUNDED, source=known_models.default_source())
         model = serving.model_info()
-        run = Run(uuid.uuid4(), output_format, threshold, model["name"], model["sha256"], timezone.now().isoformat())
+        threshold = model["threshold"] if options["threshold"] is None else options["threshold"]
+        wishes = Wishes(threshold, options["record"], options["annotated"])
+        run = Run(
+            uuid.uuid4(),
+            output_format,
+            threshold,
+            model["name"],
+            model["sha256"],
+            timezone.now().isoformat(),
+            model["version"],
+        )
+        self.stderr.write(f"Model: {run.model}", style_func=str)
         console = Console(stderr=True)
         if output is None:
             return answer_all(Task(inputs, wishes, run), Printed(self.stdout), console)

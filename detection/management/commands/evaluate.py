@@ -25,9 +25,9 @@ from detection.evaluation.runs import Run, run_all, unknown_objects
 from detection.evaluation.scores import curves, score
 from detection.inference.detector import Detector, DetectorOptions, load_detector
 from detection.inference.errors import InferenceError
-from detection.inference.model_files import open_model
+from detection.inference.model_files import ModelSource, open_model
 from detection.inference.precision import BASELINE, EngineMeasurements, Measurement, write_table
-from detection.known_models import find_model
+from detection.known_models import default_source, find_model
 
 _TABLE_WIDTH = 120
 
@@ -36,9 +36,9 @@ class Command(BaseCommand):
     """Exit code 0: measured; 1: a sentence on standard error says what to do."""
 
     help = (
-        "Measure the configured model, or several, on annotated photos: Pascal VOC's average precision (11 points and "
-        "all points, IoU 0.5), COCO's AP@[.5:.95], precision and recall at PROBABILITY_MORE (or the card's threshold), "
-        "and the time that a photo takes."
+        "Measure the model that a server answers with (the active version, else MODEL_PREFIX's), or several, on "
+        "annotated photos: Pascal VOC's average precision (11 points and all points, IoU 0.5), COCO's AP@[.5:.95], "
+        "precision and recall at PROBABILITY_MORE (or the card's threshold), and the time that a photo takes."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -86,8 +86,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _evaluate(self, dataset: Dataset, precisions: tuple[str, ...], options: Mapping[str, Any]) -> None:
+        contenders = _contenders(options["models"], precisions)
         with ExitStack() as stack:
-            detectors = _detectors(options["models"], precisions, stack)
+            detectors = {name: _load(each, stack) for name, each in contenders.items()}
             classes = {name: detector.network.classes for name, detector in detectors.items()}
             counted = _counted(options["classes"], classes)
             runs = _run_with_progress(detectors, dataset)
@@ -103,7 +104,8 @@ class Command(BaseCommand):
         if options["plots"]:
             _plot(options["plots"], runs, classes)
         if options["write_table"]:
-            self.stdout.write(f"MODEL_PRECISION=auto chooses by {_write_table(dataset, evaluated)} from now on.")
+            table = _write_table(contenders[BASELINE].source, dataset, evaluated)
+            self.stdout.write(f"MODEL_PRECISION=auto chooses by {table} from now on.")
 
     def _print(self, dataset: Dataset, evaluated: Mapping[str, Evaluated], left_out: str, what: str) -> None:
         first = next(iter(evaluated.values()))
@@ -114,7 +116,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{tables.get()}{first.scores.objects} objects in {len(dataset.photos)} photos of {dataset.name} "
             f"({dataset.style}); {left_out} were left out. "
-            f"{first.engine} on {first.device}."
+            f"{', '.join(dict.fromkeys(each.model for each in evaluated.values()))}: {first.engine} on {first.device}."
         )
 
 
@@ -153,14 +155,13 @@ def _left_out(unknown: int, options: Mapping[str, Any]) -> str:
     return f"{unknown} objects of classes that the model does not know"
 
 
-def _detectors(models: tuple[str, ...] | None, precisions: tuple[str, ...], stack: ExitStack) -> dict[str, Detector]:
-    """Each contender by its name: models in the configured precision, or the configured model in precisions."""
+def _contenders(models: tuple[str, ...] | None, precisions: tuple[str, ...]) -> dict[str, DetectorOptions]:
+    """Each by its name: models in the configured precision, or the default model in precisions."""
     options = serving.detector_options(serving.config())
     if models:
-        chosen = {name: replace(options, source=find_model(name)) for name in models}
-    else:
-        chosen = {name: replace(options, engine=replace(options.engine, precision=name)) for name in precisions}
-    return {name: _load(each, stack) for name, each in chosen.items()}
+        return {name: replace(options, source=find_model(name)) for name in models}
+    options = replace(options, source=default_source())
+    return {name: replace(options, engine=replace(options.engine, precision=name)) for name in precisions}
 
 
 def _load(options: DetectorOptions, stack: ExitStack) -> Detector:
@@ -178,6 +179,7 @@ def _run_with_progress(detectors: Mapping[str, Detector], dataset: Dataset) -> d
 
 def _scores(detector: Detector, run: Run) -> Evaluated:
     return Evaluated(
+        model=detector.network.full_name,
         precision=detector.engine.precision,
         model_sha256=detector.network.made_of_sha256,
         engine=detector.engine.name,
@@ -205,9 +207,8 @@ def _write(path: Path, content: str) -> None:
         raise CommandError(f"{path} cannot be written: {error.strerror}. Name another file.") from error
 
 
-def _write_table(dataset: Dataset, evaluated: Mapping[str, Evaluated]) -> Path:
-    config = serving.config()
-    network = open_model(serving.model_source(config), config.cache_dir)
+def _write_table(source: ModelSource, dataset: Dataset, evaluated: Mapping[str, Evaluated]) -> Path:
+    network = open_model(source, serving.config().cache_dir)
     base = evaluated[BASELINE]
     rows = {
         name: Measurement(model_sha256=each.model_sha256, coco_ap=each.scores.coco_ap, coco_ap50=each.scores.coco_ap50)

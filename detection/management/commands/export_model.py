@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from detection import serving
+from detection import known_models, serving
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.model_repository import SERVERS, has_free_batch, next_steps, write_repository
@@ -15,13 +15,19 @@ from detection.inference.quantized import quantized_network
 class Command(BaseCommand):
     """Exit code 0: the repository is written; 1: a sentence on standard error says what to do."""
 
-    help = "Write the configured model (or another one) as a model repository of Triton or OpenVINO Model Server."
+    help = (
+        "Write the model that a server answers with (the active version, else MODEL_PREFIX's), or another one, as a "
+        "model repository of Triton or OpenVINO Model Server."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("folder", type=Path, metavar="DIR", help="the repository; several models may share it")
         parser.add_argument("--for", dest="server", required=True, choices=SERVERS, help="who is to load it")
         parser.add_argument(
-            "--model", type=Path, metavar="FOLDER", help="a folder with a model card (default: MODEL_PREFIX)"
+            "--model",
+            type=Path,
+            metavar="FOLDER",
+            help="a folder with a model card (default: the active version, else MODEL_PREFIX's model)",
         )
         parser.add_argument("--int8", action="store_true", help="its int8 model (`manage.py quantize` makes it)")
         parser.add_argument("--replace", action="store_true", help="take the place of the model that is there")
@@ -30,8 +36,8 @@ class Command(BaseCommand):
         """Raises CommandError with a sentence."""
         config = serving.config()
         folder, server = options["folder"], options["server"]
-        source = serving.model_source(config) if options["model"] is None else ModelSource(options["model"])
         try:
+            source = known_models.default_source() if options["model"] is None else ModelSource(options["model"])
             network = open_model(source, config.cache_dir)
             if options["int8"]:
                 network = quantized_network(network)
@@ -42,4 +48,6 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{folder} cannot be written ({error.strerror}). Name another folder.") from error
         batch = "any number of photos" if free else "one photo"
-        self.stdout.write(f"Wrote {written}: {batch} in a request.\n{next_steps(network, folder, server)}")
+        self.stdout.write(
+            f"Wrote {network.full_name} to {written}: {batch} in a request.\n{next_steps(network, folder, server)}"
+        )

@@ -1,4 +1,4 @@
-"""`manage.py quantize`: makes the int8 model of the configured checkpoint, calibrated on photos."""
+"""`manage.py quantize`: makes the int8 model of the checkpoint that answers, calibrated on photos."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import track
 
-from detection import serving
+from detection import known_models, serving
 from detection.inference.errors import InferenceError
-from detection.inference.model_files import open_model
+from detection.inference.model_files import ModelSource, open_model
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
@@ -19,12 +19,14 @@ class Command(BaseCommand):
     """Exit code 0: the int8 model is beside the checkpoint; 1: a sentence on standard error says what to do."""
 
     help = (
-        "Make an int8 model of the configured checkpoint for MODEL_PRECISION=int8. Its ranges are measured on photos: "
-        "100 or more, such as the service will get; they need no annotations."
+        "Make an int8 model for MODEL_PRECISION=int8, beside the files of the model that a server answers with: the "
+        "active version, in DATA_DIR, else MODEL_PREFIX's. Its ranges are measured on photos: 100 or more, such as the "
+        "service will get; they need no annotations."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("photos", nargs="+", type=Path, metavar="PHOTOS", help="files, or folders with photos")
+        parser.add_argument("--model", type=Path, metavar="FOLDER", help="another model: a folder with a model card")
         parser.add_argument("--limit", type=int, metavar="N", help="use the first N photos")
         parser.add_argument(
             "--source", default="", help="where the photos come from, to be noted (default: the names of PHOTOS)"
@@ -40,12 +42,14 @@ class Command(BaseCommand):
         photos = _Photos(paths)
         source = options["source"] or ", ".join(path.name or str(path) for path in options["photos"])
         try:
-            network = open_model(serving.model_source(config), config.cache_dir)
+            chosen = known_models.default_source() if options["model"] is None else ModelSource(options["model"])
+            network = open_model(chosen, config.cache_dir)
             model = quantize(network, photos, max_pixels=config.max_pixels, source=source)
         except InferenceError as error:
             raise CommandError(f"{photos.current}: {error}" if photos.current else str(error)) from error
         self.stdout.write(
-            f"Calibrated on {len(paths)} photos: {model} ({model.stat().st_size / 1e6:.1f} MB).\n"
+            f"Calibrated on {len(paths)} photos, the int8 model of {network.full_name}: {model} "
+            f"({model.stat().st_size / 1e6:.1f} MB).\n"
             "MODEL_PRECISION=int8 uses it from the next start on. What it costs in accuracy:\n"
             "manage.py evaluate DATASET --compare f32,int8 --write-table (then MODEL_PRECISION=auto may use it too)."
         )

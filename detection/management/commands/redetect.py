@@ -57,6 +57,7 @@ class Command(BaseCommand):
         chosen = replace(serving.config(), queue_size=_UNBOUNDED)
         wanted = replace(serving.detector_options(chosen), source=find_model(options["model"]))
         detector = serving.on_owner(lambda: load_detector(wanted))
+        self.stderr.write(f"Model: {detector.network.full_name}", style_func=str)
         try:
             return detect_again(detections, detector, options["threshold"], Console(stderr=True))
         finally:
