@@ -1,5 +1,6 @@
 """Commands use the model that a server answers with: the active version, else MODEL_PREFIX's."""
 
+import csv
 import io
 import json
 import shutil
@@ -86,6 +87,16 @@ def test_results_of_detect_are_of_the_active_versions_classes(suffix: str, chels
     activate(net("1", LIGHT))
     call_command("detect", photo(chelsea), "--output", f"out.{suffix}")
     assert "light" in Path(f"out.{suffix}").read_text()
+
+
+def test_results_of_detect_name_the_version(chelsea: bytes) -> None:
+    activate(net("1.5", LIGHT))
+    call_command("detect", photo(chelsea), "--output", "out.csv")
+    call_command("detect", "cat.jpg", "--output", "out.coco.json")
+    with Path("out.csv").open(newline="") as file:
+        assert [(row["model_name"], row["model_version"]) for row in csv.DictReader(file)] == [("net", "1.5")]
+    (image,) = json.loads(Path("out.coco.json").read_bytes())["images"]
+    assert (image["model_name"], image["model_version"]) == ("net", "1.5")
 
 
 def test_detect_does_not_go_on_with_a_version_that_was_activated_meanwhile(chelsea: bytes) -> None:

@@ -27,7 +27,7 @@ from detection.export.registry import Member, export_formats, exports
 from detection.inference.cards import read_card
 from detection.inference.images import read_info
 from detection.models import Batch, BatchItem, Detection
-from tests.builders import stored_detection
+from tests.builders import SHA256, stored_detection
 from tests.photos import encode, noise, two_colours, with_orientation
 
 NANODET = BASE_DIR / "models" / "nanodet_plus_m"
@@ -174,6 +174,40 @@ def test_csv_has_a_row_for_each_object_and_one_for_a_photo_without_any(three: li
         (str(three[1].pk), "", "", ""),
         (str(three[2].pk), "unicorn", "0.7", "10"),
     ]
+
+
+@pytest.fixture
+def two_versions(db: None) -> list[tuple[str, str]]:
+    """A model whose version a spreadsheet would run, and one without a version."""
+    for version in ("=2", ""):
+        stored_photo(encode(noise((64, 48))), ("cat", 0.9), model_name="net", model_version=version)
+    return [("net", "=2"), ("net", "")]
+
+
+def test_coco_images_name_model_version_and_hash(two_versions: list[tuple[str, str]], tmp_path: Path) -> None:
+    path = tmp_path / "annotations.json"
+    path.write_bytes(download("format=coco"))
+    coco = COCO(str(path))
+    images: Any = coco.loadImgs(coco.getImgIds())
+    assert [(image["model_name"], image["model_version"]) for image in images] == two_versions
+    assert {image["model_sha256"] for image in images} == {SHA256}
+    assert len(coco.getAnnIds()) == 2
+
+
+def test_csv_has_the_version_in_a_last_column(two_versions: list[tuple[str, str]]) -> None:
+    rows = list(csv.reader(io.StringIO(download("format=csv").decode())))
+    assert rows[0][:12] == [
+        *("image_id", "detection", "created_at", "source", "file_name", "original_name"),
+        *("image_width", "image_height", "model_name", "threshold", "class", "probability"),
+    ]
+    assert rows[0][12:] == ["x", "y", "width", "height", "model_version"]
+    assert [(row[8], row[-1]) for row in rows[1:]] == [("net", "'=2"), ("net", "")]
+
+
+def test_json_lines_name_the_version(two_versions: list[tuple[str, str]]) -> None:
+    lines = [json.loads(line) for line in download("format=jsonl").splitlines()]
+    assert [(line["model_name"], line["model_version"]) for line in lines] == two_versions
+    assert list(lines[0])[8:11] == ["model_name", "model_version", "model_sha256"]
 
 
 @pytest.mark.django_db

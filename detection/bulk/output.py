@@ -103,6 +103,7 @@ class RecordSelection(Selection):
             uuid=uuid.UUID(line["detection"]) if "detection" in line else uuid.uuid5(self.run.uuid, str(number)),
             photo=Photo(original_name=line["file"], width=line["width"], height=line["height"]),
             model_name=self.run.model_name,
+            model_version=self.run.model_version,
             model_sha256=self.run.model_sha256,
             threshold=self.run.threshold,
             source=Detection.Source.COMMAND,

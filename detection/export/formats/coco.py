@@ -14,7 +14,10 @@ from detection.models import Detection
 
 @exports("coco", "COCO JSON", single=SingleFile("coco.json", "application/json"))
 def coco(selection: Selection) -> Iterator[Member]:
-    """Image ids are primary keys of detections, category ids count from 1: both stay the same in every export."""
+    """Image ids are primary keys of detections, category ids count from 1: both stay the same in every export.
+
+    An image says which model made its detection, under names of our own, as a score is one: readers pass them over.
+    """
     yield Member("annotations.json", _document(selection))
 
 
@@ -49,6 +52,9 @@ def _image(detection: Detection, file_name: str) -> dict[str, Any]:
         "date_captured": f"{detection.created_at:%Y-%m-%d %H:%M:%S}",
         "original_name": photo.original_name,
         "detection": str(detection.uuid),
+        "model_name": detection.model_name,
+        "model_version": detection.model_version,
+        "model_sha256": detection.model_sha256,
     }
 
 

@@ -25,6 +25,8 @@ COLUMNS = (
     "y",
     "width",
     "height",
+    # New ones come last: there are readers that count columns.
+    "model_version",
 )
 
 
@@ -58,4 +60,5 @@ def _row(example: Example, label: Label | None) -> tuple[Any, ...]:
         "" if label is None else harmless(label.class_name),
         "" if label is None or label.probability is None else label.probability,
         *(("", "", "", "") if box is None else (box.x, box.y, box.width, box.height)),
+        harmless(detection.model_version),
     )

@@ -27,6 +27,7 @@ def _line(example: Example) -> dict[str, Any]:
         "width": photo.width,
         "height": photo.height,
         "model_name": detection.model_name,
+        "model_version": detection.model_version,
         "model_sha256": detection.model_sha256,
         "threshold": detection.threshold,
         "prediction": [_object(label) for label in example.labels],
