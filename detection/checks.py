@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ from django.core import checks
 
 from detection import tracing
 from detection.conf import Config
+from detection.errors import UnknownModelError
 from detection.inference.cards import has_card, read_card
 from detection.inference.errors import CheckpointError
-from detection.resident_models import shadow_folder
+from detection.inference.model_files import name_and_version
+from detection.resident_models import model_folder, models_parents, shadow_folder
+from detection.serving import configured_source
 
 
 @checks.register()
@@ -120,6 +124,45 @@ def check_access(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[chec
             id="detection.W002",
         )
     ]
+
+
+@checks.register()
+def check_offered_models(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
+    """detection.W003: MODELS names a model that is not there, or one whose card cannot be used.
+
+    No error: its folder may be on its way, and until then whoever asks for it is told. What is there is not loaded.
+    """
+    config: Config = settings.DETECTOR
+    problems = (_offer_problem(config, name) for name in config.models if not _is_configured(config, name))
+    return [checks.Warning(message, hint=hint, id="detection.W003") for message, hint in filter(None, problems)]
+
+
+def _offer_problem(config: Config, name: str) -> tuple[str, str] | None:
+    """What is wrong with a model of MODELS, and what to do; None for nothing."""
+    try:
+        read_card(model_folder(config, name))
+    except UnknownModelError:
+        own, embedded = models_parents(config)
+        versions = ", ".join(sorted(path.name for path in own.glob(f"{escape(name)}@*") if has_card(path)))
+        instead = f" Versions go by their folders: {versions}; the active one needs no name." if versions else ""
+        return (
+            f"MODELS offers {name}, and neither {own} nor {embedded} has a folder {name} with a model card.",
+            f"Put it there, or take {name} out of MODELS.{instead}",
+        )
+    except CheckpointError as error:
+        return f"MODELS offers {name}, which cannot be used. {error}", f"Mend the folder, or take {name} out of MODELS."
+    except OSError:
+        # Not even a path: detection.W001 says so of DATA_DIR.
+        return None
+    return None
+
+
+def _is_configured(config: Config, name: str) -> bool:
+    """Whether MODEL_PREFIX's model has that name: it answers to it wherever its folder is."""
+    try:
+        return name_and_version(configured_source(config))[0] == name
+    except CheckpointError:
+        return False
 
 
 def _can_be_written(folder: Path) -> bool:

@@ -38,10 +38,15 @@ def free(detector: Detector) -> None:
     memory.give_back()
 
 
+def models_parents(config: Config) -> tuple[Path, Path]:
+    """Where folders of models are looked for, in this order."""
+    return config.models_dir, BASE_DIR / "models"
+
+
 def model_folder(config: Config, name: str) -> Path:
     """The folder of a model of MODELS. Raises UnknownModelError."""
     if name in config.models:
-        for parent in (config.models_dir, BASE_DIR / "models"):
+        for parent in models_parents(config):
             if has_card(parent / name):
                 return parent / name
     raise UnknownModelError(name, config.models)
@@ -49,7 +54,7 @@ def model_folder(config: Config, name: str) -> Path:
 
 def shadow_folder(config: Config) -> Path:
     """The folder of SHADOW_MODEL: NAME, or NAME@VERSION of a version that was added. Raises CheckpointError."""
-    for parent in (config.models_dir, BASE_DIR / "models"):
+    for parent in models_parents(config):
         if has_card(parent / config.shadow_model):
             return parent / config.shadow_model
     raise CheckpointError(f"There is no model {config.shadow_model}, which SHADOW_MODEL names.")

@@ -10,6 +10,7 @@ import pytest
 from django.core import checks
 
 from detection.conf import BASE_DIR, load_config
+from tests.inference.model_folders import write_model
 from tests.serving import server_environment
 
 
@@ -98,6 +99,66 @@ def test_w001_survives_a_name_that_the_file_system_refuses(config: Any, settings
 def test_w002_warns_of_a_server_that_is_open_to_others(host: str, access: str, ids: list[str], limits: Any) -> None:
     limits(rest_host=host, access=access)
     assert [message.id for message in found("detection.W002")] == ids
+
+
+def test_w003_names_the_folders_that_were_looked_in(limits: Any, tmp_path: Path) -> None:
+    limits(models=("nosuch", "nanodet_plus_m"), data_dir=tmp_path)
+    (tmp_path / "models" / "nosuch").mkdir(parents=True)
+    assert found("detection.W003") == [
+        checks.Warning(
+            f"MODELS offers nosuch, and neither {tmp_path / 'models'} nor {BASE_DIR / 'models'} has a folder nosuch "
+            "with a model card.",
+            hint="Put it there, or take nosuch out of MODELS.",
+            id="detection.W003",
+        )
+    ]
+
+
+def test_w003_names_the_versions_that_are_there(limits: Any, tmp_path: Path) -> None:
+    limits(models=("net",), data_dir=tmp_path)
+    for version in ("2", "1"):
+        write_model(tmp_path / "models" / f"net@{version}", b"", {"name": "net", "version": version})
+    (warning,) = found("detection.W003")
+    assert warning.hint == (
+        "Put it there, or take net out of MODELS. "
+        "Versions go by their folders: net@1, net@2; the active one needs no name."
+    )
+
+
+def test_w003_tells_what_is_wrong_with_a_card(limits: Any, tmp_path: Path) -> None:
+    limits(models=("net",), data_dir=tmp_path)
+    write_model(tmp_path / "models" / "net", b"", {"family": "caffe"})
+    (warning,) = found("detection.W003")
+    assert "family" in warning.msg
+    assert warning.hint == "Mend the folder, or take net out of MODELS."
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        pytest.param((), id="none"),
+        pytest.param(("mobilenet_ssd_voc", "nanodet_plus_m"), id="embedded"),
+        pytest.param(("net@1",), id="a version"),
+        pytest.param(("mine",), id="the name of MODEL_PREFIX's model"),
+    ],
+)
+def test_w003_is_content_with_models_that_are_there(models: tuple[str, ...], limits: Any, tmp_path: Path) -> None:
+    write_model(tmp_path / "models" / "net@1", b"", {"name": "net", "version": "1"})
+    prefix = write_model(tmp_path / "elsewhere", b"", {"name": "mine"})
+    limits(models=models, data_dir=tmp_path, model_prefix=prefix)
+    assert found("detection.W003") == []
+
+
+def test_a_model_that_is_not_there_yet_stops_nothing(tmp_path: Path) -> None:
+    checked = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=BASE_DIR,
+        env=server_environment({"DATA_DIR": str(tmp_path), "MODELS": "nosuch"}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (checked.returncode, "detection.W003" in checked.stderr) == (0, True), checked.stderr
 
 
 def test_deployment_checks_are_content_with_the_documented_settings(tmp_path: Path) -> None:
