@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+# Where no model is loaded yet, the active version is asked for.
+pytestmark = pytest.mark.django_db
+
 
 def test_page_offers_camera_file_and_threshold(client: Client) -> None:
     response = client.get("/live/")
@@ -24,7 +27,6 @@ def test_threshold_of_the_service_is_the_one_that_the_page_begins_with(client: C
 
 
 @pytest.mark.parametrize(("path", "allowed"), [("/live/", True), ("/history/", False)])
-@pytest.mark.django_db
 def test_only_the_live_page_may_play_a_video_from_the_browsers_memory(client: Client, path: str, allowed: bool) -> None:
     policy = client.get(path)["Content-Security-Policy"]
     assert ("media-src blob:" in policy) is allowed

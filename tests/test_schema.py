@@ -13,6 +13,8 @@ from django.test import Client
 
 from detection.api_access_schema import OPEN_TO_ALL
 
+# Where no model is loaded yet, the active version is asked for.
+pytestmark = pytest.mark.django_db
 METHODS = {"get", "post", "delete", "put", "patch"}
 
 
