@@ -1,6 +1,8 @@
 """Model cards, and the folders that they describe."""
 
 import hashlib
+import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from detection.inference.cards import InputSpec, read_card
 from detection.inference.detector import DetectorOptions, load_detector
 from detection.inference.engines.base import EngineOptions
 from detection.inference.errors import CheckpointError
+from detection.inference.families.registry import FAMILIES
 from detection.inference.model_files import ModelSource, classes_of, open_model
 from detection.inference.onnx_input import wrap
 from tests import photos
@@ -115,6 +118,15 @@ def test_a_card_that_is_no_toml_is_told(content: bytes, sentence: str, tmp_path:
     (write_model(tmp_path / "net", NETWORK) / "model.toml").write_bytes(content)
     with pytest.raises(CheckpointError, match=sentence):
         read_card(tmp_path / "net")
+
+
+def test_the_card_in_the_documentation_can_be_read(tmp_path: Path) -> None:
+    text = (REPOSITORY / "docs" / "models.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"\n\n((?:    .*\n|\n)*    \[accuracy\](?:.*\n)(?:    .*\n)*)", text)
+    (tmp_path / "model.toml").write_text(textwrap.dedent(block), encoding="utf-8")
+    card = read_card(tmp_path)
+    assert (card.name, card.decoding.head, card.threshold, card.input.pad) == ("helmets", "v8", 0.4, 114)
+    assert all(f"`{family}`" in text for family in FAMILIES)
 
 
 def test_a_folder_without_card_is_told(tmp_path: Path) -> None:
