@@ -19,7 +19,7 @@ class ModelVersionAdmin(admin.ModelAdmin[ModelVersion]):
     list_display = ("__str__", "is_active", "sha256", "problem", "added_at", "activated_at")
     list_filter = ("is_active", "name")
     readonly_fields = ("name", "version", "sha256", "folder", "is_active", "problem", "added_at", "activated_at")
-    actions = ("activate",)
+    actions = ("activate", "deactivate")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """See the class."""
@@ -46,3 +46,19 @@ class ModelVersionAdmin(admin.ModelAdmin[ModelVersion]):
             gettext("%(version)s is active; every server changes to it within seconds.") % {"version": rows[0]},
             messages.SUCCESS,
         )
+
+    @admin.action(description=_("Let the model of MODEL_PREFIX answer again"), permissions=["change"])
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
+        """Take the active version back; when the model of MODEL_PREFIX cannot be used, that is told instead."""
+        if not queryset.filter(is_active=True).exists():
+            self.message_user(
+                request, gettext("Choose the active version, which is to answer no more."), messages.ERROR
+            )
+            return
+        try:
+            model_versions.deactivate()
+        except InferenceError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return
+        sentence = gettext("The model of MODEL_PREFIX is active; every server changes to it within seconds.")
+        self.message_user(request, sentence, messages.SUCCESS)

@@ -11,6 +11,8 @@ from detection import model_versions, serving
 from detection.inference.errors import InferenceError
 from detection.models import ModelVersion
 
+_NOT_YET: tuple[object, ...] = ("not looked yet",)
+
 logger = logging.getLogger(__name__)
 
 EVERY_S = 1.0
@@ -34,7 +36,7 @@ class Follower:
         self._every_s = every_s
         self._ending = threading.Event()
         self._looked = threading.Event()
-        self._seen: tuple[object, ...] | None = None
+        self._seen = _NOT_YET
         self._thread = threading.Thread(target=self._run, name="model-follower", daemon=True)
 
     def start(self) -> None:
@@ -50,23 +52,23 @@ class Follower:
     def once(self) -> None:
         """Look at the database, and change the model if another one is active. Logs why when that fails."""
         row = model_versions.active()
-        if row is None or (row.pk, row.activated_at) == self._seen:
+        wanted = () if row is None else (row.pk, row.activated_at)
+        if wanted == self._seen:
             return
-        self._seen = (row.pk, row.activated_at)
-        answering = serving.active_model()
-        if answering is not None and (answering.name, answering.version, answering.card_sha256) == (
-            row.name,
-            row.version,
-            row.sha256,
-        ):
-            return
+        self._seen = wanted
+        if serving.answering_version() != _key(row):
+            self._change(row)
+
+    def _change(self, row: ModelVersion | None) -> None:
+        name = "The model of MODEL_PREFIX" if row is None else str(row)
         try:
-            serving.switch_model(lambda: model_versions.load(row))
+            serving.switch_model(lambda: model_versions.load(row), _key(row))
         except (InferenceError, OSError) as error:
-            logger.error("%s is active, but cannot be loaded; the model before it goes on. %s", row, error)
-            ModelVersion.objects.filter(pk=row.pk).update(problem=str(error))
+            logger.error("%s is active, but cannot be loaded; the model before it goes on. %s", name, error)
+            if row is not None:
+                ModelVersion.objects.filter(pk=row.pk).update(problem=str(error))
         else:
-            logger.info("%s answers from now on.", row)
+            logger.info("%s answers from now on.", name)
 
     def _run(self) -> None:
         try:
@@ -85,3 +87,7 @@ class Follower:
             connection.close()
         except Exception:  # the thread must live on: what failed may be mended by the next time
             logger.exception("The active model could not be followed.")
+
+
+def _key(row: ModelVersion | None) -> int | None:
+    return None if row is None else row.pk

@@ -1,4 +1,7 @@
-"""Versions of models: taken in, tried, made the active one, removed. Files come from this machine's disk only."""
+"""Versions of models: taken in, tried, made the active one, removed. Files come from this machine's disk only.
+
+Where none is active the model of MODEL_PREFIX answers.
+"""
 
 import logging
 import shutil
@@ -14,7 +17,7 @@ from detection.conf import BASE_DIR
 from detection.inference.cards import CARD_NAME, ModelCard, read_card
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import CheckpointError
-from detection.inference.model_files import ModelSource
+from detection.inference.model_files import ModelSource, name_and_version
 from detection.models import ModelVersion
 
 logger = logging.getLogger(__name__)
@@ -37,7 +40,7 @@ def add(folder: Path) -> ModelVersion:
         raise ModelVersionError(
             f"{card.name}@{card.version} is there already. Remove it first, or give the card another version."
         )
-    _try(folder)
+    _try(ModelSource(folder))
     _copy(card, models_dir() / f"{card.name}@{card.version}")
     return ModelVersion.objects.create(
         name=card.name, version=card.version, sha256=card.sha256, folder=f"{card.name}@{card.version}"
@@ -68,14 +71,39 @@ def activate(row: ModelVersion) -> None:
     Raises CheckpointError and EngineError when it cannot be used; then the old one stays.
     """
     _require_unchanged(row)
-    _try(folder_of(row))
+    _try(ModelSource(folder_of(row)))
     with transaction.atomic():
-        # All rows in one order, so that of two who activate at once one comes after the other.
-        list(ModelVersion.objects.select_for_update().order_by("pk"))
+        _lock_all()
         ModelVersion.objects.filter(is_active=True).exclude(pk=row.pk).update(is_active=False)
         changed = ModelVersion.objects.filter(pk=row.pk).update(is_active=True, activated_at=timezone.now(), problem="")
         if not changed:
-            raise ModelVersionError(f"{row} was removed meanwhile. Add it again.")
+            raise ModelVersionError(f"The version {row} was removed meanwhile. Add it again.")
+
+
+def configured_name() -> str:
+    """NAME@VERSION of the model of MODEL_PREFIX, or NAME where it has no card. Raises CheckpointError."""
+    return "@".join(filter(None, name_and_version(_configured())))
+
+
+def means_configured(reference: str) -> bool:
+    """Whether NAME or NAME@VERSION is the model of MODEL_PREFIX; a version that was added comes before it."""
+    try:
+        find(reference)
+    except ModelVersionError:
+        full_name = configured_name()
+        return reference in {full_name, full_name.partition("@")[0]}
+    return False
+
+
+def deactivate() -> None:
+    """Try the model of MODEL_PREFIX here and let no version be active: every server goes back to it within seconds.
+
+    Raises CheckpointError and EngineError when it cannot be used; then the active version stays.
+    """
+    _try(_configured())
+    with transaction.atomic():
+        _lock_all()
+        ModelVersion.objects.filter(is_active=True).update(is_active=False)
 
 
 def remove(row: ModelVersion) -> None:
@@ -83,19 +111,25 @@ def remove(row: ModelVersion) -> None:
     with transaction.atomic():
         deleted, _ = ModelVersion.objects.filter(pk=row.pk, is_active=False).delete()
     if not deleted:
-        raise ModelVersionError(f"{row} is active. Activate another version first.")
+        raise ModelVersionError(
+            f"The version {row} is active. Activate another one first, or `manage.py model deactivate` it."
+        )
     shutil.rmtree(folder_of(row), ignore_errors=True)
 
 
-def load(row: ModelVersion) -> Detector:
-    """A version, loaded and tried on the sample photo. Raises CheckpointError and EngineError."""
-    return load_tried(source_of(row).location)
+def load(row: ModelVersion | None) -> Detector:
+    """A version, None for the model of MODEL_PREFIX, loaded, warmed and tried on the sample photo.
+
+    Raises CheckpointError and EngineError.
+    """
+    if row is None:
+        return _load_tried(_configured())
+    return _load_tried(source_of(row))
 
 
-def load_tried(folder: Path) -> Detector:
-    """A model, loaded, warmed and tried on the sample photo. Raises CheckpointError and EngineError."""
+def _load_tried(source: ModelSource) -> Detector:
     options = serving.detector_options(serving.config())
-    detector = load_detector(replace(options, source=ModelSource(folder)))
+    detector = load_detector(replace(options, source=source))
     try:
         detector.try_on(SAMPLE_PHOTO.read_bytes())
     except BaseException:
@@ -120,11 +154,20 @@ def folder_of(row: ModelVersion) -> Path:
     return models_dir() / row.folder
 
 
-def _try(folder: Path) -> None:
+def _configured() -> ModelSource:
+    return serving.model_source(serving.config())
+
+
+def _lock_all() -> None:
+    """All rows in one order, so that of two who change what is active at once one comes after the other."""
+    list(ModelVersion.objects.select_for_update().order_by("pk"))
+
+
+def _try(source: ModelSource) -> None:
     """Load, try and free a model, on the thread that is there for it."""
 
     def run() -> Detector:
-        detector = load_tried(folder)
+        detector = _load_tried(source)
         detector.close()
         return detector
 

@@ -24,6 +24,7 @@ class _Models:
         self.owner = ModelOwner()
         self.others = ResidentModels(self.owner)
         self._detector: Detector | None = None
+        self.version: int | None = None
 
     @property
     def loaded(self) -> Detector | None:
@@ -52,20 +53,20 @@ class _Models:
         options = replace(detector_options(config()), source=ModelSource(model_folder(config(), name)))
         return self.others.load(name, lambda: load_detector(options), config().max_resident_models - 1)
 
-    def switch(self, load: Callable[[], Detector]) -> None:
+    def switch(self, load: Callable[[], Detector], version: int | None) -> None:
         """Load a model beside the one that answers, let it answer, then free the other when it has finished.
 
         Raises what `load` raises; then nothing has changed.
         """
         fresh = self.owner.run(load)
         with self._lock:
-            old, self._detector = self._detector, fresh
+            old, self._detector, self.version = self._detector, fresh, version
         if old is not None:
             self.owner.run(free, old)
 
     def close(self) -> None:
         with self._lock:
-            detector, self._detector = self._detector, None
+            detector, self._detector, self.version = self._detector, None, None
         if detector is not None:
             self.owner.run(detector.close)
         self.others.close()
@@ -130,9 +131,17 @@ def photos_at_once() -> int:
     return _loaded_detector().workers
 
 
-def switch_model(load: Callable[[], Detector]) -> None:
-    """Let another model answer, which `load` makes; raises what it raises, and then the old one goes on answering."""
-    _models.switch(load)
+def switch_model(load: Callable[[], Detector], version: int | None) -> None:
+    """Let another model answer, which `load` makes; raises what it raises, and then the old one goes on answering.
+
+    version: primary key of the `ModelVersion` that it is; None for the model of MODEL_PREFIX.
+    """
+    _models.switch(load, version)
+
+
+def answering_version() -> int | None:
+    """Primary key of the `ModelVersion` that answers by default; None for the model of MODEL_PREFIX."""
+    return _models.version
 
 
 def on_owner(function: Callable[[], Detector]) -> Detector:

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import OperationalError
+from django.db.models import QuerySet
 from pytest_django import Settings
 from rich.console import Console
 
@@ -20,7 +22,10 @@ from detection.conf import BASE_DIR, DEFAULT_MODEL_PREFIX, load_config
 from detection.downloads import KnownFile
 from detection.management.commands.fetch_model import ProgressOfFiles, progress_bar
 from detection.model_store import KNOWN_MODELS, RESNET50_SSD
+from detection.models import ModelVersion
 from tests.file_server import FileServer, file_server
+
+pytestmark = pytest.mark.django_db
 
 CONTENTS = {
     "synset.txt": b"cat\ndog\n",
@@ -92,6 +97,24 @@ def test_model_prefix_still_rules(folder: Path, mirror: FileServer, monkeypatch:
     monkeypatch.setenv("MODEL_PREFIX", "elsewhere/net")
     assert "MODEL_PREFIX names another checkpoint, elsewhere/net: unset it to use this one." in fetch(mirror.url)
     assert folder.is_dir()
+
+
+def test_an_active_version_that_keeps_answering_is_told(folder: Path, mirror: FileServer) -> None:
+    ModelVersion.objects.create(name="net", version="1", sha256="0" * 64, folder="net@1", is_active=True)
+    said = fetch(mirror.url)
+    assert "net@1 is the active version and keeps answering, also after the next start." in said
+    assert "manage.py model deactivate" in said
+    assert "from its next start on" not in said
+
+
+def test_a_database_that_is_not_there_yet_is_no_hindrance(
+    folder: Path, mirror: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OperationalError("no such table")
+
+    monkeypatch.setattr(QuerySet, "first", fail)
+    assert "from its next start on" in fetch(mirror.url)
 
 
 def test_a_second_run_verifies_and_asks_for_nothing(folder: Path, mirror: FileServer) -> None:

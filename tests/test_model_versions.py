@@ -44,12 +44,17 @@ def own_models(limits: Any, tmp_path: Path) -> Iterator[Config]:
 def model(*arguments: object) -> str:
     out = io.StringIO()
     call_command("model", *map(str, arguments), stdout=out)
-    return out.getvalue().strip()
+    return out.getvalue().rstrip()
 
 
 def added(folder: Path, network: bytes, version: str, **keys: Any) -> str:
     write_model(folder / f"net-{version}", network, {"name": "net", "version": version, **keys})
     return model("add", folder / f"net-{version}")
+
+
+def marks() -> list[str]:
+    """The lines of `model list`, each without what comes after its name."""
+    return [f"{line[:2]}{line[2:].split()[0]}" for line in model("list").splitlines()]
 
 
 def answer(data: bytes) -> services.Answer:
@@ -58,7 +63,7 @@ def answer(data: bytes) -> services.Answer:
 
 @database
 def test_a_version_is_added_activated_rolled_back_and_removed(tmp_path: Path, chelsea: bytes) -> None:
-    assert model("list") == "No versions were added. The model of MODEL_PREFIX answers."
+    assert model("list") == "* mobilenet_ssd_voc  of MODEL_PREFIX"
     assert added(tmp_path, DARK, "1").startswith("Added net@1.")
     added(tmp_path, LIGHT, "2")
     follower = Follower()
@@ -71,11 +76,67 @@ def test_a_version_is_added_activated_rolled_back_and_removed(tmp_path: Path, ch
     assert seen == [("net@1", "dark"), ("net@2", "light"), ("net@1", "dark")]
     rows = Detection.objects.order_by("pk").values_list("model_name", "model_version")
     assert list(rows) == [("net", "1"), ("net", "2"), ("net", "1")]
-    assert [line[:7] for line in model("list").splitlines()] == ["* net@1", "  net@2"]
+    assert marks() == ["  mobilenet_ssd_voc", "* net@1", "  net@2"]
     assert model("remove", "net@2") == "Removed net@2."
     assert [path.name for path in (tmp_path / "data" / "models").iterdir()] == ["net@1"]
     with pytest.raises(CommandError, match="net@1 is active"):
         model("remove", "net@1")
+
+
+@database
+def test_the_model_of_model_prefix_answers_again_and_the_only_version_can_be_removed(
+    tmp_path: Path, chelsea: bytes
+) -> None:
+    added(tmp_path, DARK, "1")
+    followers = [Follower(), Follower()]
+    for back in (["deactivate"], ["activate", "mobilenet_ssd_voc"]):
+        model("activate", "net")
+        for follower in followers:
+            follower.once()
+        assert answer(chelsea).model == "net@1"
+        assert model(*back).startswith("mobilenet_ssd_voc of MODEL_PREFIX is active: it was tried here")
+        for follower in followers:
+            follower.once()
+        assert answer(chelsea).model == "mobilenet_ssd_voc"
+    assert marks() == ["* mobilenet_ssd_voc", "  net@1"]
+    assert model("remove", "net@1") == "Removed net@1."
+
+
+@database
+def test_a_version_of_the_name_comes_before_the_model_of_model_prefix(
+    tmp_path: Path, limits: Any, chelsea: bytes
+) -> None:
+    prefix = write_model(tmp_path / "embedded", DARK, {"name": "net", "version": "0"})
+    limits(data_dir=tmp_path / "data", model_prefix=prefix)
+    serving.start()
+    assert model("list") == "* net@0  of MODEL_PREFIX"
+    added(tmp_path, LIGHT, "1")
+    follower = Follower()
+    seen = []
+    for reference in ("net", "net@0"):
+        model("activate", reference)
+        follower.once()
+        seen.append(answer(chelsea).model)
+    assert seen == ["net@1", "net@0"]
+
+
+@database
+def test_a_model_of_model_prefix_that_fails_never_answers_again(tmp_path: Path, limits: Any, chelsea: bytes) -> None:
+    prefix = write_model(tmp_path / "embedded", DARK, {"name": "net", "version": "0"})
+    limits(data_dir=tmp_path / "data", model_prefix=prefix)
+    added(tmp_path, LIGHT, "1")
+    model("activate", "net@1")
+    follower = Follower()
+    follower.once()
+    (prefix / "net.onnx").write_bytes(b"damaged")
+    with pytest.raises(CommandError, match="has the SHA-256"):
+        model("deactivate")
+    follower.once()
+    assert (marks(), answer(chelsea).model) == (["  net@0", "* net@1"], "net@1")
+    # On one of several servers alone.
+    ModelVersion.objects.update(is_active=False)
+    follower.once()
+    assert answer(chelsea).model == "net@1"
 
 
 @database
@@ -181,8 +242,8 @@ def test_the_admin_changes_the_model_too(client: Client, tmp_path: Path) -> None
     client.force_login(User.objects.create_superuser("admin"))
     first, second = ModelVersion.objects.order_by("pk")
 
-    def act(*rows: ModelVersion) -> str:
-        body = {"action": "activate", "_selected_action": [row.pk for row in rows]}
+    def act(*rows: ModelVersion, action: str = "activate") -> str:
+        body = {"action": action, "_selected_action": [row.pk for row in rows]}
         return client.post("/admin/detection/modelversion/", body, follow=True).content.decode()
 
     assert "Choose one version" in act(first, second)
@@ -191,3 +252,6 @@ def test_the_admin_changes_the_model_too(client: Client, tmp_path: Path) -> None
     (tmp_path / "data" / "models" / "net@2" / "net.onnx").unlink()
     assert "cannot be read" in act(second)
     assert ModelVersion.objects.get(is_active=True) == first
+    assert "Choose the active version" in act(second, action="deactivate")
+    assert "The model of MODEL_PREFIX is active" in act(first, second, action="deactivate")
+    assert not ModelVersion.objects.filter(is_active=True).exists()

@@ -4,12 +4,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from detection.conf import load_config
 from detection.downloads import DownloadError, KnownFile, source_from
 from detection.model_store import KNOWN_MODELS, Installation, KnownModel, install
+from detection.models import ModelVersion
 
 
 class Command(BaseCommand):
@@ -76,8 +78,22 @@ def _outcome(model: KnownModel, installation: Installation) -> str:
     else:
         done = f"All {count} files are here already, verified"
     prefix = load_config().model_prefix
-    if prefix.parent == installation.folder:
-        then = "The server uses this checkpoint from its next start on."
-    else:
+    active = _active_version()
+    if prefix.parent != installation.folder:
         then = f"MODEL_PREFIX names another checkpoint, {prefix}: unset it to use this one."
+    elif active:
+        then = (
+            f"{active} is the active version and keeps answering, also after the next start. To use this checkpoint "
+            "run `manage.py model deactivate` and start the server again."
+        )
+    else:
+        then = "The server uses this checkpoint from its next start on."
     return f"{done}: {installation.folder}\n{then}"
+
+
+def _active_version() -> str:
+    """The version that answers instead of MODEL_PREFIX's model; "" for none, and before there is a database."""
+    try:
+        return str(ModelVersion.objects.filter(is_active=True).first() or "")
+    except Error:
+        return ""

@@ -1,4 +1,4 @@
-"""`manage.py model`: add, list, activate and remove versions of models, while servers run."""
+"""`manage.py model`: add, list, activate, deactivate and remove versions of models, while servers run."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from detection import model_versions
-from detection.inference.errors import InferenceError
+from detection.inference.errors import CheckpointError, InferenceError
 from detection.model_versions import ModelVersionError
 from detection.models import ModelVersion
 
@@ -14,13 +14,17 @@ from detection.models import ModelVersion
 class Command(BaseCommand):
     """Exit code 0: done; 1: a sentence on standard error says what to do, and nothing has changed."""
 
-    help = "Change the model that answers, without downtime: add a folder, list, activate (also back), remove."
+    help = (
+        "Change the model that answers, without downtime: add a folder, list, activate (also back), "
+        "deactivate (back to the model of MODEL_PREFIX), remove."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="add|list|activate|remove")
+        actions = parser.add_subparsers(dest="action", required=True, metavar="add|list|activate|deactivate|remove")
         add = actions.add_parser("add", help="verify and try a model, and keep a copy in DATA_DIR")
         add.add_argument("folder", type=Path, help="a folder with a model card (model.toml)")
-        actions.add_parser("list", help="show all versions; * marks the active one")
+        actions.add_parser("list", help="show the model of MODEL_PREFIX and all versions; * marks the active one")
+        actions.add_parser("deactivate", help="let the model of MODEL_PREFIX answer again")
         for action, text in (("activate", "let a version answer"), ("remove", "delete a version that is not active")):
             one = actions.add_parser(action, help=text)
             one.add_argument("model", metavar="NAME[@VERSION]")
@@ -38,18 +42,41 @@ class Command(BaseCommand):
             return f"Added {row}. `manage.py model activate {row}` lets it answer."
         if action == "list":
             return _table()
+        if action == "deactivate" or (action == "activate" and model_versions.means_configured(options["model"])):
+            model_versions.deactivate()
+            return _active(f"{model_versions.configured_name()} of MODEL_PREFIX")
         row = model_versions.find(options["model"])
         if action == "activate":
             model_versions.activate(row)
-            return f"{row} is active: it was tried here, and running servers change to it within seconds."
+            return _active(str(row))
         model_versions.remove(row)
         return f"Removed {row}."
 
 
+def _active(name: str) -> str:
+    return f"{name} is active: it was tried here, and running servers change to it within seconds."
+
+
 def _table() -> str:
-    lines = [
-        f"{'*' if row.is_active else ' '} {row}  {row.sha256[:12]}  added {row.added_at:%Y-%m-%d %H:%M} UTC"
-        f"{f'  could not be loaded: {row.problem}' if row.problem else ''}"
-        for row in ModelVersion.objects.all()
+    rows = list(ModelVersion.objects.all())
+    lines = [_marked(not any(row.is_active for row in rows), _configured())]
+    lines += [
+        _marked(row.is_active, f"{row}  {row.sha256[:12]}  added {row.added_at:%Y-%m-%d %H:%M} UTC{_problem(row)}")
+        for row in rows
     ]
-    return "\n".join(lines) or "No versions were added. The model of MODEL_PREFIX answers."
+    return "\n".join(lines)
+
+
+def _marked(is_active: bool, line: str) -> str:
+    return f"{'*' if is_active else ' '} {line}"
+
+
+def _configured() -> str:
+    try:
+        return f"{model_versions.configured_name()}  of MODEL_PREFIX"
+    except CheckpointError as error:
+        return f"The model of MODEL_PREFIX cannot be read: {error}"
+
+
+def _problem(row: ModelVersion) -> str:
+    return f"  could not be loaded: {row.problem}" if row.problem else ""
