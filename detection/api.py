@@ -33,7 +33,9 @@ THRESHOLD_PARAMETER = OpenApiParameter(
     "threshold", OpenApiTypes.FLOAT, description="Objects with a probability above it, 0 to 1, are reported."
 )
 MODEL_PARAMETER = OpenApiParameter(
-    "model", OpenApiTypes.STR, description="One of `GET /api/models`; left out: the one that answers by default."
+    "model",
+    OpenApiTypes.STR,
+    description="One of `GET /api/models`, or NAME@VERSION; left out: the one that answers by default.",
 )
 _PHOTO_BODY = {"type": "string", "format": "binary"}
 

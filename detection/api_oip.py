@@ -172,7 +172,8 @@ class OipInferView(APIView):
         detector = answering.model_of(model, version)
         try:
             asked = read_request(request.body, request.headers.get(HEADER_LENGTH))
-            tensors = answering.answer(detector, model, asked, caller_of(request.user).user_id)
+            reference = answering.reference_of(detector, model, version)
+            tensors = answering.answer(detector, reference, asked, caller_of(request.user).user_id)
             body, header_length = write_answer(model, answering.version_of(detector.network), asked, tensors)
         except MessageError as error:
             raise RequestError(str(error)) from error

@@ -106,6 +106,14 @@ class UnknownModelError(RequestError):
         super().__init__(f"There is no model {name!r}. {known} `model` out for the one that answers by default.")
 
 
+class UnknownServedModelError(UnknownModelError):
+    """The same for callers of `/v2`, who cannot leave the model out. version: the one that was asked for, if any."""
+
+    def __init__(self, name: str, version: str | None) -> None:
+        which = repr(name) if version is None else f"{name!r} in version {version!r}"
+        RequestError.__init__(self, f"There is no model {which}. GET /api/models lists those that there are.")
+
+
 class StorageUnavailableError(Exception):
     """The database or the photo store cannot be written now; nothing of the detection was kept."""
 

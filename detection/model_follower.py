@@ -37,6 +37,8 @@ class Follower:
         self._ending = threading.Event()
         self._looked = threading.Event()
         self._seen = _NOT_YET
+        # Primary keys by NAME@VERSION.
+        self._added: dict[str, int] = {}
         self._thread = threading.Thread(target=self._run, name="model-follower", daemon=True)
 
     def start(self) -> None:
@@ -51,13 +53,22 @@ class Follower:
 
     def once(self) -> None:
         """Look at the database, and change the model if another one is active. Logs why when that fails."""
-        row = model_versions.active()
+        rows = list(ModelVersion.objects.all())
+        self._drop_what_was_removed({str(row): row.pk for row in rows})
+        row = next((row for row in rows if row.is_active), None)
         wanted = () if row is None else (row.pk, row.activated_at)
         if wanted == self._seen:
             return
         self._seen = wanted
         if serving.answering_version() != _key(row):
             self._change(row)
+
+    def _drop_what_was_removed(self, added: dict[str, int]) -> None:
+        """A version that was removed, or removed and added again, answers under its name no more."""
+        for name, key in self._added.items():
+            if added.get(name) != key:
+                serving.drop_model(name)
+        self._added = added
 
     def _change(self, row: ModelVersion | None) -> None:
         name = "The model of MODEL_PREFIX" if row is None else str(row)

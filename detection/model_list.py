@@ -9,18 +9,20 @@ from detection.errors import UnknownModelError
 from detection.inference.cards import read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.network import Network
-from detection.resident_models import model_folder
+from detection.resident_models import added_versions, model_folder
 
 
 def models() -> list[dict[str, Any]]:
-    """The default one first, then those of MODELS; what is not loaded yet is told from its card."""
-    loaded = serving.loaded_models()
-    active = serving.active_model()
-    listed = [] if active is None else [_loaded(active, is_default=True)]
-    for name in serving.config().models:
-        if active is None or name != active.name:
-            listed.append(_of_name(name, {key: detector.network for key, detector in loaded.items()}))
-    return listed
+    """The default one first, then those of MODELS, then versions that were added, each by what `?model=` takes.
+
+    What is not loaded yet is told from its card.
+    """
+    config, active = serving.config(), serving.active_model()
+    loaded = {name: detector.network for name, detector in serving.other_models().items()}
+    others = [_of_name(name, loaded) for name in dict.fromkeys((*config.models, *added_versions(config)))]
+    if active is None:
+        return others
+    return [_loaded(active, is_default=True), *(_beside(active, row) for row in others if not _is(active, row))]
 
 
 def choices() -> list[str]:
@@ -37,6 +39,15 @@ def resident_memory_bytes() -> int | None:
     except OSError:
         return None
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:")), None)
+
+
+def _is(active: Network, row: Mapping[str, Any]) -> bool:
+    return row["name"] in {active.name, active.full_name} and row["version"] in {active.version, ""}
+
+
+def _beside(active: Network, row: dict[str, Any]) -> dict[str, Any]:
+    """The default has its name for itself; another one of that name is asked for with its version."""
+    return {**row, "name": f"{row['name']}@{row['version']}"} if row["name"] == active.name else row
 
 
 def _of_name(name: str, loaded: Mapping[str, Network]) -> dict[str, Any]:

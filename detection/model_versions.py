@@ -155,7 +155,7 @@ def folder_of(row: ModelVersion) -> Path:
 
 
 def _configured() -> ModelSource:
-    return serving.model_source(serving.config())
+    return serving.configured_source(serving.config())
 
 
 def _lock_all() -> None:

@@ -1,21 +1,24 @@
 """The models of this process beside the one that answers by default, and the thread that all of them belong to."""
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from detection import memory
 from detection.conf import BASE_DIR, Config
 from detection.errors import UnknownModelError
-from detection.inference.cards import has_card
+from detection.inference.cards import has_card, read_card
 from detection.inference.detector import Detector
 from detection.inference.errors import CheckpointError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_FULL_NAME = re.compile(r"[\w.-]+@[\w.-]+", re.ASCII)
 
 
 class ModelOwner:
@@ -43,25 +46,59 @@ def models_parents(config: Config) -> tuple[Path, Path]:
     return config.models_dir, BASE_DIR / "models"
 
 
-def model_folder(config: Config, name: str) -> Path:
-    """The folder of a model of MODELS. Raises UnknownModelError."""
-    if name in config.models:
-        for parent in models_parents(config):
-            if has_card(parent / name):
-                return parent / name
-    raise UnknownModelError(name, config.models)
+def model_folder(config: Config, reference: str) -> Path:
+    """The folder of a model that can be asked for. Raises UnknownModelError.
+
+    reference: one of MODELS; or NAME@VERSION of a version that was added, or of one of MODELS by its card.
+    """
+    found = None
+    if reference in config.models:
+        found = _folder_named(config, reference)
+    elif _FULL_NAME.fullmatch(reference):
+        found = _folder_of_version(config, reference)
+    if found is None:
+        raise UnknownModelError(reference, config.models)
+    return found
+
+
+def added_versions(config: Config) -> list[str]:
+    """NAME@VERSION of all versions that were added: what their folders are called."""
+    if not config.models_dir.is_dir():
+        return []
+    folders = sorted(config.models_dir.iterdir())
+    return [folder.name for folder in folders if _FULL_NAME.fullmatch(folder.name) and has_card(folder)]
+
+
+def _folder_named(config: Config, name: str) -> Path | None:
+    folders = (parent / name for parent in models_parents(config))
+    return next((folder for folder in folders if has_card(folder)), None)
+
+
+def _folder_of_version(config: Config, full_name: str) -> Path | None:
+    if has_card(config.models_dir / full_name):
+        return config.models_dir / full_name
+    offered = (_folder_named(config, name) for name in config.models)
+    return next((folder for folder in offered if folder is not None and full_name in _full_names(folder)), None)
+
+
+def _full_names(folder: Path) -> set[str]:
+    """By the name of the folder, which MODELS has, and by that of the card, which answers tell."""
+    with suppress(CheckpointError):
+        card = read_card(folder)
+        return {f"{name}@{card.version}" for name in (folder.name, card.name)}
+    return set()
 
 
 def shadow_folder(config: Config) -> Path:
     """The folder of SHADOW_MODEL: NAME, or NAME@VERSION of a version that was added. Raises CheckpointError."""
-    for parent in models_parents(config):
-        if has_card(parent / config.shadow_model):
-            return parent / config.shadow_model
-    raise CheckpointError(f"There is no model {config.shadow_model}, which SHADOW_MODEL names.")
+    found = _folder_named(config, config.shadow_model)
+    if found is None:
+        raise CheckpointError(f"There is no model {config.shadow_model}, which SHADOW_MODEL names.")
+    return found
 
 
 class ResidentModels:
-    """Models that were asked for by name, loaded by the first who asks, each with a queue of its own.
+    """Models that were asked for, by the names of their folders, loaded by the first who asks, each with its own queue.
 
     Of those that are too many the one that was not asked for longest goes; what it still works on is finished first.
     """
@@ -77,12 +114,14 @@ class ResidentModels:
         with self._lock:
             return dict(self._models)
 
-    def get(self, name: str) -> Detector | None:
-        """A model that is in memory; never waits."""
+    def get(self, reference: str) -> Detector | None:
+        """A model that is in memory, by the name of its folder or NAME@VERSION; never waits."""
         with self._lock:
-            if name in self._models:
-                self._models.move_to_end(name)
-            return self._models.get(name)
+            name = self._name_of(reference)
+            if name is None:
+                return None
+            self._models.move_to_end(name)
+            return self._models[name]
 
     def load(self, name: str, load: Callable[[], Detector], limit: int) -> Detector:
         """A model, loaded now if need be; afterwards at most `limit` are in memory. Raises what `load` raises."""
@@ -98,9 +137,27 @@ class ResidentModels:
             self._owner.run(free, each)
         return detector
 
+    def drop(self, name: str) -> None:
+        """Free a model, once it has finished what is queued; the next who asks loads it anew."""
+        with self._loading:
+            with self._lock:
+                gone = self._models.pop(name, None)
+            if gone is not None:
+                self._owner.run(free, gone)
+
+    def _name_of(self, reference: str) -> str | None:
+        if reference in self._models:
+            return reference
+        return next((name for name, each in self._models.items() if _is_called(name, each, reference)), None)
+
     def close(self) -> None:
         """Finish what is queued and free all."""
         with self._lock:
             gone, self._models = list(self._models.values()), OrderedDict()
         for each in gone:
             self._owner.run(each.close)
+
+
+def _is_called(name: str, detector: Detector, full_name: str) -> bool:
+    version = detector.network.version
+    return bool(version) and full_name in {f"{name}@{version}", detector.network.full_name}

@@ -38,20 +38,21 @@ class _Models:
                     self._detector = self.owner.run(load_detector, options or detector_options(config()))
         return self._detector
 
-    def resident(self, name: str) -> Detector | None:
-        """The model of that name, "" for the default, if it is in memory."""
+    def resident(self, reference: str) -> Detector | None:
+        """The model that is meant, "" for the default, if it is in memory. The default comes before others."""
         active = self._detector
-        if not name or (active is not None and active.network.name == name):
+        if not reference or (active is not None and reference in {active.network.name, active.network.full_name}):
             return active
-        return self.others.get(name)
+        return self.others.get(reference)
 
-    def model(self, name: str) -> Detector:
-        """The model of that name, loaded now if need be. Raises UnknownModelError and what loading raises."""
-        found = self.resident(name) or (self.detector() if not name else None)
+    def model(self, reference: str) -> Detector:
+        """The model that is meant, loaded now if need be. Raises UnknownModelError and what loading raises."""
+        found = self.resident(reference) or (self.detector() if not reference else None)
         if found is not None:
             return found
-        options = replace(detector_options(config()), source=ModelSource(model_folder(config(), name)))
-        return self.others.load(name, lambda: load_detector(options), config().max_resident_models - 1)
+        folder = model_folder(config(), reference)
+        options = replace(detector_options(config()), source=ModelSource(folder))
+        return self.others.load(folder.name, lambda: load_detector(options), config().max_resident_models - 1)
 
     def switch(self, load: Callable[[], Detector], version: int | None) -> None:
         """Load a model beside the one that answers, let it answer, then free the other when it has finished.
@@ -121,9 +122,12 @@ def start(queue_size: int | None = None, source: ModelSource | None = None) -> N
     _models.detector(options if source is None else replace(options, source=source))
 
 
-def model(name: str) -> Detector:
-    """A model by its name, "" for the default, loaded now if need be. Raises UnknownModelError, InferenceError."""
-    return _models.model(name)
+def model(reference: str) -> Detector:
+    """A model, loaded now if need be. Raises UnknownModelError, InferenceError.
+
+    reference: NAME@VERSION; NAME for the default when that is its name, else for the one of MODELS; "" for the default.
+    """
+    return _models.model(reference)
 
 
 def photos_at_once() -> int:
@@ -154,27 +158,35 @@ def active_model() -> Network | None:
     return None if _models.loaded is None else _models.loaded.network
 
 
-def resident_network(name: str) -> Network | None:
-    """The network of the model of that name, "" for the default, if it is in memory; loads nothing."""
-    found = _models.resident(name)
+def resident_network(reference: str) -> Network | None:
+    """The network of a model, named as for `model`, if it is in memory; loads nothing."""
+    found = _models.resident(reference)
     return None if found is None else found.network
 
 
-def loaded_models() -> dict[str, Detector]:
-    """Those in memory, by name, the one that answers by default first."""
-    active = _models.loaded
-    first = {} if active is None else {active.network.name: active}
-    return {**first, **_models.others.loaded()}
+def other_models() -> dict[str, Detector]:
+    """Those in memory beside the one that answers by default, by the names of their folders."""
+    return _models.others.loaded()
+
+
+def drop_model(name: str) -> None:
+    """Free a model that does not answer by default, by the name of its folder."""
+    _models.others.drop(name)
 
 
 def fewest_workers() -> int:
     """How many photos each of the models in memory works on side by side; 1 where there is none yet."""
-    return min((detector.workers for detector in loaded_models().values()), default=1)
+    return min((detector.workers for detector in _in_memory()), default=1)
 
 
 def has_a_free_worker() -> bool:
     """Whether each model could take another photo at once."""
-    return all(detector.in_flight < detector.workers for detector in loaded_models().values())
+    return all(detector.in_flight < detector.workers for detector in _in_memory())
+
+
+def _in_memory() -> list[Detector]:
+    active = _models.loaded
+    return [*([] if active is None else [active]), *other_models().values()]
 
 
 def stop() -> None:

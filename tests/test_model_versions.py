@@ -1,5 +1,6 @@
 """Versions of models: added, activated, rolled back and removed while photos come in."""
 
+import base64
 import io
 import threading
 from collections.abc import Iterator
@@ -233,6 +234,105 @@ def test_changes_under_load_fail_no_photo_and_name_the_right_model(tmp_path: Pat
     assert {(model_name, class_name) for model_name, class_name, _ in seen} == {("net@1", "dark"), ("net@2", "light")}
     rows = {row.uuid: f"{row.model_name}@{row.model_version}" for row in Detection.objects.all()}
     assert rows == {uuid: name for name, _, uuid in seen}
+
+
+def asked(client: Client, photo: bytes, reference: str) -> tuple[int, str, Any]:
+    """Status, model and object of the photo by the model that is named."""
+    response = client.post(f"/api/predict?model={reference}", photo, content_type="image/jpeg")
+    found = response.json()
+    return response.status_code, response.headers.get("X-Model", ""), found.get("error") or found["prediction"][0]
+
+
+@database
+def test_every_version_that_is_told_can_be_asked_for(
+    tmp_path: Path, limits: Any, client: Client, chelsea: bytes
+) -> None:
+    write_model(tmp_path / "data" / "models" / "folder", LIGHT, {"name": "net", "version": "0"})
+    limits(data_dir=tmp_path / "data", models=("folder",), max_resident_models=2)
+    added(tmp_path, DARK, "1")
+    added(tmp_path, LIGHT, "2")
+    model("activate", "net@1")
+    Follower().once()
+    told = [each["name"] for each in client.get("/api/models").json()["models"]]
+    assert told == ["net", "folder", "net@2"]
+    for reference, full_name in (
+        ("net", "net@1"),
+        ("net@1", "net@1"),
+        ("folder", "net@0"),
+        ("folder@0", "net@0"),
+        ("net@0", "net@0"),
+        ("net@2", "net@2"),
+    ):
+        assert asked(client, chelsea, reference)[:2] == (200, full_name)
+    for reference in ("net@3", "mobilenet_ssd_voc", "../models/net@2", "net@2/../net@2", "@", "net@"):
+        assert asked(client, chelsea, reference) == (
+            404,
+            "",
+            f"There is no model {reference!r}. Use one of folder, or leave `model` out for the one that answers by "
+            "default.",
+        )
+    assert [each["name"] for each in client.get("/api/models").json()["models"] if each["is_loaded"]] == [
+        "net",
+        "net@2",
+    ]
+
+
+@database
+def test_a_name_is_the_default_where_that_has_it_and_versions_keep_their_meaning(
+    tmp_path: Path, limits: Any, client: Client, chelsea: bytes
+) -> None:
+    write_model(tmp_path / "data" / "models" / "net", LIGHT, {"version": "0"})
+    limits(data_dir=tmp_path / "data", models=("net",))
+    serving.start()
+    assert asked(client, chelsea, "net")[1] == "net@0"
+    added(tmp_path, DARK, "1")
+    assert asked(client, chelsea, "net")[1] == "net@0"
+    model("activate", "net@1")
+    Follower().once()
+    assert [asked(client, chelsea, each)[1] for each in ("net", "net@0", "net@1")] == ["net@1", "net@0", "net@1"]
+    listed = client.get("/api/models").json()["models"]
+    assert [(each["name"], each["version"]) for each in listed] == [("net", "1"), ("net@0", "0")]
+
+
+@database
+def test_the_open_inference_protocol_knows_every_version(
+    tmp_path: Path, limits: Any, client: Client, chelsea: bytes
+) -> None:
+    limits(data_dir=tmp_path / "data", models=())
+    added(tmp_path, DARK, "1")
+    added(tmp_path, LIGHT, "2")
+    model("activate", "net@1")
+    Follower().once()
+    photo = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [base64.b64encode(chelsea).decode()]}
+    for address, version, class_name in (
+        ("net", "1", "dark"),
+        ("net/versions/1", "1", "dark"),
+        ("net/versions/2", "2", "light"),
+    ):
+        body = client.post(f"/v2/models/{address}/infer", {"inputs": [photo]}, content_type="application/json").json()
+        outputs = {each["name"]: each["data"] for each in body["outputs"]}
+        assert (body["model_version"], outputs["class_names"]) == (version, [class_name])
+    for address, told in (("nix", "'nix'"), ("net/versions/3", "'net' in version '3'")):
+        refused = client.get(f"/v2/models/{address}")
+        sentence = f"There is no model {told}. GET /api/models lists those that there are."
+        assert (refused.status_code, refused.json()) == (404, {"error": sentence})
+
+
+@database
+def test_a_version_that_was_removed_answers_no_more_and_its_successor_does(
+    tmp_path: Path, limits: Any, client: Client, chelsea: bytes
+) -> None:
+    limits(data_dir=tmp_path / "data", models=())
+    added(tmp_path, DARK, "1")
+    serving.start()
+    follower = Follower()
+    follower.once()
+    assert asked(client, chelsea, "net@1")[2]["objectClass"] == "dark"
+    model("remove", "net@1")
+    follower.once()
+    assert asked(client, chelsea, "net@1")[0] == 404
+    added(tmp_path, LIGHT, "1")
+    assert asked(client, chelsea, "net@1")[2]["objectClass"] == "light"
 
 
 @database

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection import serving, several_photos
-from detection.errors import RequestError, UnknownModelError
+from detection.errors import RequestError, UnknownModelError, UnknownServedModelError
 from detection.inference.detector import Detector
 from detection.inference.network import Network
 from detection.models import Detection
@@ -33,11 +33,24 @@ Tensors = Mapping[str, NDArray[Any]]
 
 
 def model_of(name: str, version: str | None) -> Detector:
-    """A model by its name, loaded now if need be, in the version that is served. Raises UnknownModelError."""
-    detector = serving.model(name)
-    if version is not None and version != version_of(detector.network):
-        raise UnknownModelError(f"{name} in version {version}", [detector.network.name])
-    return detector
+    """A model by its name and version, loaded now if need be. Raises UnknownModelError."""
+    try:
+        if version == _NO_VERSION and (found := _without_version(name)) is not None:
+            return found
+        return serving.model(name if version is None else f"{name}@{version}")
+    except UnknownModelError as error:
+        raise UnknownServedModelError(name, version) from error
+
+
+def reference_of(detector: Detector, name: str, version: str | None) -> str:
+    """How the photos of a request say which model they mean: where it named no version, the name counts."""
+    return name if version is None else detector.network.full_name
+
+
+def _without_version(name: str) -> Detector | None:
+    """The model of this name where it has no card, and so no version of its own, which is the default alone."""
+    network = serving.resident_network(name)
+    return serving.model(name) if network is not None and not network.version else None
 
 
 def version_of(network: Network) -> str:
@@ -60,9 +73,11 @@ def metadata(detector: Detector) -> dict[str, Any]:
     }
 
 
-def answer(detector: Detector, name: str, request: InferenceRequest, owner_id: int | None) -> Tensors:
+def answer(detector: Detector, reference: str, request: InferenceRequest, owner_id: int | None) -> Tensors:
     """All outputs for the input of a request; see `several_photos` for what is raised,
     besides MessageError and RequestError.
+
+    reference: of the model, as `reference_of` makes it.
     """
     unknown = sorted(set(request.parameters) - _KNOWN_PARAMETERS)
     if unknown:
@@ -71,7 +86,7 @@ def answer(detector: Detector, name: str, request: InferenceRequest, owner_id: i
         raise MessageError(f"Send one input: {IMAGE} (BYTES, files) or {PIXELS} (UINT8, the network's own input).")
     (tensor,) = request.inputs
     if tensor.name == IMAGE:
-        uploads = _uploads(_photos_of(tensor), name, request.parameters)
+        uploads = _uploads(_photos_of(tensor), reference, request.parameters)
         return _detections(several_photos.detect_all([replace(upload, owner_id=owner_id) for upload in uploads]))
     return several_photos.run_network(detector, _pixels_of(tensor, detector.network))
 
