@@ -6,6 +6,8 @@ Where none is active the model of MODEL_PREFIX answers.
 import logging
 import shutil
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +19,8 @@ from detection.conf import BASE_DIR
 from detection.inference.cards import CARD_NAME, ModelCard, read_card
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import CheckpointError
-from detection.inference.model_files import ModelSource, name_and_version
+from detection.inference.model_files import ModelSource, name_and_version, open_model
+from detection.inference.precision import files_beside
 from detection.models import ModelVersion
 
 logger = logging.getLogger(__name__)
@@ -30,18 +33,20 @@ class ModelVersionError(Exception):
 
 
 def add(folder: Path) -> ModelVersion:
-    """Verify a folder with a model card, try the model, and copy it into DATA_DIR.
+    """Verify a folder with a model card, copy it into DATA_DIR, and try the copy, which is what will serve.
 
-    Raises ModelVersionError when this version is there already, CheckpointError and EngineError when it cannot be used.
+    Raises ModelVersionError when this version is there already, CheckpointError and EngineError when it cannot be used;
+    then no copy is left.
     """
     card = read_card(folder)
-    card.verify_files()
     if ModelVersion.objects.filter(name=card.name, version=card.version).exists():
         raise ModelVersionError(
             f"{card.name}@{card.version} is there already. Remove it first, or give the card another version."
         )
-    _try(ModelSource(folder))
-    _copy(card, models_dir() / f"{card.name}@{card.version}")
+    network = open_model(ModelSource(folder), serving.config().cache_dir)
+    target = models_dir() / f"{card.name}@{card.version}"
+    with _copied(card, files_beside(network), target) as copy:
+        _try(ModelSource(copy))
     return ModelVersion.objects.create(
         name=card.name, version=card.version, sha256=card.sha256, folder=f"{card.name}@{card.version}"
     )
@@ -182,16 +187,21 @@ def _require_unchanged(row: ModelVersion) -> None:
         )
 
 
-def _copy(card: ModelCard, target: Path) -> None:
-    """The card, its files and the texts beside them; the folder appears complete. Raises ModelVersionError."""
+@contextmanager
+def _copied(card: ModelCard, beside: Iterable[Path], target: Path) -> Iterator[Path]:
+    """A copy of the card, its files, texts and what is `beside` them, moved to `target` when the block has ended well.
+
+    So the folder appears complete and tried. Raises ModelVersionError when it cannot be written.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".adding-", dir=target.parent) as temporary:
             fresh = Path(temporary) / "model"
             fresh.mkdir()
             texts = [path.name for path in card.folder.iterdir() if path.name.startswith(("LICENSE", "PROVENANCE"))]
-            for name in {CARD_NAME, *card.files, *texts}:
+            for name in {CARD_NAME, *card.files, *texts, *(path.name for path in beside)}:
                 shutil.copyfile(card.folder / name, fresh / name)
+            yield fresh
             # What a removal could not delete, or an addition that was cut off has left.
             shutil.rmtree(target, ignore_errors=True)
             fresh.rename(target)

@@ -2,9 +2,11 @@
 
 import base64
 import io
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,12 @@ from django.test import Client
 
 from detection import services, serving
 from detection.conf import Config
+from detection.inference.model_files import ModelSource, open_model
+from detection.inference.precision import EngineMeasurements, Measurement, write_table
+from detection.inference.quantized import quantized_network
 from detection.model_follower import Follower
 from detection.models import Detection, ModelVersion
+from tests.checkpoints import EMBEDDED_PREFIX
 from tests.inference.model_folders import (
     constant_network,
     nanodet_outputs,
@@ -138,6 +144,67 @@ def test_a_model_of_model_prefix_that_fails_never_answers_again(tmp_path: Path, 
     ModelVersion.objects.update(is_active=False)
     follower.once()
     assert answer(chelsea).model == "net@1"
+
+
+def embedded(folder: Path) -> Path:
+    """The MobileNet-SSD with its int8 model and its table of precisions, as version 1.1."""
+    shutil.copytree(EMBEDDED_PREFIX.parent, folder)
+    card = folder / "model.toml"
+    card.write_text(card.read_text(encoding="utf-8").replace('version = "1.0"', 'version = "1.1"'), encoding="utf-8")
+    return folder
+
+
+@database
+@pytest.mark.parametrize("precision", ["int8", "auto"])
+def test_a_version_keeps_its_precisions(precision: str, tmp_path: Path, limits: Any, chelsea: bytes) -> None:
+    prefix = EMBEDDED_PREFIX.parent
+    limits(data_dir=tmp_path / "data", model_prefix=prefix, model_precision=precision)
+    serving.start()
+    before = serving.model_info()
+    model("add", embedded(tmp_path / "source"))
+    model("activate", "mobilenet_ssd_voc@1.1")
+    Follower().once()
+    after = serving.model_info()
+    assert (answer(chelsea).model, after["version"]) == ("mobilenet_ssd_voc@1.1", "1.1")
+    assert [after[key] for key in ("precision", "sha256")] == [before[key] for key in ("precision", "sha256")]
+
+
+@database
+def test_a_table_that_is_written_beside_a_version_later_counts(tmp_path: Path, limits: Any) -> None:
+    source = embedded(tmp_path / "source")
+    (source / "precision.json").unlink()
+    chosen = limits(data_dir=tmp_path / "data", model_precision="auto")
+    model("add", source)
+    version = tmp_path / "data" / "models" / "mobilenet_ssd_voc@1.1"
+    network = open_model(ModelSource(version), chosen.cache_dir)
+    same = Measurement(model_sha256=quantized_network(network).sha256, coco_ap=0.5, coco_ap50=0.5)
+    measured = EngineMeasurements(
+        dataset="x", photos=1, objects=1, precisions={"f32": replace(same, model_sha256=network.sha256), "int8": same}
+    )
+    assert write_table(network, "openvino", measured).parent == version
+    model("activate", "mobilenet_ssd_voc")
+    Follower().once()
+    assert serving.model_info()["precision"] == "int8"
+
+
+@database
+def test_what_is_beside_a_model_and_damaged_is_not_taken_along(tmp_path: Path) -> None:
+    source = embedded(tmp_path / "source")
+    (source / "mobilenet_ssd_voc-0000-int8.onnx").write_bytes(b"damaged")
+    (source / "precision.json").write_bytes(b"damaged")
+    model("add", source)
+    kept = {path.name for path in (tmp_path / "data" / "models" / "mobilenet_ssd_voc@1.1").iterdir()}
+    assert kept == {path.name for path in source.iterdir() if "int8" not in path.name and path.name != "precision.json"}
+
+
+@database
+def test_what_cannot_serve_as_it_is_configured_is_refused_when_it_is_added(tmp_path: Path, limits: Any) -> None:
+    source = embedded(tmp_path / "source")
+    (source / "mobilenet_ssd_voc-0000-int8.onnx").unlink()
+    limits(data_dir=tmp_path / "data", model_precision="int8")
+    with pytest.raises(CommandError, match="has no int8 model"):
+        model("add", source)
+    assert (ModelVersion.objects.count(), list((tmp_path / "data" / "models").iterdir())) == (0, [])
 
 
 @database

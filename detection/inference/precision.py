@@ -17,7 +17,7 @@ from detection.inference.engines.registry import choose_engine, offered_precisio
 from detection.inference.errors import CheckpointError
 from detection.inference.files import replace_file
 from detection.inference.network import Network
-from detection.inference.quantized import quantized_network
+from detection.inference.quantized import quantized_network, quantized_paths
 
 TABLE_NAME = "precision.json"
 BASELINE = "f32"
@@ -70,6 +70,23 @@ def read_table(network: Network) -> dict[str, EngineMeasurements]:
             f"{path} cannot be understood. Delete it, or write it anew: "
             "`manage.py evaluate DATASET --compare f32,bf16,int8 --write-table`."
         ) from error
+
+
+def files_beside(network: Network) -> list[Path]:
+    """What goes with a model to another place: its table of precisions, and its int8 model with the description.
+
+    network: not quantized. What was made of another model, or is damaged, is left out: nobody would use it.
+    """
+    found: list[Path] = []
+    try:
+        if read_table(network):
+            found.append(table_path(network))
+    except CheckpointError as error:
+        logger.warning("%s", error)
+    int8_files = quantized_paths(network.prefix, network.epoch)
+    if any(path.exists() for path in int8_files) and _model_for(INT8, network) is not None:
+        found.extend(int8_files)
+    return found
 
 
 def write_table(network: Network, engine: str, measured: EngineMeasurements) -> Path:
