@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER_S = 1
 NOT_FOUND = "There is nothing under this address: it was deleted, or the id is wrong."
 FAILED = "The server failed on this request. The reason is in its log; try again or tell its operator."
+MODEL_FAILED = "The model cannot answer. The reason is in the server's log; ask for another one, or tell its operator."
 
 
 _BAD_FORM = "The form cannot be read. Send one photo in its file field `image`, or the photo itself as the body."
@@ -122,6 +124,16 @@ class ModelUnavailableError(Exception):
     """There is no model that could answer."""
 
 
+class ModelLoadError(ModelUnavailableError):
+    """A model that was named cannot be loaded. Why is not for callers: it may name files of the server."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The model {name} cannot be loaded. The reason is in the server's log; ask for another one, or tell its "
+            "operator."
+        )
+
+
 class DetectionTimeoutError(Exception):
     """The detection took longer than REQUEST_TIMEOUT."""
 
@@ -158,6 +170,7 @@ ANSWERS: tuple[tuple[type[Exception], Answer], ...] = (
     (InferenceError, Answer(500, _OUR_FAULT)),
 )
 
+_ABSOLUTE_PATH = re.compile(r"(?<![\w:/])/\w|\b[A-Za-z]:\\")
 _LOGGED = (EngineError, CheckpointError, StorageUnavailableError)
 
 
@@ -167,9 +180,15 @@ def answer_to(error: Exception) -> Answer | None:
 
 
 def describe(error: Exception) -> tuple[int, str] | None:
-    """HTTP status and sentence for an error of the table; None for any other."""
+    """HTTP status and sentence for an error of the table; None for any other.
+
+    Sentences about files of the server are for its log and its commands; callers get another one.
+    """
     answer = answer_to(error)
-    return None if answer is None else (answer.status, str(error))
+    if answer is None:
+        return None
+    tells_a_path = isinstance(error, (CheckpointError, EngineError)) and _ABSOLUTE_PATH.search(str(error))
+    return answer.status, MODEL_FAILED if tells_a_path else str(error)
 
 
 def error_body(sentence: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 from detection import known_models, serving
 from detection.errors import UnknownModelError
 from detection.inference.cards import read_card
+from detection.inference.detector import Detector
 from detection.inference.errors import CheckpointError
 from detection.inference.network import Network
 from detection.resident_models import added_versions, model_folder
@@ -18,11 +19,14 @@ def models() -> list[dict[str, Any]]:
     What is not loaded yet is told from its card.
     """
     config, active = serving.config(), serving.active_model()
-    loaded = {name: detector.network for name, detector in serving.other_models().items()}
+    loaded = serving.other_models()
     others = [_of_name(name, loaded) for name in dict.fromkeys((*config.models, *added_versions(config)))]
     if active is None:
         return others
-    return [_loaded(active, is_default=True), *(_beside(active, row) for row in others if not _is(active, row))]
+    return [
+        _loaded(active, serving.active_precision(), is_default=True),
+        *(_beside(active, row) for row in others if not _is(active, row)),
+    ]
 
 
 def choices() -> list[str]:
@@ -50,13 +54,19 @@ def _beside(active: Network, row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "name": f"{row['name']}@{row['version']}"} if row["name"] == active.name else row
 
 
-def _of_name(name: str, loaded: Mapping[str, Network]) -> dict[str, Any]:
+def _of_name(name: str, loaded: Mapping[str, Detector]) -> dict[str, Any]:
     if name in loaded:
-        return {**_loaded(loaded[name], is_default=False), "name": name}
+        row = _loaded(loaded[name].network, loaded[name].engine.precision, is_default=False)
+        return {**row, "name": name}
     try:
-        card = read_card(model_folder(serving.config(), name))
-    except (CheckpointError, UnknownModelError) as error:
+        folder = model_folder(serving.config(), name)
+    except UnknownModelError as error:
         return _row(name, problem=str(error))
+    try:
+        card = read_card(folder)
+    except CheckpointError as error:
+        # Where it lies on the server is not for callers.
+        return _row(name, problem=str(error).replace(str(folder), name))
     width, height = card.input.size_wh
     return _row(
         name,
@@ -66,10 +76,11 @@ def _of_name(name: str, loaded: Mapping[str, Network]) -> dict[str, Any]:
         input_width=width,
         input_height=height,
         classes=list(card.classes),
+        problem=serving.load_problem(name),
     )
 
 
-def _loaded(network: Network, *, is_default: bool) -> dict[str, Any]:
+def _loaded(network: Network, precision: str, *, is_default: bool) -> dict[str, Any]:
     return _row(
         network.name,
         version=network.version,
@@ -80,6 +91,7 @@ def _loaded(network: Network, *, is_default: bool) -> dict[str, Any]:
         classes=list(network.classes),
         is_default=is_default,
         is_loaded=True,
+        precision=precision,
     )
 
 
@@ -88,6 +100,7 @@ def _row(name: str, **known: Any) -> dict[str, Any]:
         "version": "",
         "family": "",
         "sha256": "",
+        "precision": "",
         "input_width": None,
         "input_height": None,
         "classes": [],

@@ -1,5 +1,6 @@
 """The models of this process beside the one that answers by default, and the thread that all of them belong to."""
 
+import logging
 import re
 import threading
 from collections import OrderedDict
@@ -11,10 +12,12 @@ from typing import ParamSpec, TypeVar
 
 from detection import memory
 from detection.conf import BASE_DIR, Config
-from detection.errors import UnknownModelError
+from detection.errors import ModelLoadError, UnknownModelError
 from detection.inference.cards import has_card, read_card
 from detection.inference.detector import Detector
-from detection.inference.errors import CheckpointError
+from detection.inference.errors import CheckpointError, InferenceError
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -108,6 +111,11 @@ class ResidentModels:
         self._lock = threading.Lock()
         self._loading = threading.Lock()
         self._models: OrderedDict[str, Detector] = OrderedDict()
+        self._problems: dict[str, str] = {}
+
+    def problem(self, name: str) -> str:
+        """Why the last try to load a model failed, for callers; "" where it did not."""
+        return self._problems.get(name, "")
 
     def loaded(self) -> dict[str, Detector]:
         """Those that are in memory now, by name."""
@@ -124,12 +132,12 @@ class ResidentModels:
             return self._models[name]
 
     def load(self, name: str, load: Callable[[], Detector], limit: int) -> Detector:
-        """A model, loaded now if need be; afterwards at most `limit` are in memory. Raises what `load` raises."""
+        """A model, loaded now if need be; afterwards at most `limit` are in memory. Raises ModelLoadError."""
         with self._loading:
             found = self.get(name)
             if found is not None:
                 return found
-            detector = self._owner.run(load)
+            detector = self._loaded(name, load)
             with self._lock:
                 self._models[name] = detector
                 gone = [self._models.popitem(last=False)[1] for _ in range(len(self._models) - limit)]
@@ -144,6 +152,17 @@ class ResidentModels:
                 gone = self._models.pop(name, None)
             if gone is not None:
                 self._owner.run(free, gone)
+
+    def _loaded(self, name: str, load: Callable[[], Detector]) -> Detector:
+        try:
+            detector = self._owner.run(load)
+        except (InferenceError, OSError) as error:
+            logger.error("The model %s cannot be loaded. %s", name, error)
+            failure = ModelLoadError(name)
+            self._problems[name] = str(failure)
+            raise failure from error
+        self._problems.pop(name, None)
+        return detector
 
     def _name_of(self, reference: str) -> str | None:
         if reference in self._models:

@@ -27,6 +27,13 @@ SENTENCES = (
     gettext_noop("The server is busy: too many photos are waiting. Send this one again in a moment."),
     gettext_noop("The model was changed, or the server stops. Send the photo again in a moment."),
     gettext_noop("The model is not loaded yet. Try again in a moment."),
+    gettext_noop(
+        "The model %(name)s cannot be loaded. The reason is in the server's log; ask for another one, or tell its "
+        "operator."
+    ),
+    gettext_noop(
+        "The model cannot answer. The reason is in the server's log; ask for another one, or tell its operator."
+    ),
     gettext_noop("The server is stopping. Nothing was stored; try again later."),
     gettext_noop(
         "The detection could not be kept: the database cannot be written now. Nothing was stored; try again later."

@@ -94,6 +94,7 @@ class ListedModelSerializer(serializers.Serializer[Any]):
     classes = serializers.ListField(child=serializers.CharField())
     is_default = serializers.BooleanField()
     is_loaded = serializers.BooleanField()
+    precision = serializers.CharField(allow_blank=True, help_text="What it runs in, once it is loaded.")
     problem = serializers.CharField(allow_blank=True, help_text="Why it cannot be used.")
 
 

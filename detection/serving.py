@@ -46,12 +46,15 @@ class _Models:
         return self.others.get(reference)
 
     def model(self, reference: str) -> Detector:
-        """The model that is meant, loaded now if need be. Raises UnknownModelError and what loading raises."""
+        """The model that is meant, loaded now if need be. Raises UnknownModelError, ModelLoadError.
+
+        For the default it raises what loading raises.
+        """
         found = self.resident(reference) or (self.detector() if not reference else None)
         if found is not None:
             return found
         folder = model_folder(config(), reference)
-        options = replace(detector_options(config()), source=ModelSource(folder))
+        options = other_options(config(), ModelSource(folder))
         return self.others.load(folder.name, lambda: load_detector(options), config().max_resident_models - 1)
 
     def switch(self, load: Callable[[], Detector], version: int | None) -> None:
@@ -111,6 +114,12 @@ def detector_options(chosen: Config) -> DetectorOptions:
     )
 
 
+def other_options(chosen: Config, source: ModelSource) -> DetectorOptions:
+    """The same for a model that does not answer by default: one that has no int8 model runs in f32."""
+    options = detector_options(chosen)
+    return replace(options, source=source, engine=replace(options.engine, may_fall_back=True))
+
+
 def start(queue_size: int | None = None, source: ModelSource | None = None) -> None:
     """Load and warm the model; a second call does nothing. Raises InferenceError.
 
@@ -123,7 +132,7 @@ def start(queue_size: int | None = None, source: ModelSource | None = None) -> N
 
 
 def model(reference: str) -> Detector:
-    """A model, loaded now if need be. Raises UnknownModelError, InferenceError.
+    """A model, loaded now if need be. Raises UnknownModelError and ModelLoadError, for the default InferenceError.
 
     reference: NAME@VERSION; NAME for the default when that is its name, else for the one of MODELS; "" for the default.
     """
@@ -156,6 +165,16 @@ def on_owner(function: Callable[[], Detector]) -> Detector:
 def active_model() -> Network | None:
     """The network that answers by default; None before it is loaded."""
     return None if _models.loaded is None else _models.loaded.network
+
+
+def active_precision() -> str:
+    """What the model that answers by default runs in; "" before it is loaded."""
+    return "" if _models.loaded is None else _models.loaded.engine.precision
+
+
+def load_problem(name: str) -> str:
+    """Why the last try to load another model failed, by the name of its folder, for callers; "" where it did not."""
+    return _models.others.problem(name)
 
 
 def resident_network(reference: str) -> Network | None:

@@ -102,12 +102,11 @@ class Shadow:
 
 def _load() -> Detector | None:
     config = serving.config()
-    options = serving.detector_options(config)
-    # One core at most: the others are for the photos that somebody waits for.
-    options = replace(options, engine=replace(options.engine, threads=1))
     try:
-        source = ModelSource(shadow_folder(config))
-        candidate = serving.on_owner(lambda: load_detector(replace(options, source=source)))
+        options = serving.other_options(config, ModelSource(shadow_folder(config)))
+        # One core at most: the others are for the photos that somebody waits for.
+        options = replace(options, engine=replace(options.engine, threads=1))
+        candidate = serving.on_owner(lambda: load_detector(options))
     except (InferenceError, OSError) as error:
         logger.error("SHADOW_MODEL=%s cannot be loaded: nothing is compared. %s", config.shadow_model, error)
         return None

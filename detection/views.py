@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from detection import known_models, model_list, presentation, removals, services, serving, tallies, throttle
 from detection.access import caller_of, limits, visible_to
 from detection.class_titles import class_title
-from detection.errors import ANSWERS, ModelUnavailableError, RequestError, describe, headers_for
+from detection.errors import ANSWERS, ModelUnavailableError, RequestError, headers_for, respond_to
 from detection.filters import DetectionFilter
 from detection.forms import PhotoForm, ThresholdForm, first_sentence
 from detection.history import BadCursorError, Cursor, HistoryPage, page_of
@@ -185,7 +185,7 @@ def _render_history(
 
 def _render(request: HttpRequest, template: str, context: dict[str, Any], error: Exception | None) -> HttpResponse:
     """Render a page with the sentence, the status and the headers of what went wrong, if anything did."""
-    status, sentence = (200, "") if error is None else describe(error) or (500, "")
+    status, sentence = (200, "") if error is None else respond_to(error, request.path)
     response = render(request, template, context | {"error": in_language(sentence)}, status=status)
     for name, value in headers_for(status, error).items():
         response[name] = value

@@ -56,6 +56,20 @@ def test_other_error_is_not_described() -> None:
 
 
 @pytest.mark.parametrize(
+    "sentence",
+    ["/srv/models/net has no int8 model.", "Set it to '/srv/x'.", "The file C:\\models\\net is damaged."],
+)
+def test_files_of_the_server_are_for_its_log_alone(sentence: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert errors.respond_to(CheckpointError(sentence), "/predict") == (503, errors.MODEL_FAILED)
+    assert sentence in caplog.text
+
+
+@pytest.mark.parametrize("sentence", ["http://host:8000/v2 does not answer.", "bf16/f16 is not there."])
+def test_what_only_looks_like_a_file_is_told(sentence: str) -> None:
+    assert errors.describe(EngineError(sentence)) == (503, sentence)
+
+
+@pytest.mark.parametrize(
     ("error", "logged"),
     [
         (EngineError("broken"), True),

@@ -13,7 +13,16 @@ from django.utils.translation import ngettext
 from detection import services
 from detection.class_titles import class_title
 from detection.conf import BASE_DIR, Rate
-from detection.errors import FAILED, NOT_FOUND, BodyBudgetError, BodyTooLargeError, ThrottledError, UploadTimeoutError
+from detection.errors import (
+    FAILED,
+    MODEL_FAILED,
+    NOT_FOUND,
+    BodyBudgetError,
+    BodyTooLargeError,
+    ModelLoadError,
+    ThrottledError,
+    UploadTimeoutError,
+)
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.images import decode_photo
 from detection.sentences import in_language
@@ -143,6 +152,8 @@ def _refusal_of_photo(data: bytes, max_pixels: int = 1_000_000) -> Exception:
         (BodyBudgetError, ()),
         (lambda: Exception(FAILED), ()),
         (lambda: Exception(NOT_FOUND), ()),
+        (lambda: ModelLoadError("net"), ("net",)),
+        (lambda: Exception(MODEL_FAILED), ()),
     ],
     ids=[
         "empty",
@@ -155,6 +166,8 @@ def _refusal_of_photo(data: bytes, max_pixels: int = 1_000_000) -> Exception:
         "full",
         "failed",
         "not found",
+        "not loaded",
+        "no answer",
     ],
 )
 def test_errors_are_told_in_russian_with_their_values(

@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from detection import services, serving
+from detection.inference.errors import CheckpointError
 from detection.models import Batch, Detection
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
 
@@ -127,6 +128,62 @@ def test_models_are_listed_and_the_one_unused_longest_leaves_the_memory(client: 
     assert body["max_resident_models"] == 2
     assert body["resident_memory_bytes"] > 50_000_000
     assert predict(client, chelsea, "dark").status_code == 200
+
+
+def listed(client: Client, name: str) -> Any:
+    (found,) = [each for each in client.get("/api/models").json()["models"] if each["name"] == name]
+    return found
+
+
+def test_a_model_without_an_int8_model_answers_in_f32_beside_one_that_has_it(
+    client: Client, chelsea: bytes, tmp_path: Path, limits: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    services.stop()
+    limits(data_dir=tmp_path, models=("dark",), model_precision="int8")
+    serving.start()
+    for _ in range(2):
+        assert predict(client, chelsea, "dark")["X-Model"] == "dark@1.0"
+    assert [listed(client, name)["precision"] for name in ("mobilenet_ssd_voc", "dark")] == ["int8", "f32"]
+    (told,) = [record.getMessage() for record in caplog.records if "runs in f32" in record.getMessage()]
+    assert "The model dark runs in f32." in told
+    assert "has no int8 model" in told
+
+
+def test_the_default_model_does_not_start_without_its_int8_model(tmp_path: Path, limits: Any) -> None:
+    services.stop()
+    limits(model_prefix=tmp_path / "models" / "dark", model_precision="int8")
+    with pytest.raises(CheckpointError, match="has no int8 model"):
+        serving.start()
+
+
+def test_a_model_that_cannot_be_loaded_is_told_without_where_it_lies(
+    client: Client, chelsea: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "models" / "dark" / "net.onnx"
+    whole = file.read_bytes()
+    file.write_bytes(b"damaged")
+    assert listed(client, "dark")["problem"] == ""
+    refused = predict(client, chelsea, "dark")
+    sentence = (
+        "The model dark cannot be loaded. The reason is in the server's log; ask for another one, or tell its operator."
+    )
+    assert (refused.status_code, refused.json()) == (503, {"error": sentence})
+    assert listed(client, "dark")["problem"] == sentence
+    (told,) = [record.getMessage() for record in caplog.records if "cannot be loaded" in record.getMessage()]
+    assert f"{file} has the SHA-256" in told
+    page = client.post("/", {"image": SimpleUploadedFile("cat.jpg", chelsea, "image/jpeg"), "model": "dark"})
+    assert (page.status_code, str(tmp_path) in page.content.decode()) == (503, False)
+    file.write_bytes(whole)
+    assert predict(client, chelsea, "dark").status_code == 200
+    assert listed(client, "dark")["problem"] == ""
+
+
+def test_a_card_that_cannot_be_read_is_told_without_where_it_lies(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "models" / "dark" / "model.toml").write_text("wrong", encoding="utf-8")
+    assert listed(client, "dark")["problem"].startswith("dark/model.toml is no TOML file")
+    wanted = {"model": "dark", "photos": [{"name": "a", "size_bytes": 1}]}
+    refused = client.post("/api/batches/", wanted, content_type="application/json")
+    assert (refused.status_code, str(tmp_path) in refused.json()["error"]) == (503, False)
 
 
 def loaded(client: Client) -> list[str]:

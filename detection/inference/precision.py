@@ -111,13 +111,22 @@ def write_table(network: Network, engine: str, measured: EngineMeasurements) -> 
 def settle_precision(network: Network, options: EngineOptions) -> tuple[Network, EngineOptions]:
     """The network that is to run, and the options with the precision that it runs in.
 
-    network: as `prepare_network` made it. Logs why `auto` chose a precision. Raises CheckpointError when int8 is asked
-    for and its model cannot be used, EngineError when no engine is installed.
+    network: as `prepare_network` made it. Logs why a precision was chosen that was not asked for. Raises
+    CheckpointError when int8 is asked for, its model cannot be used and nothing may take its place, EngineError when no
+    engine is installed.
     """
     if options.precision == "auto":
         network, precision = _fastest_allowed(network, options)
         return network, replace(options, precision=precision)
-    return quantized_network(network) if options.precision == INT8 else network, options
+    if options.precision != INT8:
+        return network, options
+    try:
+        return quantized_network(network), options
+    except CheckpointError as error:
+        if not options.may_fall_back:
+            raise
+        logger.warning("The model %s runs in %s. %s", network.name, BASELINE, error)
+        return network, replace(options, precision=BASELINE)
 
 
 def _fastest_allowed(network: Network, options: EngineOptions) -> tuple[Network, str]:

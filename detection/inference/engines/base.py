@@ -34,7 +34,8 @@ class EngineOptions:
 
     engine: "auto" or a registered name; precision: "f32", "bf16", "f16", "int8" (with a quantized network), or "auto"
     (`precision.py` settles it; an engine by itself takes f32); threads: 0 for all cores that the process may use;
-    cache_dir: for compiled models; remote: for the engine of that name.
+    cache_dir: for compiled models; remote: for the engine of that name; may_fall_back: whether f32 takes the place of
+    an int8 model that is not there.
     """
 
     engine: str = "auto"
@@ -43,6 +44,7 @@ class EngineOptions:
     threads: int = 0
     cache_dir: Path | None = None
     remote: RemoteOptions = field(default_factory=RemoteOptions)
+    may_fall_back: bool = False
 
 
 class Engine(Protocol):
