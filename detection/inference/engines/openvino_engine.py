@@ -41,12 +41,14 @@ class OpenVinoEngine:
             # One photo a call: a fixed shape takes about 8 % less CPU than a free batch.
             width, height = network.size_wh
             model.reshape([1, height, width, 3])
+            # Compiled, an output may also have the name of a layer that was merged into it.
+            names = [output.get_any_name() for output in model.outputs]
             hints = {"INFERENCE_PRECISION_HINT": _arithmetic(core, precision), "INFERENCE_NUM_THREADS": threads}
             if cache_dir is not None:
                 hints["CACHE_DIR"] = cache_dir
-            self._lone = _Variant(core.compile_model(model, "CPU", {**hints, "NUM_STREAMS": 1}))
+            self._lone = _Variant(core.compile_model(model, "CPU", {**hints, "NUM_STREAMS": 1}), names)
             self._side_by_side = (
-                _Variant(core.compile_model(model, "CPU", {**hints, "NUM_STREAMS": threads}))
+                _Variant(core.compile_model(model, "CPU", {**hints, "NUM_STREAMS": threads}), names)
                 if threads > 1
                 else self._lone
             )
@@ -74,9 +76,9 @@ class OpenVinoEngine:
 class _Variant:
     """A compiled network and its infer requests. A request serves one call at a time, from whichever thread."""
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Any, output_names: list[str]) -> None:
         self._compiled = compiled
-        self._output_names = [output.get_any_name() for output in compiled.outputs]
+        self._output_names = output_names
         self._free: deque[Any] = deque()
 
     def infer(self, batch_rgb: ImageArray) -> Outputs:
