@@ -1,19 +1,29 @@
 """The published checkpoints that `manage.py fetch_model` knows, and their installation."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from detection.conf import PRODUCTION_MODEL_NAME, PRODUCTION_MODEL_PREFIX
+from detection.conf import PRODUCTION_MODEL_EDGE, PRODUCTION_MODEL_NAME, PRODUCTION_MODEL_PREFIX
 from detection.downloads import DownloadError, KnownFile, Source, fetch_file, is_intact, require_space
+from detection.inference.cards import CARD_NAME, read_card
+from detection.inference.errors import CheckpointError
+from detection.inference.files import replace_file
 
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A published checkpoint; `files` in the order in which they are installed, the one that completes it last."""
+    """A published SSD of MXNet; `files` in the order in which they are installed, the one that completes it last.
+
+    edge: of the network's input, in pixels.
+    """
 
     name: str
     summary: str
+    version: str
+    licence: str
+    edge: int
     url: str
     files: tuple[KnownFile, ...]
 
@@ -34,6 +44,9 @@ class Installation:
 RESNET50_SSD = KnownModel(
     name=PRODUCTION_MODEL_NAME,
     summary="SSD on ResNet-50, 20 Pascal VOC classes, edge 512",
+    version="1.0",
+    licence="not stated where the files are published",
+    edge=PRODUCTION_MODEL_EDGE,
     url="https://s3.amazonaws.com/model-server/models/resnet50_ssd/",
     files=(
         KnownFile("synset.txt", 135, "f14861775969fd006b382e005f96dc811ef062ea4a37356efb70d7775e90f743"),
@@ -57,7 +70,8 @@ def install(
 ) -> Installation:
     """Bring every file of `model` into its folder below `models_dir`; files that are there and intact stay.
 
-    `on_bytes` is told how many bytes of which file are here. Raises DownloadError.
+    Its card comes last: without it the checkpoint is complete, and answers as MODEL_PREFIX. `on_bytes` is told how many
+    bytes of which file are here. Raises DownloadError.
     """
     folder = models_dir / model.name
     try:
@@ -66,8 +80,36 @@ def install(
         require_space(folder, sum(file.size_bytes for file in wanted))
         for file in wanted:
             fetch_file(file, source, folder, lambda have, file=file: on_bytes(file, have))  # type: ignore[misc]
+        if not _has_card_of(model, folder):
+            replace_file(folder / CARD_NAME, card_of(model).encode())
     except OSError as error:
         raise DownloadError(
             f"{folder} cannot be written ({error.strerror}). Make room, or set DATA_DIR to a folder of your own."
         ) from error
     return Installation(folder, wanted)
+
+
+def card_of(model: KnownModel) -> str:
+    """The model card for its folder (`inference/cards.py`), with the hashes that its files were verified by."""
+    described = {
+        "name": model.name,
+        "title": model.summary,
+        "version": model.version,
+        "family": "mxnet_ssd",
+        "licence": model.licence,
+        "source": model.url,
+        "classes": "synset.txt",
+    }
+    # JSON's strings are TOML's too.
+    lines = [f"{key} = {json.dumps(value)}" for key, value in described.items()]
+    lines += ["", "[files]", *(f"{json.dumps(file.name)} = {json.dumps(file.sha256)}" for file in model.files)]
+    lines += ["", "[input]", f"edge = {model.edge}"]
+    return "\n".join(lines) + "\n"
+
+
+def _has_card_of(model: KnownModel, folder: Path) -> bool:
+    """One that somebody has edited stays, while it is about these files."""
+    try:
+        return read_card(folder).files == {file.name: file.sha256 for file in model.files}
+    except CheckpointError:
+        return False

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,14 +15,20 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import OperationalError
 from django.db.models import QuerySet
+from django.test import Client
 from pytest_django import Settings
 from rich.console import Console
 
-from detection.conf import BASE_DIR, DEFAULT_MODEL_PREFIX, load_config
+from detection import services, serving
+from detection.conf import BASE_DIR, DEFAULT_MODEL_PREFIX, PRODUCTION_MODEL_PREFIX, load_config
 from detection.downloads import KnownFile
+from detection.inference.cards import CARD_NAME, read_card
 from detection.management.commands.fetch_model import ProgressOfFiles, progress_bar
+from detection.model_follower import Follower
 from detection.model_store import KNOWN_MODELS, RESNET50_SSD
 from detection.models import ModelVersion
+from detection.resident_models import shadow_folder
+from tests.checkpoints import EMBEDDED_PREFIX, tiny_ssd, write_checkpoint
 from tests.file_server import FileServer, file_server
 
 pytestmark = pytest.mark.django_db
@@ -48,11 +54,26 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) 
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     config = load_config()
     settings.DETECTOR = config
+    stand_in(CONTENTS, monkeypatch)
+    return config.models_dir / "resnet50_ssd"
+
+
+@pytest.fixture
+def real_mirror(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    """A checkpoint that answers, of a few layers, under the names of the published one."""
+    net = tiny_ssd()
+    prefix = write_checkpoint(tmp_path / "published", net.document(), net.arrays, name=PRODUCTION_MODEL_PREFIX)
+    contents = {file.name: prefix.with_name(file.name).read_bytes() for file in RESNET50_SSD.files}
+    stand_in(contents, monkeypatch)
+    with file_server(contents) as server:
+        yield server
+
+
+def stand_in(contents: Mapping[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     files = tuple(
-        KnownFile(name, len(content), hashlib.sha256(content).hexdigest()) for name, content in CONTENTS.items()
+        KnownFile(name, len(content), hashlib.sha256(content).hexdigest()) for name, content in contents.items()
     )
     monkeypatch.setitem(KNOWN_MODELS, "resnet50_ssd", dataclasses.replace(RESNET50_SSD, files=files))
-    return config.models_dir / "resnet50_ssd"
 
 
 def fetch(source: object) -> str:
@@ -84,13 +105,77 @@ def test_the_catalogue_has_the_published_numbers() -> None:
 def test_a_fetched_checkpoint_is_the_model_of_the_next_start(folder: Path, mirror: FileServer) -> None:
     assert load_config().model_prefix == DEFAULT_MODEL_PREFIX
     said = fetch(mirror.url)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == CONTENTS
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name != CARD_NAME} == CONTENTS
     config = load_config()
     assert (config.model_prefix, config.model_edge) == (folder / "resnet50_ssd_model", 512)
     assert said == (
         f"Fetched 3 of 3 files (0.0 MB) and verified them: {folder}\n"
         "The server uses this checkpoint from its next start on.\n"
     )
+
+
+def test_the_card_has_what_was_verified(folder: Path, mirror: FileServer) -> None:
+    fetch(mirror.url)
+    card = read_card(folder)
+    card.verify_files()
+    assert (card.name, card.version, card.family, card.input.size_wh) == (
+        "resnet50_ssd",
+        "1.0",
+        "mxnet_ssd",
+        (512, 512),
+    )
+    assert (card.classes, card.source) == (("cat", "dog"), RESNET50_SSD.url)
+    assert card.files == {name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()}
+
+
+def test_a_card_that_is_missing_or_of_other_files_is_written_anew_and_an_edited_one_stays(
+    folder: Path, mirror: FileServer
+) -> None:
+    fetch(mirror.url)
+    card = folder / CARD_NAME
+    written = card.read_bytes()
+    # As an earlier version of this program has left it.
+    card.unlink()
+    assert load_config().model_prefix == folder / PRODUCTION_MODEL_PREFIX
+    assert "All 3 files are here already" in fetch(mirror.url)
+    assert card.read_bytes() == written
+    for wrong in (b"cut of", written.replace(b'.params" = "', b'.params" = "0')):
+        card.write_bytes(wrong)
+        fetch(mirror.url)
+        assert card.read_bytes() == written
+    edited = written.replace(b'version = "1.0"', b'version = "1.0"\nthreshold = 0.3')
+    card.write_bytes(edited)
+    fetch(mirror.url)
+    assert card.read_bytes() == edited
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_fetched_checkpoint_is_offered_added_and_compared(
+    folder: Path, real_mirror: FileServer, settings: Settings, client: Client, chelsea: bytes
+) -> None:
+    fetch(real_mirror.url)
+    services.stop()
+    config = dataclasses.replace(
+        settings.DETECTOR,
+        model_prefix=EMBEDDED_PREFIX,
+        models=("resnet50_ssd",),
+        shadow_model="resnet50_ssd",
+    )
+    settings.DETECTOR = config
+    try:
+        serving.start()
+        for _ in range(2):
+            answer = client.post("/api/predict?model=resnet50_ssd&store=0", chelsea, content_type="image/jpeg")
+            assert (answer.status_code, answer["X-Model"]) == (200, "resnet50_ssd@1.0")
+        assert shadow_folder(config) == folder
+        call_command("model", "add", str(folder), stdout=io.StringIO())
+        call_command("model", "activate", "resnet50_ssd", stdout=io.StringIO())
+        Follower().once()
+        active = serving.active_model()
+        assert active is not None
+        assert (active.full_name, active.edge) == ("resnet50_ssd@1.0", 512)
+    finally:
+        services.stop()
 
 
 def test_model_prefix_still_rules(folder: Path, mirror: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +222,7 @@ def test_a_folder_is_a_mirror(folder: Path, tmp_path: Path) -> None:
     for name, content in CONTENTS.items():
         (mirror / name).write_bytes(content)
     assert "Fetched 3 of 3 files" in fetch(mirror)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == CONTENTS
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name != CARD_NAME} == CONTENTS
 
 
 def test_a_broken_download_leaves_the_embedded_model_in_charge_and_goes_on(folder: Path, mirror: FileServer) -> None:
