@@ -1,15 +1,18 @@
 """The admin's page of model versions: which one answers, and the change to another."""
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from detection import model_versions
+from detection import model_versions, serving
 from detection.inference.errors import InferenceError
 from detection.model_versions import ModelVersionError
 from detection.models import ModelVersion
+from detection.sentences import in_language
 
 
 @admin.register(ModelVersion)
@@ -28,6 +31,12 @@ class ModelVersionAdmin(admin.ModelAdmin[ModelVersion]):
     def has_delete_permission(self, request: HttpRequest, obj: ModelVersion | None = None) -> bool:
         """`manage.py model remove` deletes the files too."""
         return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """With a warning where this server could not load the active version."""
+        if request.method == "GET" and (problem := serving.active_problem()):
+            self.message_user(request, in_language(problem), messages.WARNING)
+        return super().changelist_view(request, extra_context)
 
     @admin.action(description=_("Let the chosen version answer"), permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:

@@ -24,10 +24,12 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 @require_safe
 def readyz(_request: HttpRequest) -> JsonResponse:
     """Requests can be served: the engine has answered on the device that was asked for (where that is a model server:
-    it is ready now), the database answers now.
+    it is ready now), the database answers now. `problem`: the active model could not be loaded, another one answers.
     """
-    found = problem()
-    return JsonResponse(error_body(found), status=503) if found else JsonResponse({"status": "ready"})
+    if found := problem():
+        return JsonResponse(error_body(found), status=503)
+    in_its_place = serving.active_problem()
+    return JsonResponse({"status": "ready"} | ({"problem": in_its_place} if in_its_place else {}))
 
 
 def problem() -> str:

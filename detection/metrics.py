@@ -80,6 +80,13 @@ MODEL_INFO = Gauge(
     multiprocess_mode="livemax",
     registry=registry,
 )
+ACTIVE_VERSION_LOADED = Gauge(
+    "detector_active_version_loaded",
+    "1 where the active model answers; 0 where it could not be loaded, and another one answers in its place.",
+    multiprocess_mode="livemin",
+    registry=registry,
+)
+ACTIVE_VERSION_LOADED.set(1)
 MEMORY = Gauge(
     "detector_resident_memory_bytes",
     "Memory of the processes, as of their last photos.",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from django.db import Error, connection
 
-from detection import model_versions, serving
+from detection import metrics, model_versions, serving
 from detection.inference.errors import InferenceError
 from detection.models import ModelVersion
 
@@ -59,9 +59,12 @@ class Follower:
         wanted = () if row is None else (row.pk, row.activated_at)
         if wanted == self._seen:
             return
-        self._seen = wanted
-        if serving.answering_version() != _key(row):
-            self._change(row)
+        is_first_look, self._seen = self._seen is _NOT_YET, wanted
+        if serving.answering_version() == _key(row):
+            _tell_problem("")
+        elif _change(row) and row is not None and is_first_look:
+            # What the server before this one could not load, this one could.
+            ModelVersion.objects.filter(pk=row.pk).update(problem="")
 
     def _drop_what_was_removed(self, added: dict[str, int]) -> None:
         """A version that was removed, or removed and added again, answers under its name no more."""
@@ -69,17 +72,6 @@ class Follower:
             if added.get(name) != key:
                 serving.drop_model(name)
         self._added = added
-
-    def _change(self, row: ModelVersion | None) -> None:
-        name = "The model of MODEL_PREFIX" if row is None else str(row)
-        try:
-            serving.switch_model(lambda: model_versions.load(row), _key(row))
-        except (InferenceError, OSError) as error:
-            logger.error("%s is active, but cannot be loaded; the model before it goes on. %s", name, error)
-            if row is not None:
-                ModelVersion.objects.filter(pk=row.pk).update(problem=str(error))
-        else:
-            logger.info("%s answers from now on.", name)
 
     def _run(self) -> None:
         try:
@@ -98,6 +90,36 @@ class Follower:
             connection.close()
         except Exception:  # the thread must live on: what failed may be mended by the next time
             logger.exception("The active model could not be followed.")
+
+
+def _change(row: ModelVersion | None) -> bool:
+    """Whether the model answers now; if not, the one before it goes on, and everybody who asks is told."""
+    name = "of MODEL_PREFIX" if row is None else str(row)
+    try:
+        serving.switch_model(lambda: model_versions.load(row), _key(row))
+    except (InferenceError, OSError) as error:
+        logger.error("The model %s is active, but cannot be loaded; the model before it goes on. %s", name, error)
+        if row is not None:
+            ModelVersion.objects.filter(pk=row.pk).update(problem=str(error))
+        _tell_problem(_sentence(name))
+        return False
+    logger.info("The model %s answers from now on.", name)
+    _tell_problem("")
+    return True
+
+
+def _sentence(name: str) -> str:
+    """For callers, so without the reason, which may name files of the server."""
+    answering = serving.active_model()
+    other = "none" if answering is None else answering.full_name
+    return (
+        f"The active model {name} could not be loaded: {other} answers in its place. The reason is in the server's log."
+    )
+
+
+def _tell_problem(sentence: str) -> None:
+    serving.note_active_problem(sentence)
+    metrics.ACTIVE_VERSION_LOADED.set(0 if sentence else 1)
 
 
 def _key(row: ModelVersion | None) -> int | None:

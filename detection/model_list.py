@@ -24,7 +24,7 @@ def models() -> list[dict[str, Any]]:
     if active is None:
         return others
     return [
-        _loaded(active, serving.active_precision(), is_default=True),
+        _loaded(active, serving.active_precision(), is_default=True, problem=serving.active_problem()),
         *(_beside(active, row) for row in others if not _is(active, row)),
     ]
 
@@ -80,7 +80,7 @@ def _of_name(name: str, loaded: Mapping[str, Detector]) -> dict[str, Any]:
     )
 
 
-def _loaded(network: Network, precision: str, *, is_default: bool) -> dict[str, Any]:
+def _loaded(network: Network, precision: str, *, is_default: bool, problem: str = "") -> dict[str, Any]:
     return _row(
         network.name,
         version=network.version,
@@ -92,6 +92,7 @@ def _loaded(network: Network, precision: str, *, is_default: bool) -> dict[str, 
         is_default=is_default,
         is_loaded=True,
         precision=precision,
+        problem=problem,
     )
 
 

@@ -34,6 +34,10 @@ SENTENCES = (
     gettext_noop(
         "The model cannot answer. The reason is in the server's log; ask for another one, or tell its operator."
     ),
+    gettext_noop(
+        "The active model %(name)s could not be loaded: %(other)s answers in its place. The reason is in the server's "
+        "log."
+    ),
     gettext_noop("The server is stopping. Nothing was stored; try again later."),
     gettext_noop(
         "The detection could not be kept: the database cannot be written now. Nothing was stored; try again later."

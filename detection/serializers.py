@@ -80,6 +80,9 @@ class ModelSerializer(serializers.Serializer[Any]):
     kept_from_probability = serializers.FloatField(
         help_text="Objects from this probability up are kept in the history."
     )
+    problem = serializers.CharField(
+        allow_blank=True, help_text="Which model is active, could not be loaded, and is stood in for by this one."
+    )
 
 
 class ListedModelSerializer(serializers.Serializer[Any]):
@@ -95,7 +98,9 @@ class ListedModelSerializer(serializers.Serializer[Any]):
     is_default = serializers.BooleanField()
     is_loaded = serializers.BooleanField()
     precision = serializers.CharField(allow_blank=True, help_text="What it runs in, once it is loaded.")
-    problem = serializers.CharField(allow_blank=True, help_text="Why it cannot be used.")
+    problem = serializers.CharField(
+        allow_blank=True, help_text="Why it cannot be used; for the default, why the active one cannot."
+    )
 
 
 class ModelListSerializer(serializers.Serializer[Any]):

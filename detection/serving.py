@@ -25,6 +25,7 @@ class _Models:
         self.others = ResidentModels(self.owner)
         self._detector: Detector | None = None
         self.version: int | None = None
+        self.problem = ""
 
     @property
     def loaded(self) -> Detector | None:
@@ -70,7 +71,7 @@ class _Models:
 
     def close(self) -> None:
         with self._lock:
-            detector, self._detector, self.version = self._detector, None, None
+            detector, self._detector, self.version, self.problem = self._detector, None, None, ""
         if detector is not None:
             self.owner.run(detector.close)
         self.others.close()
@@ -167,6 +168,16 @@ def active_model() -> Network | None:
     return None if _models.loaded is None else _models.loaded.network
 
 
+def note_active_problem(sentence: str) -> None:
+    """Say to all who ask why the active model does not answer in this process; "" when it does."""
+    _models.problem = sentence
+
+
+def active_problem() -> str:
+    """Why the active model does not answer in this process, and which one does, for callers; "" when it does."""
+    return _models.problem
+
+
 def active_precision() -> str:
     """What the model that answers by default runs in; "" before it is loaded."""
     return "" if _models.loaded is None else _models.loaded.engine.precision
@@ -244,6 +255,7 @@ def model_info() -> dict[str, Any]:
         "input_edge": detector.network.edge,
         "threshold": threshold_of(detector.network),
         "kept_from_probability": KEPT_PROBABILITY,
+        "problem": active_problem(),
     }
 
 

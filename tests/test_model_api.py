@@ -22,6 +22,7 @@ def test_model_tells_what_it_is_and_runs_on(client: Client) -> None:
         "input_edge",
         "threshold",
         "kept_from_probability",
+        "problem",
     ]
     assert (body["name"], body["engine"], body["device"], body["precision"]) == (
         "mobilenet_ssd_voc",
@@ -30,6 +31,7 @@ def test_model_tells_what_it_is_and_runs_on(client: Client) -> None:
         "f32",
     )
     assert (body["input_edge"], body["threshold"], body["kept_from_probability"]) == (300, 0.5, 0.1)
+    assert body["problem"] == ""
     assert len(body["sha256"]) == 64
     assert len(body["classes"]) == 20
     assert {"cat", "person", "motorbike"} <= set(body["classes"])

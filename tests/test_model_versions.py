@@ -1,6 +1,7 @@
 """Versions of models: added, activated, rolled back and removed while photos come in."""
 
 import base64
+import html
 import io
 import shutil
 import threading
@@ -18,7 +19,7 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.test import Client
 
-from detection import services, serving
+from detection import metrics, services, serving
 from detection.conf import Config
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.precision import EngineMeasurements, Measurement, write_table
@@ -35,6 +36,7 @@ from tests.inference.model_folders import (
 )
 
 database = pytest.mark.django_db(transaction=True)
+RUSSIAN = {"Accept-Language": "ru"}
 DARK, LIGHT = constant_network(nanodet_outputs(0)), constant_network(nanodet_outputs(1))
 ONLY_BLACK = network_for_black_alone(nanodet_outputs(0)["output"])
 ALREADY_PROBABLE = constant_network({"output": np.full((16, 18), 0.5, np.float32)})
@@ -260,6 +262,51 @@ def test_a_server_that_cannot_load_the_active_version_keeps_its_own_and_says_so(
     assert answer(chelsea).model == "mobilenet_ssd_voc"
     assert "net.onnx cannot be read" in ModelVersion.objects.get().problem
     assert "could not be loaded" in model("list")
+
+
+@database
+def test_everybody_who_asks_is_told_that_the_active_version_does_not_answer(
+    tmp_path: Path, client: Client, chelsea: bytes
+) -> None:
+    added(tmp_path, DARK, "1")
+    model("activate", "net")
+    file = tmp_path / "data" / "models" / "net@1" / "net.onnx"
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"x")
+    client.force_login(User.objects.create_superuser("admin"))
+
+    def told() -> list[Any]:
+        return [
+            client.get("/readyz").json().get("problem", ""),
+            client.get("/api/model").json()["problem"],
+            client.get("/api/models").json()["models"][0]["problem"],
+        ]
+
+    def loaded() -> Any:
+        return metrics.registry.get_sample_value("detector_active_version_loaded")
+
+    def restart() -> None:
+        services.stop()
+        serving.start()
+        Follower().once()
+
+    restart()
+    sentence = (
+        "The active model net@1 could not be loaded: mobilenet_ssd_voc answers in its place. The reason is in the "
+        "server's log."
+    )
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+    assert (told(), loaded()) == ([sentence] * 3, 0)
+    page = client.get("/admin/detection/modelversion/").content.decode()
+    assert html.escape(sentence) in page
+    assert "Активная модель net@1" in client.get("/admin/detection/modelversion/", headers=RUSSIAN).content.decode()
+    assert answer(chelsea).model == "mobilenet_ssd_voc"
+    file.write_bytes(whole)
+    restart()
+    assert (told(), loaded(), answer(chelsea).model) == ([""] * 3, 1, "net@1")
+    assert "could not be loaded" not in model("list")
+    assert "could not be loaded" not in client.get("/admin/detection/modelversion/").content.decode()
 
 
 @database
