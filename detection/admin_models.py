@@ -48,11 +48,16 @@ class ModelVersionAdmin(admin.ModelAdmin[ModelVersion]):
         try:
             model_versions.activate(rows[0])
         except (ModelVersionError, InferenceError) as error:
-            self.message_user(request, str(error), messages.ERROR)
+            # Messages are shown with a capital first, which a name would be changed by.
+            said = {"version": rows[0], "reason": error}
+            self.message_user(
+                request, gettext("The version %(version)s cannot answer. %(reason)s") % said, messages.ERROR
+            )
             return
         self.message_user(
             request,
-            gettext("%(version)s is active; every server changes to it within seconds.") % {"version": rows[0]},
+            gettext("The version %(version)s is active; every server changes to it within seconds.")
+            % {"version": rows[0]},
             messages.SUCCESS,
         )
 
@@ -67,7 +72,10 @@ class ModelVersionAdmin(admin.ModelAdmin[ModelVersion]):
         try:
             model_versions.deactivate()
         except InferenceError as error:
-            self.message_user(request, str(error), messages.ERROR)
+            said = {"reason": error}
+            self.message_user(
+                request, gettext("The model of MODEL_PREFIX cannot answer. %(reason)s") % said, messages.ERROR
+            )
             return
         sentence = gettext("The model of MODEL_PREFIX is active; every server changes to it within seconds.")
         self.message_user(request, sentence, messages.SUCCESS)

@@ -39,6 +39,8 @@ def add(folder: Path) -> ModelVersion:
     then no copy is left.
     """
     card = read_card(folder)
+    _require_usable("name", card.name, ModelVersion.NAME_LENGTH, folder)
+    _require_usable("version", card.version, ModelVersion.VERSION_LENGTH, folder)
     if ModelVersion.objects.filter(name=card.name, version=card.version).exists():
         raise ModelVersionError(
             f"{card.name}@{card.version} is there already. Remove it first, or give the card another version."
@@ -177,6 +179,14 @@ def _try(source: ModelSource) -> None:
         return detector
 
     serving.on_owner(run)
+
+
+def _require_usable(key: str, value: str, most: int, folder: Path) -> None:
+    """A table's column has its length, and not every database looks at it; folders are called by these too."""
+    if len(value) > most or value in {".", ".."}:
+        raise ModelVersionError(
+            f"{folder / CARD_NAME}: `{key}` may have at most {most} characters, and be neither . nor .. to be added."
+        )
 
 
 def _require_unchanged(row: ModelVersion) -> None:

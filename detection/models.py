@@ -113,8 +113,10 @@ class Removal(models.Model):
 class ModelVersion(models.Model):
     """A version of a model in the folder `models` of DATA_DIR; at most one is active and answers by default."""
 
-    name = models.CharField(max_length=100)
-    version = models.CharField(max_length=64)
+    NAME_LENGTH, VERSION_LENGTH = 100, 64
+
+    name = models.CharField(max_length=NAME_LENGTH)
+    version = models.CharField(max_length=VERSION_LENGTH)
     sha256 = models.CharField("hash", max_length=64)
     folder = models.CharField(max_length=200, help_text="Below the folder `models` of DATA_DIR.")
     is_active = models.BooleanField(default=False, editable=False)

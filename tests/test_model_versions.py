@@ -265,6 +265,22 @@ def test_a_server_that_cannot_load_the_active_version_keeps_its_own_and_says_so(
 
 
 @database
+@pytest.mark.parametrize(
+    ("key", "value", "most"),
+    [("name", "n" * 101, 100), ("name", "..", 100), ("version", "1" * 65, 64), ("version", ".", 64)],
+)
+def test_a_name_that_no_table_or_folder_can_have_is_refused_before_anything_is_copied(
+    key: str, value: str, most: int, tmp_path: Path
+) -> None:
+    source = write_model(tmp_path / "source", DARK, {"name": "net", "version": "1", key: value})
+    with pytest.raises(CommandError, match=f"model.toml: `{key}` may have at most {most} characters"):
+        model("add", source)
+    assert (ModelVersion.objects.count(), (tmp_path / "data" / "models").exists()) == (0, False)
+    longest = {"name": "n" * 100, "version": "1" * 64}
+    assert model("add", write_model(tmp_path / "longest", DARK, longest)).startswith("Added nnn")
+
+
+@database
 def test_everybody_who_asks_is_told_that_the_active_version_does_not_answer(
     tmp_path: Path, client: Client, chelsea: bytes
 ) -> None:
@@ -461,10 +477,12 @@ def test_the_admin_changes_the_model_too(client: Client, tmp_path: Path) -> None
         return client.post("/admin/detection/modelversion/", body, follow=True).content.decode()
 
     assert "Choose one version" in act(first, second)
-    assert "is active; every server" in act(first)
+    assert "The version net@1 is active; every server" in act(first)
     assert ModelVersion.objects.get(is_active=True) == first
     (tmp_path / "data" / "models" / "net@2" / "net.onnx").unlink()
-    assert "cannot be read" in act(second)
+    refused = act(second)
+    assert "The version net@2 cannot answer." in refused
+    assert "cannot be read" in refused
     assert ModelVersion.objects.get(is_active=True) == first
     assert "Choose the active version" in act(second, action="deactivate")
     assert "The model of MODEL_PREFIX is active" in act(first, second, action="deactivate")
