@@ -182,11 +182,9 @@ def _try(source: ModelSource) -> None:
 
 
 def _require_usable(key: str, value: str, most: int, folder: Path) -> None:
-    """A table's column has its length, and not every database looks at it; folders are called by these too."""
-    if len(value) > most or value in {".", ".."}:
-        raise ModelVersionError(
-            f"{folder / CARD_NAME}: `{key}` may have at most {most} characters, and be neither . nor .. to be added."
-        )
+    """A table's column has its length, and not every database looks at it."""
+    if len(value) > most:
+        raise ModelVersionError(f"{folder / CARD_NAME}: `{key}` may have at most {most} characters to be added.")
 
 
 def _require_unchanged(row: ModelVersion) -> None:

@@ -266,14 +266,19 @@ def test_a_server_that_cannot_load_the_active_version_keeps_its_own_and_says_so(
 
 @database
 @pytest.mark.parametrize(
-    ("key", "value", "most"),
-    [("name", "n" * 101, 100), ("name", "..", 100), ("version", "1" * 65, 64), ("version", ".", 64)],
+    ("key", "value", "sentence"),
+    [
+        ("name", "n" * 101, "may have at most 100 characters"),
+        ("name", "..", "has to be of letters.* not of dots alone"),
+        ("version", "1" * 65, "may have at most 64 characters"),
+        ("version", ".", "has to be of letters.* not of dots alone"),
+    ],
 )
 def test_a_name_that_no_table_or_folder_can_have_is_refused_before_anything_is_copied(
-    key: str, value: str, most: int, tmp_path: Path
+    key: str, value: str, sentence: str, tmp_path: Path
 ) -> None:
     source = write_model(tmp_path / "source", DARK, {"name": "net", "version": "1", key: value})
-    with pytest.raises(CommandError, match=f"model.toml: `{key}` may have at most {most} characters"):
+    with pytest.raises(CommandError, match=f"model.toml: `{key}` {sentence}"):
         model("add", source)
     assert (ModelVersion.objects.count(), (tmp_path / "data" / "models").exists()) == (0, False)
     longest = {"name": "n" * 100, "version": "1" * 64}

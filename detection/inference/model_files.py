@@ -40,7 +40,6 @@ def open_model(source: ModelSource, cache_dir: Path) -> Network:
         network,
         name=card.name,
         version=card.version,
-        card_sha256=card.sha256,
         fit=card.input.fit,
         pad=card.input.pad,
         threshold=card.threshold,

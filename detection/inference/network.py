@@ -20,8 +20,7 @@ class Network:
     fit: how a photo fills the input (`FITS`); pad: the grey, 0 to 255, around a photo that does not fill it.
     sha256: of what decides the answers, in hexadecimal: the card, which has the hashes of the files; the files of a
     checkpoint without a card; or the quantized file that was made of it.
-    checkpoint_sha256: of the files of an MXNet checkpoint that has a card; card_sha256: also of a quantized network;
-    both "" where there is none.
+    checkpoint_sha256: of the files of an MXNet checkpoint that has a card, which stands in `sha256`; else "".
     threshold: objects with a probability above it are reported where nobody says otherwise.
     prefix and epoch: where the checkpoint is; quantized: whether `onnx_path` is its int8 model (`quantized.py`).
     """
@@ -37,7 +36,6 @@ class Network:
     pad: int = 0
     sha256: str
     checkpoint_sha256: str = ""
-    card_sha256: str = ""
     threshold: float = DEFAULT_THRESHOLD
     prefix: Path
     epoch: int = 0
