@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from django.http.request import validate_host
 from django.urls import Resolver404, resolve
 
 from detection import services
@@ -16,6 +18,7 @@ from detection.services import Upload
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
 CURL = re.compile(r"--data-binary @(\S+) '?http://127\.0\.0\.1:8080/predict(?:\?model=(\w+)')?\n\s+(\{.*\})")
 UUID = "00000000-0000-0000-0000-000000000000"
 pytestmark = pytest.mark.usefixtures("model")
@@ -86,3 +89,33 @@ def test_every_command_of_make_exists() -> None:
 def test_every_file_that_is_linked_exists() -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (REPOSITORY / target).exists(), target
+
+
+def docker_lines(text: str, command: str) -> list[str]:
+    return re.findall(rf"docker {command} .*", text)
+
+
+def test_docker_lines_run_what_they_build_and_the_gpu_one_asks_for_the_gpu() -> None:
+    readme = section("Docker")
+    tags = [re.search(r"-t (\S+)", line) for line in docker_lines(readme, "build")]
+    runs = docker_lines(readme, "run")
+    assert [found and found[1] for found in tags] == [line.split()[-1] for line in runs]
+    for line in runs:
+        assert ("--gpus all" in line) is line.endswith("gpu")
+        assert ("-e MODEL_CONTEXT_GPU=true" in line) is line.endswith("gpu"), "without it the network runs on the CPU"
+    assert [line.split()[-1] for line in docker_lines(DOCKERFILE, "run")] == [line.split()[-1] for line in runs]
+
+
+def test_container_answers_under_the_addresses_that_readme_names() -> None:
+    found = re.search(r"ALLOWED_HOSTS=(\S+)", DOCKERFILE.partition("\nENV DATA_DIR")[2])
+    assert found is not None
+    for line in docker_lines(section("Docker"), "run"):
+        given = re.search(r"-e ALLOWED_HOSTS=(\S+)", line) or found
+        for address in re.findall(r"http://[\w.]+:8080", README):
+            assert validate_host(urlsplit(address).hostname or "", given[1].split(",")), f"{address} by: {line}"
+
+
+def test_gpu_image_names_the_driver_that_its_packages_want() -> None:
+    wanted = "580 or newer"
+    assert wanted in (REPOSITORY / "requirements-gpu.txt").read_text(encoding="utf-8")
+    assert wanted in section("Docker")
