@@ -188,6 +188,7 @@ def _admin() -> Iterator[Case]:
         *(("class", value) for value in (frequent, rare)),
         *(("period", value) for value in ("day", "year")),
         *(("source", value) for value in ("api", "websocket", "redetect")),
+        *(("engine", value) for value in ("openvino", "mxnet")),
     ]
     chosen = [(), (("p", "200"),), (("o", "7"),), *((one,) for one in filters), *_pairs(filters)]
     yield from _of("admin's list", "/admin/detection/detection/", chosen)

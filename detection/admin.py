@@ -23,6 +23,7 @@ from detection.admin_lists import (
     BoundedPaginator,
     ClassFilter,
     DetectionList,
+    EngineFilter,
     ModelFilter,
     PeriodFilter,
     ReviewFilter,
@@ -65,7 +66,7 @@ class DetectionAdmin(ReviewActions, ReadOnlyAdmin, admin.ModelAdmin[Detection]):
 
     list_display = ("thumbnail", "photo_name", "found", "review_state", "engine", "source", "created_at")
     list_display_links = ("thumbnail", "photo_name")
-    list_filter = (ReviewFilter, ClassFilter, PeriodFilter, SourceFilter, ModelFilter)
+    list_filter = (ReviewFilter, ClassFilter, PeriodFilter, SourceFilter, EngineFilter, ModelFilter)
     # By no other column could a page of a million be read from an index, least of all together with a filter.
     sortable_by = ("created_at",)
     actions = ("confirm_all", "reject_all", "reopen", "undo")

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from detection import tallies
 from detection.class_titles import class_title
-from detection.filters import DetectionFilter
+from detection.filters import DetectionFilter, engines_in_history
 from detection.known_models import models_in_history
 from detection.models import Detection
 
@@ -114,6 +114,17 @@ class SourceFilter(FilterPart):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """All ways."""
         return list(Detection.Source.choices)
+
+
+class EngineFilter(FilterPart):
+    """By what ran the model."""
+
+    title = _("Engine")
+    parameter_name = "engine"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Those that have made detections."""
+        return [(name, name) for name in engines_in_history()]
 
 
 class ModelFilter(FilterPart):

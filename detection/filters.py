@@ -21,9 +21,9 @@ class DetectionFilter(django_filters.FilterSet):
     date_from and date_to: days, both included, in the server's time zone; source: how the photo came in;
     batch: the id of the batch that it came in with; reviewed: 1 for those whose review is done, 0 for the others;
     verdict: rejected, changed (another class or box) or added, for those with such an object (of that class);
-    model: the one that made it, NAME or NAME@VERSION.
+    model: the one that made it, NAME or NAME@VERSION; engine: what ran that model.
 
-    All but `batch` and `model` is looked up in the list entries (`bookkeeping.py`) where a filter is about objects, for
+    All but `batch`, `model` and `engine` is looked up in the list entries (`bookkeeping.py`) where a filter is about objects, for
     no index of the detections themselves could find the few that match among a million.
     """
 
@@ -33,6 +33,7 @@ class DetectionFilter(django_filters.FilterSet):
     source = django_filters.ChoiceFilter(choices=Detection.Source.choices, method="take_together")
     batch = django_filters.UUIDFilter(method="take_together")
     model = django_filters.CharFilter(method="take_together", max_length=300)
+    engine = django_filters.CharFilter(method="take_together", max_length=32)
     reviewed = django_filters.ChoiceFilter(choices=(("0", "not reviewed"), ("1", "reviewed")), method="take_together")
     verdict = django_filters.ChoiceFilter(
         choices=(("rejected", "a rejected object"), ("changed", "a changed object"), ("added", "an added object")),
@@ -51,7 +52,7 @@ class DetectionFilter(django_filters.FilterSet):
         """Apply all filters as one condition."""
         queryset = super().filter_queryset(queryset)
         given = self.form.cleaned_data
-        conditions = _of_detections(given)
+        conditions = _of_detections(given) | _of_engine(given)
         few = _few(given)
         if not any(given.get(name) not in {None, ""} for name in _OF_OBJECTS):
             conditions |= _common(given, "") | ({} if few is None else {"pk__in": few})
@@ -86,6 +87,8 @@ def _narrowing(given: dict[str, Any]) -> Iterator[QuerySet[Any, int]]:
     detections = Detection.objects.order_by().values_list("pk", flat=True)
     if of_detections := _of_detections(given):
         yield detections.filter(**of_detections)
+    if of_engine := _of_engine(given):
+        yield detections.filter(**of_engine)
     if given.get("source"):
         yield detections.filter(source=given["source"])
     if given.get("min_probability") is not None:
@@ -103,6 +106,11 @@ def _of_detections(given: dict[str, Any]) -> dict[str, Any]:
         name, _, version = given["model"].partition("@")
         conditions |= {"model_name": name, **({"model_version": version} if version else {})}
     return conditions
+
+
+def _of_engine(given: dict[str, Any]) -> dict[str, Any]:
+    """The condition on the engine, which only detections have too; apart, for its index is another one."""
+    return {"engine": given["engine"]} if given.get("engine") else {}
 
 
 def _common(given: dict[str, Any], row: str) -> dict[str, Any]:
@@ -134,6 +142,17 @@ def _of_objects(given: dict[str, Any]) -> dict[str, Any]:
         # `IN`, because Django makes `is_reviewed` and `NOT is_reviewed` of it, which SQLite looks up in no index.
         conditions["entries__is_reviewed__in"] = [is_reviewed]
     return conditions
+
+
+def engines_in_history() -> list[str]:
+    """All engines that made detections: one look into the index for each, not one for each detection."""
+    engines = Detection.objects.order_by("engine").values_list("engine", flat=True)
+    found: list[str] = []
+    following = engines.first()
+    while following is not None:
+        found.append(following)
+        following = engines.filter(engine__gt=following).first()
+    return found
 
 
 def _midnight(day: date) -> datetime:

@@ -83,6 +83,7 @@ class Detection(models.Model):
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="detection_newest"),
             models.Index(fields=["source", "-created_at", "-id"], name="detection_source_newest"),
+            models.Index(fields=["engine", "-created_at", "-id"], name="detection_engine_newest"),
             models.Index(fields=["owner", "-created_at", "-id"], name="detection_owner_newest"),
             models.Index(fields=["model_name", "-created_at", "-id"], name="detection_name_newest"),
             models.Index(fields=["model_name", "model_version", "-created_at", "-id"], name="detection_model_newest"),

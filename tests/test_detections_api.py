@@ -116,6 +116,8 @@ def mixed() -> dict[str, UUID]:
         pytest.param({"date_to": "9999-12-31"}, {"cat", "dog", "nothing", "midnight"}, id="to the last day"),
         pytest.param({"source": "page"}, {"dog"}, id="source"),
         pytest.param({"source": "api", "class": "cat"}, {"cat"}, id="source and class"),
+        pytest.param({"engine": "openvino"}, {"cat", "dog", "nothing", "midnight"}, id="engine"),
+        pytest.param({"engine": "mxnet"}, set(), id="engine that made none"),
         pytest.param({"class": "", "source": "", "date_from": ""}, {"cat", "dog", "nothing", "midnight"}, id="empty"),
     ],
 )

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from detection import statistics, tallies
 from detection.access import ANYBODY
-from detection.filters import FEW, DetectionFilter, _narrowing
+from detection.filters import FEW, DetectionFilter, _narrowing, engines_in_history
 from detection.models import Detection
 from detection.review_queue import LOWEST, NEWEST, Queue
 from detection.statistics import Scope
@@ -136,6 +136,7 @@ RARE = {
     "model": ({"model": "resnet"}, "detection_(name|model)_newest"),
     "version of a model": ({"model": "resnet@2"}, "detection_(name|model)_newest"),
     "source": ({"source": "websocket"}, "detection_source_newest"),
+    "engine": ({"engine": "mxnet"}, "detection_engine_newest"),
     "probability": ({"min_probability": "0.99"}, "entry_highest"),
     "probability of a class": ({"min_probability": "0.99", "class": "cat"}, "entry_highest"),
 }
@@ -151,6 +152,17 @@ def test_rare_detections_are_found_by_an_index(case: str) -> None:
     (keys,) = list(_narrowing(filters.form.cleaned_data))
     plan = keys[: FEW + 1].explain()
     assert re.search(index, plan)
+
+
+def test_engines_are_listed_from_one_to_the_next() -> None:
+    for engine in ("openvino", "onnxruntime", "openvino"):
+        stored_detection(engine=engine)
+    use_indexes("sort", "bitmapscan")
+    with CaptureQueriesContext(connection) as captured:
+        assert engines_in_history() == ["onnxruntime", "openvino"]
+    assert len(captured) == 3
+    for query in captured.captured_queries:
+        assert_in_order(steps_of(query["sql"].replace("%", "%%"), ()), "detection_engine_newest")
 
 
 def assert_in_order(plan: str, index: str) -> None:
