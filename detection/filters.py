@@ -23,8 +23,8 @@ class DetectionFilter(django_filters.FilterSet):
     verdict: rejected, changed (another class or box) or added, for those with such an object (of that class);
     model: the one that made it, NAME or NAME@VERSION; engine: what ran that model.
 
-    All but `batch`, `model` and `engine` is looked up in the list entries (`bookkeeping.py`) where a filter is about objects, for
-    no index of the detections themselves could find the few that match among a million.
+    All but `batch`, `model` and `engine` is looked up in the list entries (`bookkeeping.py`) where a filter is about
+    objects, for no index of the detections themselves could find the few that match among a million.
     """
 
     min_probability = django_filters.NumberFilter(method="take_together", min_value=0, max_value=1)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,13 +65,13 @@ def server_environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def running_server(settings: Mapping[str, str]) -> Iterator[Server]:
+def running_server(settings: Mapping[str, str], arguments: Sequence[str] = ("manage.py", "serve")) -> Iterator[Server]:
     """Start a server, wait until it says that it serves, and stop it at the end.
 
-    settings: its environment variables, DATA_DIR among them. Raises ServerDidNotStartError.
+    settings: its environment variables, DATA_DIR among them; arguments: Python's. Raises ServerDidNotStartError.
     """
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "serve"],
+        [sys.executable, *arguments],
         cwd=_REPOSITORY,
         env=server_environment(settings),
         stdout=subprocess.PIPE,

@@ -9,8 +9,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ import pytest
 
 from detection.conf import BASE_DIR
 from tests.checkpoints import EMBEDDED_PREFIX
-from tests.serving import ServerDidNotStartError, running_server, server_environment
+from tests.serving import Server, ServerDidNotStartError, running_server, server_environment
 
 PARAMS = "mobilenet_ssd_voc-0000.params"
 
@@ -108,6 +108,41 @@ def test_signal_finishes_the_running_request_and_ends_with_0(
         assert database.execute("SELECT count(*) FROM detection_detection").fetchone() == (1,)
 
 
+@contextmanager
+def half_sent_request(server: Server) -> Iterator[None]:
+    """A request that is running for sure, and does not end by itself."""
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port or 80), timeout=60) as connection:
+        connection.sendall(
+            b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\nExpect: 100-continue\r\n"
+            b"Content-Length: 1000\r\n\r\n"
+        )
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 100")
+        yield
+
+
+def test_second_ctrl_c_says_that_a_request_was_not_finished(tmp_path: Path) -> None:
+    with running_server({"DATA_DIR": str(tmp_path)}) as server, half_sent_request(server):
+        server.process.send_signal(signal.SIGINT)
+        address = urlsplit(server.url)
+        wait_until_refused(address.hostname or "", address.port or 0)
+        assert server.stop(signal.SIGINT) == 0
+    assert server.lines[-1] == "Stopped before all requests were finished."
+    assert "were finished" not in server.output.replace("before all requests were finished", "")
+
+
+def test_end_of_the_grace_says_that_a_request_was_not_finished(tmp_path: Path) -> None:
+    program = (
+        "import django; django.setup(); from django.core.management import execute_from_command_line;"
+        "from detection.management.commands import serve; serve.GRACE_S = 1;"
+        "execute_from_command_line(['manage.py', 'serve'])"
+    )
+    settings = {"DATA_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "detector_site.settings"}
+    with running_server(settings, ["-c", program]) as server, half_sent_request(server):
+        assert server.stop() == 0
+    assert server.lines[-1] == "Stopped before all requests were finished."
+
+
 def wait_until_refused(host: str, port: int) -> None:
     """Until the server has noticed the signal: it accepts no more connections."""
     while True:
@@ -137,6 +172,8 @@ def test_signal_before_it_serves_ends_with_0(tmp_path: Path) -> None:
     assert process.returncode == 0
     assert "Traceback" not in rest
     assert "Serving on" not in rest
+    # Not the last line: the thread that loads the model goes on to its end.
+    assert "Stopped." in rest.splitlines()
 
 
 def test_port_in_use_is_told(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import errno
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -18,6 +19,9 @@ from detection.patient_protocol import PatientProtocol
 from detection.patient_socket import PatientSocket
 
 GRACE_S = 30
+_STOPPED = "Stopped."
+_ALL_FINISHED = "Stopped: running requests were finished."
+_SOME_BROKEN_OFF = "Stopped before all requests were finished."
 
 
 class Command(BaseCommand):
@@ -36,7 +40,7 @@ class Command(BaseCommand):
         try:
             self._run(config)
         except KeyboardInterrupt:
-            self.stdout.write("Stopped: running requests were finished.")
+            self.stdout.write(_STOPPED)
 
     def _run(self, config: Config) -> None:
         # Bound first: that a port is in use is said at once. Nobody can connect before `listen`.
@@ -48,7 +52,7 @@ class Command(BaseCommand):
             except InferenceError as error:
                 raise CommandError(str(error)) from error
             _listen(bound, config)
-            _serve(bound, config, self._announce)
+            self.stdout.write(_serve(bound, config, self._announce))
 
     def _announce(self, address: str) -> None:
         self.stdout.write(f"Serving on {address} - press Ctrl+C to stop.")
@@ -110,19 +114,26 @@ def _address(bound: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Says so when connections are accepted."""
+    """Says so when connections are accepted, and knows whether all requests were answered before it stopped."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
         self._announce = announce
+        self.finished_all = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
             self._announce()
 
+    async def _wait_tasks_to_complete(self) -> None:
+        """uvicorn's own waiting: a second Ctrl+C ends it, and GRACE_S cancels it."""
+        await super()._wait_tasks_to_complete()
+        self.finished_all = not (self.server_state.connections or self.server_state.tasks)
 
-def _serve(bound: socket.socket, config: Config, announce: Callable[[str], None]) -> None:
+
+def _serve(bound: socket.socket, config: Config, announce: Callable[[str], None]) -> str:
+    """Serve until a signal; the sentence that tells what became of the requests that were running."""
     from detector_site.asgi import application, body_budget
 
     server = _Server(
@@ -142,4 +153,9 @@ def _serve(bound: socket.socket, config: Config, announce: Callable[[str], None]
         ),
         lambda: announce(_address(bound)),
     )
-    server.run(sockets=[bound])
+    # Which uvicorn raises again after it has stopped.
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[bound])
+    if not server.started:
+        return _STOPPED
+    return _ALL_FINISHED if server.finished_all else _SOME_BROKEN_OFF
