@@ -2,13 +2,15 @@
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import Error
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from detection import serving
 from detection.errors import error_body
 from detection.models import Detection
+from detection.watch import name_route
 
 
 @login_not_required
@@ -30,6 +32,25 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         return JsonResponse(error_body(found), status=503)
     in_its_place = serving.active_problem()
     return JsonResponse({"status": "ready"} | ({"problem": in_its_place} if in_its_place else {}))
+
+
+class ProbeMiddleware(MiddlewareMixin):
+    """Answers probes before anything looks at their Host.
+
+    Kubernetes and load balancers send the address of the machine, which ALLOWED_HOSTS cannot know. What they are told
+    is the same under every name, and nothing of it is a secret.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        """The answer to GET and HEAD of a probe; all else goes on to the checks of hosts and logins."""
+        view = _PROBES.get(request.path_info) if request.method in {"GET", "HEAD"} else None
+        if view is None:
+            return None
+        name_route(getattr(request, "scope", {}), view.__name__)
+        return view(request)
+
+
+_PROBES = {"/healthz": healthz, "/readyz": readyz}
 
 
 def problem() -> str:

@@ -45,6 +45,7 @@ MIDDLEWARE = [
     "detection.watch.RouteMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "detection.health.ProbeMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "detection.language.LanguageMiddleware",

@@ -1,6 +1,8 @@
 """Health: alive when the process answers, ready when a photo could be detected and kept."""
 
+import re
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from unittest import mock
@@ -12,7 +14,7 @@ from django.db.models import QuerySet
 from django.test import Client
 
 from detection import services, serving
-from tests.serving import running_server
+from tests.serving import Server, running_server
 
 
 def test_process_that_answers_is_healthy_without_a_model(client: Client) -> None:
@@ -76,3 +78,42 @@ def test_running_server_notices_that_its_database_is_gone(tmp_path: Path) -> Non
 def test_other_methods_are_refused(path: str, client: Client) -> None:
     response = client.post(path)
     assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with logins, behind a proxy that ends TLS, under one name."""
+    settings = {
+        "DATA_DIR": str(tmp_path_factory.mktemp("data")),
+        "ALLOWED_HOSTS": "detector.example.org",
+        "ACCESS": "login",
+        "HTTPS": "true",
+    }
+    with running_server(settings) as server:
+        yield server
+
+
+@pytest.mark.parametrize("host", ["10.0.0.5:8080", "[fd00::5]:8080", "detector.example.org", ""])
+@pytest.mark.parametrize(("path", "body"), [("/healthz", {"status": "ok"}), ("/readyz", {"status": "ready"})])
+def test_probe_by_any_address_is_answered(path: str, body: dict[str, str], host: str, guarded: Server) -> None:
+    answer = httpx.get(f"{guarded.url}{path}", headers={"Host": host})
+    assert (answer.status_code, answer.json()) == (200, body)
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert httpx.head(f"{guarded.url}{path}", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [("/metrics", "GET"), ("/", "GET"), ("/healthz", "POST"), ("/healthz/", "GET"), ("/readyz/more", "GET")],
+)
+def test_nothing_else_is_answered_to_a_host_that_is_not_allowed(path: str, method: str, guarded: Server) -> None:
+    headers = {"Host": "10.0.0.5:8080", "X-Forwarded-Proto": "https"}
+    assert httpx.request(method, f"{guarded.url}{path}", headers=headers).status_code == 400
+
+
+def test_probes_are_counted_by_their_names(tmp_path: Path) -> None:
+    with running_server({"DATA_DIR": str(tmp_path)}) as server:
+        assert httpx.get(f"{server.url}/healthz", headers={"Host": "10.0.0.5"}).status_code == 200
+        told = httpx.get(f"{server.url}/metrics").text
+    assert re.search(r'requests_total\{.*route="healthz".*status="200".*\} 1', told)
