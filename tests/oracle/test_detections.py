@@ -1,4 +1,8 @@
-"""The whole way against MXNet: same photo in, the same detections out, as many and to the pixel."""
+"""The whole way against MXNet: same photo in, the same detections out, as many and to the pixel.
+
+Through ONNX Runtime one of 1,523 is elsewhere: of two anchors on one object with the same score but for float rounding,
+the other one wins.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,13 +123,13 @@ def test_the_sample_photo_gives_mxnets_detections(network: Network, engine_name:
     assert (result.elsewhere, result.corners_off) == (0, 0)
 
 
-@pytest.mark.parametrize("engine_name", ["openvino", "onnxruntime"])
-def test_annotated_photos_give_mxnets_detections(network: Network, engine_name: str) -> None:
+@pytest.mark.parametrize(("engine_name", "at_most"), [("openvino", (0, 0)), ("onnxruntime", (1, 1))])
+def test_annotated_photos_give_mxnets_detections(network: Network, engine_name: str, at_most: tuple[int, int]) -> None:
+    """README.md tells these numbers."""
     result = compare(annotated_photos(), network, engine_name)
-    assert result.detections > 1000
-    # Of two anchors on one object with the same score but for float rounding, another one may win.
-    assert result.elsewhere <= 2
-    assert result.corners_off <= 4
+    assert result.detections == 1523
+    assert result.elsewhere <= at_most[0]
+    assert result.corners_off <= at_most[1]
 
 
 def test_decoding_mxnets_own_outputs_gives_its_detections_exactly(network: Network) -> None:
