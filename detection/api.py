@@ -14,6 +14,7 @@ from detection.access import caller_of
 from detection.errors import InvalidContentError, RequestError
 from detection.predict_request import (
     FILE_NAME_HEADER,
+    FORM_WISHES,
     PHOTO_TYPES,
     answer_headers,
     file_name,
@@ -82,7 +83,8 @@ class PredictView(APIView):
     )
     def post(self, request: Request) -> Response:
         data, form_name = _photo_of(request)
-        upload = upload_from(data, request.query_params, file_name(request.headers.get(FILE_NAME_HEADER)) or form_name)
+        wishes = {**_wishes_of_form(request), **request.query_params.dict()}
+        upload = upload_from(data, wishes, file_name(request.headers.get(FILE_NAME_HEADER)) or form_name)
         answer = services.detect(replace(upload, owner_id=caller_of(request.user).user_id))
         return Response(
             prediction_body(answer.objects), headers=answer_headers(answer), content_type="application/json"
@@ -96,10 +98,23 @@ def _photo_of(request: Request) -> tuple[bytes, str]:
         return request.body, ""
     if kind != "multipart/form-data":
         raise InvalidContentError
-    if "image" not in request.FILES:
+    files = request.FILES.getlist("image")
+    if not files:
         raise RequestError("The form has no file in its field `image`. Put the photo there.")
-    upload = request.FILES["image"]
-    return upload.read(), upload.name
+    if len(files) > 1:
+        raise RequestError(
+            f"The form has {len(files)} files in its field `image`, and one photo is answered. "
+            "Send each in a request of its own, or many as a batch to /api/batches/."
+        )
+    return files[0].read(), files[0].name
+
+
+def _wishes_of_form(request: Request) -> dict[str, str]:
+    """What a form says beside its photo, as the query string could; nothing where the body is the photo itself."""
+    if media_type(request.content_type or "") in PHOTO_TYPES:
+        return {}
+    said = request.POST.dict()
+    return {name: str(said[name]) for name in FORM_WISHES & said.keys()}
 
 
 class ModelsView(APIView):

@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
 FILE_NAME_HEADER = "X-File-Name"
+# What a form can say in fields of its own; the query string says it too, and counts where both do.
+FORM_WISHES = frozenset({"threshold", "store", "model"})
 _BOOLEANS = {"0": False, "false": False, "1": True, "true": True}
 _SOURCES = {
     source.value: source for source in (Detection.Source.API, Detection.Source.PAGE, Detection.Source.WEBSOCKET)

@@ -147,6 +147,62 @@ def test_photo_that_is_not_to_be_kept_leaves_nothing(store: str, form: bool, ser
     assert (len(history(server)), files(server)) == before
 
 
+@pytest.mark.parametrize(
+    ("query", "fields", "count"),
+    [
+        pytest.param("", {"threshold": "1"}, 0, id="field"),
+        pytest.param("?threshold=1", {"threshold": "0.01"}, 0, id="query before field"),
+        pytest.param("", {"threshold": "0.5", "other": "x"}, 1, id="field that means nothing"),
+    ],
+)
+def test_fields_of_a_form_are_wishes_like_those_of_the_query(
+    query: str, fields: dict[str, str], count: int, server: Server, chelsea: bytes
+) -> None:
+    before = len(history(server))
+    answer = httpx.post(
+        f"{server.url}/predict{query}", files={"image": chelsea}, data={"store": "0", **fields}, timeout=60
+    )
+    assert (answer.status_code, len(answer.json()["prediction"])) == (200, count)
+    assert "X-Detection-Id" not in answer.headers
+    assert len(history(server)) == before
+
+
+def test_field_of_a_form_chooses_the_model(server: Server, chelsea: bytes) -> None:
+    form: dict[str, Any] = {"files": {"image": chelsea}, "data": {"model": "nanodet_plus_m", "store": "false"}}
+    answer = httpx.post(f"{server.url}/predict", timeout=60, **form)
+    assert answer.headers["X-Model"].startswith("nanodet_plus_m@")
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "words"),
+    [
+        ({"threshold": "high"}, 400, "threshold is 'high'"),
+        ({"store": "no"}, 400, "store is 'no'"),
+        ({"model": "none"}, 404, "There is no model 'none'."),
+    ],
+)
+def test_field_of_a_form_that_cannot_be_used_is_told(
+    fields: dict[str, str], status: int, words: str, server: Server, chelsea: bytes
+) -> None:
+    answer = httpx.post(f"{server.url}/predict", files={"image": chelsea}, data=fields)
+    assert (answer.status_code, words in answer.json()["error"]) == (status, True)
+
+
+def test_form_with_two_photos_is_refused_with_a_sentence(server: Server, chelsea: bytes) -> None:
+    before = (len(history(server)), files(server))
+    answer = httpx.post(
+        f"{server.url}/predict", files=[("image", ("a.jpg", chelsea)), ("image", ("b.jpg", chelsea + b"\0"))]
+    )
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {
+            "error": "The form has 2 files in its field `image`, and one photo is answered. "
+            "Send each in a request of its own, or many as a batch to /api/batches/."
+        },
+    )
+    assert (len(history(server)), files(server)) == before
+
+
 @pytest.mark.parametrize("accept", ["image/jpeg", "text/html", "application/json"])
 def test_what_the_caller_accepts_changes_nothing(accept: str, server: Server, chelsea: bytes) -> None:
     response = httpx.post(f"{server.url}/predict?store=0", files={"image": chelsea}, headers={"Accept": accept})
