@@ -20,6 +20,7 @@ from detection.api import THRESHOLD_PARAMETER
 from detection.errors import RequestError
 from detection.filters import DetectionFilter
 from detection.history import BadCursorError, Cursor, HistoryPage, page_of
+from detection.known_parameters import refuse_unknown
 from detection.models import Detection
 from detection.pictures import Picture
 from detection.predict_request import parse_threshold
@@ -43,6 +44,8 @@ def _with_everything(request: Request) -> QuerySet[Detection]:
 
 class HistoryPagination(BasePagination):
     """Pages by keyset (`detection/history.py`), newest first."""
+
+    PARAMETERS = ("cursor", "page_size")
 
     def __init__(self) -> None:
         self._page = HistoryPage((), None, None)
@@ -112,6 +115,11 @@ class DetectionListView(generics.ListAPIView[Detection]):
 
     def get_queryset(self) -> QuerySet[Detection]:
         return _with_everything(self.request)
+
+    def list(self, request: Request, *given: Any, **named: Any) -> Response:
+        """Raises RequestError for a filter that there is not."""
+        refuse_unknown(request.query_params, [*DetectionFilter.base_filters, *HistoryPagination.PARAMETERS])
+        return super().list(request, *given, **named)
 
 
 def _detection(request: Request, detection_id: UUID) -> Detection:

@@ -21,6 +21,7 @@ from detection.export.selection import Selection
 from detection.export.stream import Export, content_types
 from detection.filters import DetectionFilter
 from detection.known_models import classes_of_models
+from detection.known_parameters import refuse_unknown
 from detection.models import Detection
 from detection.predict_request import parse_flag
 from detection.serializers import ErrorSerializer
@@ -60,6 +61,7 @@ class ExportView(APIView):
             OpenApiParameter("verdict", OpenApiTypes.STR, enum=["rejected", "changed", "added"]),
             OpenApiParameter("batch", OpenApiTypes.UUID, description="Detections of one batch."),
             OpenApiParameter("model", OpenApiTypes.STR, description="Detections by NAME or NAME@VERSION."),
+            OpenApiParameter("engine", OpenApiTypes.STR, description="Detections by a model that ran in it."),
         ],
         responses={
             **{(200, kind): _BODIES.get(kind, OpenApiTypes.BINARY) for kind in content_types()},
@@ -67,6 +69,7 @@ class ExportView(APIView):
         },
     )
     def get(self, request: Request) -> StreamingHttpResponse:
+        refuse_unknown(request.query_params, ["format", "photos", *DetectionFilter.base_filters])
         chosen = _format(request)
         photos = parse_flag(request.query_params, "photos", default=False)
         detections = removals.shown(visible_to(caller_of(request.user), Detection.objects.all()))

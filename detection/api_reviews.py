@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from detection import removals, reviews
 from detection.access import caller_of, visible_to
 from detection.inference.types import PixelBox
+from detection.known_parameters import refuse_unknown
 from detection.models import Detection, Verdict
 from detection.review_json import review_body
 from detection.review_queue import ORDERS, Queue
@@ -209,6 +210,7 @@ class ReviewQueueView(APIView):
     )
     def get(self, request: Request) -> Response:
         given = QueueQuerySerializer(data=request.query_params)
+        refuse_unknown(request.query_params, given.fields)
         given.is_valid(raise_exception=True)
         data = given.validated_data
         found = given.queue().after(caller_of(request.user), data["after"], data["count"])

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection.access import caller_of, limits
+from detection.known_parameters import refuse_unknown
 from detection.models import Detection
 from detection.period import DEFAULT_LENGTH, LENGTHS, MOST_DAYS, Bucket
 from detection.serializers import ErrorSerializer
@@ -154,6 +155,7 @@ class StatisticsTableView(APIView):
 
 def _scope(request: Request) -> Scope:
     form = ScopeForm(request.query_params)
+    refuse_unknown(request.query_params, form.fields)
     if not form.is_valid():
         raise ValidationError({name: [str(error) for error in errors] for name, errors in form.errors.items()})
     return form.scope(limits(caller_of(request.user)))

@@ -6,6 +6,7 @@ from django import template
 from django.template import Context
 
 from detection.export.registry import export_formats
+from detection.filters import DetectionFilter
 
 register = template.Library()
 
@@ -14,5 +15,5 @@ register = template.Library()
 def export_form(context: Context, **filters: Any) -> dict[str, Any]:
     """Download what the page shows: the filters given, or else those of the page's own address."""
     asked = context["request"].GET
-    chosen = filters or {name: value for name, value in asked.items() if name not in {"cursor", "page"} and value}
+    chosen = filters or {name: asked[name] for name in DetectionFilter.base_filters if asked.get(name)}
     return {"formats": export_formats().values(), "filters": chosen}
