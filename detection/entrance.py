@@ -5,6 +5,7 @@ Django copies a whole body into a temporary file before any view or parser sees 
 """
 
 import asyncio
+from io import BytesIO
 from typing import Any
 
 from asgiref.typing import (
@@ -15,8 +16,10 @@ from asgiref.typing import (
     ASGISendEvent,
     Scope,
 )
+from django.core.handlers.asgi import ASGIRequest
 
 from detection.asgi_responses import header, send_json
+from detection.audience import wants_page
 from detection.body_budget import BodyBudget, Share
 from detection.errors import (
     BodyBudgetError,
@@ -30,6 +33,8 @@ from detection.errors import (
 )
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+# Where the scope has the reason for a refusal that is to be shown as a page.
+REFUSED = "detector.refused"
 
 
 class _RefusedError(Exception):
@@ -45,6 +50,9 @@ class BodyLimit:
     and the end of the connection to a body that takes longer than `timeout_s`; 415 to a Content-Encoding; 403 to what a
     page of another site makes a browser send (Fetch Metadata); 503 to a body for which `budget` has no room, from its
     declared length if there is one, or else where the room ends. A body counts until its request is answered.
+
+    Programs get JSON. For browsers the application makes a page: it gets the request without its body, and with the
+    reason under REFUSED in its scope.
     """
 
     def __init__(
@@ -61,7 +69,7 @@ class BodyLimit:
             return
         reason = self._reason_to_refuse(scope)
         if reason is not None:
-            await _refuse(send, reason)
+            await self._refuse(scope, send, reason)
             return
         share = self._budget.share()
         counting = _Counting(receive, send, self._max_body_bytes, self._timeout_s, share)
@@ -69,7 +77,7 @@ class BodyLimit:
             await self._app(scope, counting.receive, counting.send)
         except _RefusedError as error:
             if not counting.answering:
-                await _refuse(send, error.reason)
+                await self._refuse(scope, send, error.reason)
         finally:
             share.hold(0)
 
@@ -91,11 +99,31 @@ class BodyLimit:
         """Content-Length; the HTTP parser has refused what is not a number."""
         return int(header(scope, b"content-length") or 0)
 
+    async def _refuse(self, scope: Any, send: ASGISendCallable, reason: RequestError) -> None:
+        # What is still on its way is not waited for.
+        if wants_page(ASGIRequest(scope, BytesIO())):
+            refused: Any = {**scope, REFUSED: reason}
+            await self._app(refused, _after(b"", _nothing_more), _closing(send))
+        else:
+            status, sentence = describe(reason) or (400, "")
+            await send_json(send, status, error_body(sentence), {"Connection": "close"})
 
-async def _refuse(send: ASGISendCallable, reason: RequestError) -> None:
-    status, sentence = describe(reason) or (400, "")
-    # What is still on its way is not waited for.
-    await send_json(send, status, error_body(sentence), {"Connection": "close"})
+
+async def _nothing_more() -> ASGIReceiveEvent:
+    """What comes after a body that is not read: nothing, until the answer has been sent."""
+    waiting: asyncio.Future[ASGIReceiveEvent] = asyncio.get_running_loop().create_future()
+    return await waiting
+
+
+def _closing(send: ASGISendCallable) -> ASGISendCallable:
+    """`send` for the last answer of a connection."""
+
+    async def send_last(event: Any) -> None:
+        if event["type"] == "http.response.start":
+            event = {**event, "headers": [*event["headers"], (b"connection", b"close")]}
+        await send(event)
+
+    return send_last
 
 
 class _Counting:

@@ -2,10 +2,14 @@
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.template import loader
+from django.utils.deprecation import MiddlewareMixin
 from django.views import defaults
 
-from detection.errors import FAILED, NOT_FOUND, error_body
-from detection.language import is_for_programs
+from detection.audience import wants_page
+from detection.entrance import REFUSED
+from detection.errors import FAILED, NOT_FOUND, describe, error_body, headers_for
+from detection.sentences import sentence_of
 from detection.serializers import to_json
 
 _UNKNOWN_HOST = "This server does not answer under that host name. Use its own, or add this one to ALLOWED_HOSTS."
@@ -14,19 +18,32 @@ _UNREADABLE = "The request cannot be read. Compare it with the API's description
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400, for what Django refuses before a view sees it."""
-    if not is_for_programs(request):
+    if wants_page(request):
         return defaults.bad_request(request, exception)
     return _answer(400, _UNKNOWN_HOST if isinstance(exception, DisallowedHost) else _UNREADABLE)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """404, for addresses that no view has."""
-    return _answer(404, NOT_FOUND) if is_for_programs(request) else defaults.page_not_found(request, exception)
+    return defaults.page_not_found(request, exception) if wants_page(request) else _answer(404, NOT_FOUND)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """500; Django has logged the traceback."""
-    return _answer(500, FAILED) if is_for_programs(request) else defaults.server_error(request)
+    return defaults.server_error(request) if wants_page(request) else _answer(500, FAILED)
+
+
+class RefusedMiddleware(MiddlewareMixin):
+    """The page for what the entrance has refused (`detection/entrance.py`), in the language of its reader."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        """Before anything asks for the body, which has not been read."""
+        reason = getattr(request, "scope", {}).get(REFUSED)
+        if reason is None:
+            return None
+        status, _ = describe(reason) or (400, "")
+        page = loader.get_template("refused.html").render({"code": status, "sentence": sentence_of(reason)})
+        return HttpResponse(page, status=status, headers=headers_for(status, reason))
 
 
 def _answer(status: int, sentence: str) -> HttpResponse:

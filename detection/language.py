@@ -30,7 +30,7 @@ switch_language = login_not_required(set_language)
 
 def is_for_programs(request: HttpRequest) -> bool:
     """Whether an address is one of the API."""
-    return request.path.startswith("/api/") or request.path == config().rest_entry_point
+    return request.path.startswith(("/api/", "/v2/")) or request.path in {"/v2", config().rest_entry_point}
 
 
 class LanguageMiddleware(LocaleMiddleware):

@@ -285,3 +285,71 @@ def test_charset_of_a_content_type_changes_nothing(charset: str, server: Server,
         assert client.send(request).status_code == 200
         url, headers = f"{server.url}/history/?class=%ff%d1%84", {"Content-Type": f"text/plain; charset={charset}"}
         assert client.get(url, headers=headers).status_code == 200
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+def refused(server: Server, path: str, **headers: str) -> bytes:
+    """The whole answer to a body that is announced and never sent, until the server hangs up."""
+    lines = {"Host": "127.0.0.1", "Content-Type": "multipart/form-data; boundary=a", "Content-Length": "21000000"}
+    with connection(server) as opened:
+        head = "".join(f"{name}: {value}\r\n" for name, value in {**lines, **headers}.items())
+        opened.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode())
+        return all_of(opened)
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("en", "The body is too large: at most 20,000,000 bytes are accepted. Send a smaller photo."),
+        ("ru", "20,000,000 байт"),
+    ],
+)
+def test_form_of_a_browser_with_too_large_a_photo_is_answered_by_a_page(
+    language: str, sentence: str, server: Server
+) -> None:
+    answer = refused(server, "/", **BROWSER, **{"Accept-Language": language}).decode()
+    head, _, body = answer.partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 413 ")
+    assert "\r\nconnection: close\r\n" in head.lower() + "\r\n"
+    assert "content-type: text/html; charset=utf-8" in head.lower()
+    assert "content-security-policy: " in head.lower()
+    assert f'<html lang="{language}">' in body
+    assert sentence in body
+    assert 'href="/"' in body
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [
+        ("/predict", BROWSER["Accept"]),
+        ("/api/predict", BROWSER["Accept"]),
+        ("/v2/models/m/infer", BROWSER["Accept"]),
+        ("/", "*/*"),
+        ("/", "application/json"),
+        ("/", "application/json, text/html;q=0.5"),
+    ],
+)
+def test_program_with_too_large_a_body_is_answered_in_json(path: str, accept: str, server: Server) -> None:
+    head, _, body = refused(server, path, Accept=accept).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in head.lower()
+    assert body.startswith(b'{"error":"The body is too large: ')
+
+
+def test_chunked_form_of_a_browser_is_answered_by_a_page_where_it_passes_the_limit(small_server: Server) -> None:
+    parts = (b"x" * 100_000 for _ in range(11))
+    answer = httpx.post(
+        f"{small_server.url}/", content=parts, headers={**BROWSER, "Content-Type": "multipart/form-data; boundary=a"}
+    )
+    assert (answer.status_code, answer.headers["Connection"]) == (413, "close")
+    assert "at most 1,000,000 bytes are accepted" in answer.text
+    assert answer.text.startswith("<!doctype html>")
+
+
+def test_form_of_another_site_is_answered_by_a_page(server: Server) -> None:
+    headers = {**BROWSER, "Sec-Fetch-Site": "cross-site"}
+    answer = httpx.post(f"{server.url}/", data={"sample": "1"}, headers=headers)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (403, "text/html; charset=utf-8")
+    assert "The request comes from a page of another site." in answer.text

@@ -248,6 +248,37 @@ def test_people_get_pages_where_programs_get_json(server: Server) -> None:
     assert (host.status_code, host.headers["Content-Type"]) == (400, "text/html; charset=utf-8")
 
 
+@pytest.mark.parametrize(
+    ("method", "accept", "is_page"),
+    [
+        pytest.param("POST", "*/*", False, id="POST of a program"),
+        pytest.param("POST", "application/json", False, id="POST that wants JSON"),
+        pytest.param("POST", "application/json, text/html;q=0.9", False, id="POST that prefers JSON"),
+        pytest.param("POST", "text/html,application/xml;q=0.9,*/*;q=0.8", True, id="POST of a browser"),
+        pytest.param("DELETE", "*/*", False, id="DELETE"),
+        pytest.param("GET", "application/json", False, id="GET that wants JSON"),
+        pytest.param("GET", "image/png", False, id="GET that wants no page"),
+        pytest.param("GET", "*/*", True, id="GET of anything"),
+        pytest.param("GET", "text/html,*/*;q=0.8", True, id="GET of a browser"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/predict/", "/none", "/history/none", "/v1/detect"])
+def test_unknown_address_is_answered_as_its_caller_reads(
+    method: str, accept: str, is_page: bool, path: str, server: Server
+) -> None:
+    answer = httpx.request(method, server.url + path, headers={"Accept": accept})
+    kind = "text/html; charset=utf-8" if is_page else "application/json"
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, kind)
+    if not is_page:
+        assert answer.json() == {"error": "There is nothing under this address: it was deleted, or the id is wrong."}
+
+
+@pytest.mark.parametrize("path", ["/v2/", "/v2/none", "/v2/models/none/other"])
+def test_unknown_address_of_the_inference_protocol_is_answered_in_json(path: str, server: Server) -> None:
+    answer = httpx.get(server.url + path, headers={"Accept": "text/html", "Accept-Language": "ru"})
+    assert (answer.status_code, list(answer.json())) == (404, ["error"])
+
+
 def test_nothing_of_all_this_was_a_mistake_of_ours(server: Server) -> None:
     assert httpx.post(f"{server.url}/predict", content=b"", headers={"Content-Type": "image/jpeg"}).status_code == 400
     assert "Warning:" not in server.output
