@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -89,6 +89,11 @@ class PredictView(APIView):
         return Response(
             prediction_body(answer.objects), headers=answer_headers(answer), content_type="application/json"
         )
+
+
+@extend_schema_view(post=extend_schema(operation_id="predict_at_entry_point"))
+class EntryPointView(PredictView):
+    """The same at REST_ENTRY_POINT, the address of the 2019 service."""
 
 
 def _photo_of(request: Request) -> tuple[bytes, str]:

@@ -29,7 +29,7 @@ _COMMON = {
     "503": "Overloaded, or the database does not answer; `Retry-After` says when to come back.",
 }
 # Whether the server lives is told to everybody, so that a balancer needs no token.
-OPEN_TO_ALL = frozenset({"/v2/health/live", "/v2/health/ready"})
+OPEN_TO_ALL = frozenset({"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"})
 _OF_BODIES = {"408", "413"}
 _OF_CHANGES = {"403"}
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})

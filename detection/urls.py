@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from detection import health, views, views_batches, views_dashboard, views_reviews
 from detection.accounts import LoginView
-from detection.api import ModelsView, ModelView, PredictView
+from detection.api import EntryPointView, ModelsView, ModelView, PredictView
 from detection.api_batches import BatchesView, BatchPhotoView, BatchView
 from detection.api_detections import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView
 from detection.api_export import ExportView
@@ -74,14 +74,14 @@ for _version, _name in (("", ""), ("/versions/<str:version>", "-version")):
         path(f"{_model}/infer", OipInferView.as_view(), name=f"oip-infer{_name}"),
     ]
 
-# The address of the 2019 service. Left out of the API's description when it is the same as the API's own.
+# The address of the 2019 service; where it is the API's own, that one comes first.
 entry_point = settings.DETECTOR.rest_entry_point.removeprefix("/")
 
 urlpatterns = [
     *pages,
     *api,
     *oip,
-    path(entry_point, PredictView.as_view(schema=None), name="entry-point"),
+    path(entry_point, EntryPointView.as_view(), name="entry-point"),
     path("healthz", health.healthz, name="healthz"),
     path("metrics", metrics_page, name="metrics"),
     path("readyz", health.readyz, name="readyz"),

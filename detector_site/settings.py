@@ -171,6 +171,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["detection.api_access.MayCall"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "detection.api_health_schema.describe_probes",
         "detection.api_access_schema.describe_access",
         "detection.api_model_schema.name_models",
     ],

@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from django.core.management import call_command
 from django.test import Client
 
 from detection.api_access_schema import OPEN_TO_ALL
+from detection.conf import BASE_DIR
+from tests.serving import server_environment
 
 # Where no model is loaded yet, the active version is asked for.
 pytestmark = pytest.mark.django_db
@@ -51,7 +55,31 @@ def test_description_has_every_operation_once(schema: Any) -> None:
     }
     ids = [operation_id for _, _, operation_id in operations]
     assert sorted(ids) == sorted(set(ids))
-    assert "/predict" not in schema["paths"]
+
+
+def test_description_has_the_address_of_the_2019_service_and_the_probes(schema: Any) -> None:
+    entry, predict = (schema["paths"][path]["post"] for path in ("/predict", "/api/predict"))
+    assert {**entry, "operationId": "", "tags": [], "description": ""} == {
+        **predict,
+        "operationId": "",
+        "tags": [],
+        "description": "",
+    }
+    assert set(schema["paths"]["/healthz"]["get"]["responses"]) >= {"200"}
+    assert set(schema["paths"]["/readyz"]["get"]["responses"]) >= {"200", "503"}
+
+
+def test_description_has_the_address_of_the_environment(tmp_path: Any) -> None:
+    """One that is the API's own is described once."""
+    for entry_point, paths in (("/v1/detect", {"/v1/detect", "/api/predict"}), ("/api/predict", {"/api/predict"})):
+        settings = {"DATA_DIR": str(tmp_path), "REST_ENTRY_POINT": entry_point}
+        command = [sys.executable, "manage.py", "spectacular", "--fail-on-warn", "--format", "openapi-json"]
+        done = subprocess.run(
+            command, cwd=BASE_DIR, env=server_environment(settings), capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        described = json.loads(done.stdout)["paths"]
+        assert {path for path, item in described.items() if "multipart/form-data" in str(item)} == paths
 
 
 def test_description_of_predict_has_the_contract(schema: Any) -> None:
@@ -74,7 +102,7 @@ def test_description_says_who_may_call(access: str, security: Any, unknown: bool
     client.force_login(user)
     described = client.get("/api/schema/", {"format": "json"}).json()
     public = [item["get"] for path, item in described["paths"].items() if path in OPEN_TO_ALL]
-    assert [(each["security"], "401" in each["responses"]) for each in public] == [([], False)] * 2
+    assert [(each["security"], "401" in each["responses"]) for each in public] == [([], False)] * 4
     closed = [item for path, item in described["paths"].items() if path not in OPEN_TO_ALL]
     operations = [operation for item in closed for operation in item.values()]
     assert {json.dumps(operation["security"]) for operation in operations} == {json.dumps(security)}

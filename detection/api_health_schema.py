@@ -1,0 +1,31 @@
+"""The probes in the API's description: views of Django's own, which drf-spectacular does not see."""
+
+from typing import Any
+
+_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+
+
+def describe_probes(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """A hook of drf-spectacular: `/healthz` and `/readyz`."""
+    result["paths"] |= {
+        "/healthz": _probe("healthz", "Whether the process answers.", "ok"),
+        "/readyz": _probe(
+            "readyz", "Whether photos can be detected and kept now.", "ready", {"503": "Not now, and why."}
+        ),
+    }
+    return result
+
+
+def _probe(name: str, description: str, status: str, errors: dict[str, str] | None = None) -> dict[str, Any]:
+    properties = {"status": {"type": "string", "enum": [status]}}
+    schema = {"type": "object", "properties": properties, "required": ["status"]}
+    answers = {"200": {"description": "It does.", "content": {"application/json": {"schema": schema}}}}
+    refusals = {code: {"description": text, "content": _ERROR} for code, text in (errors or {}).items()}
+    return {
+        "get": {
+            "operationId": name,
+            "description": f"{description} Asks nobody who they are, and answers under every host name.",
+            "tags": ["health"],
+            "responses": {**answers, **refusals},
+        }
+    }
