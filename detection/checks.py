@@ -97,13 +97,14 @@ def check_tracing(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[che
 
 @checks.register()
 def check_data_dir(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
-    """detection.W001: the data folder cannot be written, so photos and sessions would not outlive the process."""
+    """detection.W001: the data folder cannot be written. A warning, for commands that keep nothing run all the same."""
     config: Config = settings.DETECTOR
     if _can_be_written(config.data_dir):
         return []
     return [
         checks.Warning(
-            f"DATA_DIR {config.data_dir} cannot be written: nothing will be kept, and logins end with the process.",
+            f"DATA_DIR {config.data_dir} cannot be written: `manage.py serve` stops at the start where it has to keep "
+            "its database or prepared models there.",
             hint="Set DATA_DIR to a folder that the server's user may write, or change its owner.",
             id="detection.W001",
         )

@@ -69,7 +69,9 @@ def test_w001_warns_of_a_data_folder_that_cannot_be_written(
     settings.DETECTOR = replace(config, data_dir=tmp_path / below)
     (warning,) = found("detection.W001")
     assert isinstance(warning, checks.Warning)
-    assert warning.msg.startswith(f"DATA_DIR {tmp_path / below} cannot be written")
+    assert warning.msg.startswith(
+        f"DATA_DIR {tmp_path / below} cannot be written: `manage.py serve` stops at the start"
+    )
     assert "Set DATA_DIR" in str(warning.hint)
 
 

@@ -320,6 +320,7 @@ def test_data_folder_that_cannot_be_used_is_told_in_a_sentence(build: Any, tmp_p
     assert "Traceback" not in output
     assert output.splitlines()[-1].startswith("CommandError: The database cannot be used: ")
     assert "DATA_DIR" in output.splitlines()[-1]
+    assert "will be kept" not in output
 
 
 def test_gpu_that_is_not_there_is_told_and_no_cpu_takes_its_place(tmp_path: Path) -> None:
