@@ -142,7 +142,7 @@ def fetch_file(file: KnownFile, source: Source, folder: Path, on_bytes: OnBytes)
     Goes on with the `.part` of an earlier try, and takes up a broken connection again while each try brings something.
     Raises DownloadError, and OSError where `folder` cannot be written.
     """
-    part = folder / f"{file.name}.part"
+    part = _part(file, folder)
     reason = ""
     for _ in range(ATTEMPTS):
         had = _size(part)
@@ -160,12 +160,21 @@ def fetch_file(file: KnownFile, source: Source, folder: Path, on_bytes: OnBytes)
     _put_in_place(part, folder / file.name)
 
 
+def _part(file: KnownFile, folder: Path) -> Path:
+    return folder / f"{file.name}.part"
+
+
 def is_intact(file: KnownFile, path: Path) -> bool:
     """Whether `path` is there with the size and SHA-256 of `file`."""
     if not path.is_file() or path.stat().st_size != file.size_bytes:
         return False
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
+
+
+def left_bytes(file: KnownFile, folder: Path) -> int:
+    """How much of `file` is still to be fetched into `folder`, beside the `.part` of an earlier try."""
+    return max(file.size_bytes - _size(_part(file, folder)), 0)
 
 
 def require_space(folder: Path, needed_bytes: int) -> None:

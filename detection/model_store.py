@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detection.conf import PRODUCTION_MODEL_EDGE, PRODUCTION_MODEL_NAME, PRODUCTION_MODEL_PREFIX
-from detection.downloads import DownloadError, KnownFile, Source, fetch_file, is_intact, require_space
+from detection.downloads import DownloadError, KnownFile, Source, fetch_file, is_intact, left_bytes, require_space
 from detection.inference.cards import CARD_NAME, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.files import replace_file
@@ -77,7 +77,7 @@ def install(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         wanted = tuple(file for file in model.files if not is_intact(file, folder / file.name))
-        require_space(folder, sum(file.size_bytes for file in wanted))
+        require_space(folder, sum(left_bytes(file, folder) for file in wanted))
         for file in wanted:
             fetch_file(file, source, folder, lambda have, file=file: on_bytes(file, have))  # type: ignore[misc]
         if not _has_card_of(model, folder):

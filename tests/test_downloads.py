@@ -3,6 +3,8 @@
 import hashlib
 import socket
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
@@ -13,9 +15,11 @@ from detection.downloads import (
     KnownFile,
     fetch_file,
     is_intact,
+    left_bytes,
     require_space,
     source_from,
 )
+from detection.model_store import KnownModel, install
 from tests.file_server import file_server
 
 CONTENT = bytes(range(256)) * 4000
@@ -220,3 +224,28 @@ def test_a_disk_without_room_is_said_with_both_amounts(tmp_path: Path) -> None:
     require_space(tmp_path, 1)
     with pytest.raises(DownloadError, match=r"MB free and needs 1,000,000,000,000 MB\. Make room"):
         require_space(tmp_path, 10**18)
+
+
+@pytest.mark.parametrize(
+    ("had", "left"), [(0, len(CONTENT)), (1000, len(CONTENT) - 1000), (len(CONTENT), 0), (len(CONTENT) + 5, 0)]
+)
+def test_what_an_earlier_try_has_brought_needs_no_room(had: int, left: int, tmp_path: Path) -> None:
+    if had:
+        (tmp_path / f"{FILE.name}.part").write_bytes((CONTENT + CONTENT)[:had])
+    assert left_bytes(FILE, tmp_path) == left
+
+
+@pytest.mark.parametrize(("free", "is_enough"), [(len(CONTENT) - 1000, True), (len(CONTENT) - 1001, False)])
+def test_download_goes_on_where_the_disk_has_room_for_the_rest(free: int, is_enough: bool, tmp_path: Path) -> None:
+    source, models = tmp_path / "source", tmp_path / "models"
+    model = KnownModel("net", "A network", "", (FILE,))
+    for folder, name, content in ((source, FILE.name, CONTENT), (models / "net", f"{FILE.name}.part", CONTENT[:1000])):
+        folder.mkdir(parents=True)
+        (folder / name).write_bytes(content)
+    with mock.patch("shutil.disk_usage", return_value=SimpleNamespace(free=free)):
+        if is_enough:
+            install(model, FolderSource(source), models, lambda _file, _have: None)
+            assert_only(models / "net", FILE.name, CONTENT)
+        else:
+            with pytest.raises(DownloadError, match="Make room"):
+                install(model, FolderSource(source), models, lambda _file, _have: None)
