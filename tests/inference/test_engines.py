@@ -1,5 +1,6 @@
 """The engines: the same numbers from each, and a clear word where one cannot do what was asked."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -148,10 +149,22 @@ def test_what_an_engine_cannot_do_is_refused_at_the_start(case: str, network: Ne
         create_engine(network, options)
 
 
-def test_an_engine_that_is_not_installed_is_named(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("engine", "package", "file"),
+    [
+        ("openvino", "openvino", "requirements.txt"),
+        ("onnxruntime", "onnxruntime", "requirements.txt"),
+        ("mxnet", "mxnet", "requirements-mxnet.txt"),
+        ("remote", "tritonclient", "requirements-remote.txt"),
+    ],
+)
+def test_an_engine_that_is_not_installed_is_named_with_the_file_that_has_it(
+    engine: str, package: str, file: str, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(registry, "is_installed", lambda _: False)
-    with pytest.raises(EngineError, match="needs the package mxnet, which is not installed"):
-        create_engine(network, EngineOptions(engine="mxnet"))
+    with pytest.raises(EngineError, match=f"needs the package {package}, which is not installed. Install {file}"):
+        create_engine(network, EngineOptions(engine=engine))
+    assert re.search(rf"^{package}\b", (REPOSITORY / file).read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])

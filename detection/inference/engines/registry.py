@@ -20,6 +20,10 @@ ENGINES = {
     "mxnet": ("mxnet", "detection.inference.engines.mxnet_engine"),
     "remote": ("tritonclient", "detection.inference.engines.remote_engine"),
 }
+_INSTALLATION = {
+    "mxnet": "Install requirements-mxnet.txt in an environment of its own, with Python 3.11",
+    "remote": "Install requirements-remote.txt",
+}
 _CPU_ORDER = ("openvino", "onnxruntime", "mxnet")
 
 
@@ -68,8 +72,9 @@ def create_engine(network: Network, options: EngineOptions) -> Engine:
 
 def _module(name: str) -> ModuleType:
     if not is_installed(name):
+        package = ENGINES[name][0]
         raise EngineError(
-            f"MODEL_ENGINE={name} needs the package {ENGINES[name][0]}, which is not installed. "
-            "Install it, or set MODEL_ENGINE=auto."
+            f"MODEL_ENGINE={name} needs the package {package}, which is not installed. "
+            f"{_INSTALLATION.get(name, 'Install requirements.txt')}, or set MODEL_ENGINE=auto."
         )
     return importlib.import_module(ENGINES[name][1])
