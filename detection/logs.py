@@ -58,15 +58,18 @@ class RequestIdFilter(logging.Filter):
 
 
 class CallersFaultFilter(logging.Filter):
-    """Lets everything pass; what Django says of a caller's suspicious request is a warning of one line.
+    """Lets everything pass; what Django says of a caller's fault is a warning of one line.
 
-    Django logs a foreign host name as an error of its own, with a traceback, for each request of whoever scans the net.
+    Django logs a foreign host name as an error of its own, with a traceback, for each request of whoever scans the net,
+    and a traceback with each page that a user of the admin may not see.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Always true."""
         if record.name.startswith("django.security."):
             record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.exc_info = None
+        elif record.name == "django.request" and record.levelno < logging.ERROR:
             record.exc_info = None
         return True
 

@@ -7,9 +7,10 @@ import sys
 from uuid import UUID
 
 import pytest
+from django.core.exceptions import PermissionDenied
 
 from detection.conf import Config
-from detection.logs import JsonFormatter, logging_config
+from detection.logs import CallersFaultFilter, JsonFormatter, TextFormatter, logging_config
 
 UUID_1 = UUID("00000000-0000-0000-0000-000000000001")
 
@@ -69,3 +70,16 @@ def test_line_has_the_chosen_form(log_format: str, start: str) -> None:
     formatter = configurator.configure_formatter(chosen["formatters"][log_format])
     assert formatter.format(record()).startswith(start)
     assert "Found 2 objects." in formatter.format(record())
+
+
+@pytest.mark.parametrize(("level", "is_ours"), [(logging.WARNING, False), (logging.ERROR, True)])
+def test_fault_of_a_caller_is_one_line_and_one_of_ours_has_its_traceback(level: int, is_ours: bool) -> None:
+    """As Django tells of a page of the admin that a user may not see, and of a view that failed."""
+    try:
+        raise PermissionDenied
+    except PermissionDenied:
+        told = logging.LogRecord("django.request", level, "", 1, "Forbidden: /admin/", (), sys.exc_info())
+    assert CallersFaultFilter().filter(told)
+    first, *rest = TextFormatter().format(told).splitlines()
+    assert first.endswith("Forbidden: /admin/")
+    assert bool(rest) is is_ours
