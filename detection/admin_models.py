@@ -19,10 +19,15 @@ from detection.sentences import in_language
 class ModelVersionAdmin(admin.ModelAdmin[ModelVersion]):
     """Versions come in by `manage.py model add` only: nobody uploads a model over HTTP."""
 
-    list_display = ("__str__", "is_active", "sha256", "problem", "added_at", "activated_at")
+    list_display = ("__str__", "is_active", "short_hash", "problem", "added_at", "activated_at")
     list_filter = ("is_active", "name")
     readonly_fields = ("name", "version", "sha256", "folder", "is_active", "problem", "added_at", "activated_at")
     actions = ("activate", "deactivate")
+
+    @admin.display(description="hash")
+    def short_hash(self, row: ModelVersion) -> str:
+        """As `manage.py model list` shows it; the whole is on the version's page."""
+        return row.sha256[:12]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """See the class."""

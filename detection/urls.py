@@ -16,13 +16,14 @@ from detection.api_reviews import ReviewQueueView, ReviewView, UndoView
 from detection.api_statistics import StatisticsTableView, StatisticsView
 from detection.language import ScriptTexts, switch_language
 from detection.metrics_view import metrics_page
-from detection.web_app import manifest
+from detection.web_app import favicon, manifest
 
 pages = [
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", switch_language, name="language"),
     path("app.webmanifest", manifest, name="web-app"),
+    path("favicon.ico", favicon, name="favicon"),
     path("texts.js", ScriptTexts.as_view(), name="script-texts"),
     path("", views.home, name="home"),
     path("live/", views.live, name="live"),

@@ -1,10 +1,10 @@
-"""The manifest with which browsers install the pages as an app.
+"""The manifest with which browsers install the pages as an app, and the icon that they ask for by themselves.
 
 There is no service worker: without the server nothing works, and photos must not be kept by browsers.
 """
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import get_language, gettext
@@ -39,3 +39,10 @@ def manifest(_request: HttpRequest) -> JsonResponse:
         ],
     }
     return JsonResponse(body, content_type="application/manifest+json")
+
+
+@login_not_required
+@require_safe
+def favicon(_request: HttpRequest) -> HttpResponseRedirect:
+    """Where browsers look for an icon when a page names none, such as those of the admin."""
+    return HttpResponseRedirect(static("detection/favicon.svg"))

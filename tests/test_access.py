@@ -35,6 +35,7 @@ TABLE: dict[str, tuple[str, str, tuple[int, int, int, int]]] = {
     "logout": ("get", "/logout/", (TO_LOGIN, 405, 405, 405)),
     "language": ("post", "/language/", (302, 302, 302, 302)),
     "web-app": ("get", "/app.webmanifest", (200, 200, 200, 200)),
+    "favicon": ("get", "/favicon.ico", (302, 302, 302, 302)),
     "script-texts": ("get", "/texts.js", (200, 200, 200, 200)),
     "live": ("get", "/live/", (TO_LOGIN, 200, 200, 200)),
     "history": ("get", "/history/", (TO_LOGIN, 200, 200, 200)),

@@ -20,7 +20,7 @@ __all__ = ["fresh_counts", "login", "uploads"]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 # What asks nobody, whatever the method: the way in, whether the server lives, and what pages need before a login.
-PUBLIC = {"login", "healthz", "readyz", "oip-live", "oip-ready", "language", "script-texts", "web-app"}
+PUBLIC = {"login", "healthz", "readyz", "oip-live", "oip-ready", "language", "script-texts", "web-app", "favicon"}
 TURNED_AWAY = {302, 401, 403, 404, 405}
 # For a body that could not be used whosever it is.
 SAID_NOTHING = TURNED_AWAY | {400}

@@ -18,3 +18,9 @@ def test_manifest_names_icons_of_the_sizes_that_they_have(client: Client) -> Non
 def test_manifest_is_in_the_language_of_the_browser(client: Client) -> None:
     body = client.get("/app.webmanifest", headers={"Accept-Language": "ru"}).json()
     assert (body["lang"], body["name"]) == ("ru", "Детектор объектов")
+
+
+def test_browsers_find_the_icon_where_they_look_by_themselves(client: Client) -> None:
+    answer = client.get("/favicon.ico")
+    assert answer.status_code == 302
+    assert finders.find(answer["Location"].removeprefix("/static/")) is not None

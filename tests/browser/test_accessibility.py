@@ -16,7 +16,16 @@ from tests.serving import Server
 pytestmark = pytest.mark.browser
 JPEG = {"Content-Type": "image/jpeg"}
 # Names of addresses that show nothing of their own: they answer with another page, or not with one.
-NO_PAGES = {"language", "logout", "script-texts", "web-app", "detection-delete", "detection-restore", "review-say"}
+NO_PAGES = {
+    "language",
+    "logout",
+    "script-texts",
+    "web-app",
+    "favicon",
+    "detection-delete",
+    "detection-restore",
+    "review-say",
+}
 # The element that has the focus, and whether it, or the label that stands for it, has an outline.
 FOCUSED = """
 () => {
