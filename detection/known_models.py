@@ -13,6 +13,7 @@ from detection.conf import BASE_DIR
 from detection.inference.cards import ModelCard, has_card, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.model_files import ModelSource, card_threshold, classes_of, name_and_version
+from detection.inference.network import full_name
 from detection.models import Detection
 from detection.resident_models import model_folder
 
@@ -86,10 +87,9 @@ def default_model() -> tuple[str, str]:
     return name_and_version(_source("")) if found is None else (found.name, found.version)
 
 
-def full_name(source: ModelSource) -> str:
+def full_name_of(source: ModelSource) -> str:
     """As `Network.full_name`, without loading the model. Raises CheckpointError."""
-    name, version = name_and_version(source)
-    return f"{name}@{version}" if version else name
+    return full_name(*name_and_version(source))
 
 
 def model_classes() -> tuple[str, ...]:
@@ -141,7 +141,7 @@ def _references() -> dict[str, ModelSource]:
     found: dict[str, ModelSource] = {}
     for source in _named():
         found.setdefault(name_and_version(source)[0], source)
-        found.setdefault(full_name(source), source)
+        found.setdefault(full_name_of(source), source)
     # What is in DATA_DIR comes before what is embedded.
     for folder in reversed(list(_folders())):
         found.setdefault(folder.name, ModelSource(folder))

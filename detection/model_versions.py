@@ -20,6 +20,7 @@ from detection.inference.cards import CARD_NAME, ModelCard, read_card
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import CheckpointError
 from detection.inference.model_files import ModelSource, name_and_version, open_model
+from detection.inference.network import full_name
 from detection.inference.precision import files_beside
 from detection.models import ModelVersion
 
@@ -77,8 +78,7 @@ def activate(row: ModelVersion) -> None:
 
     Raises CheckpointError and EngineError when it cannot be used; then the old one stays.
     """
-    _require_unchanged(row)
-    _try(ModelSource(folder_of(row)))
+    _try(source_of(row))
     with transaction.atomic():
         _lock_all()
         ModelVersion.objects.filter(is_active=True).exclude(pk=row.pk).update(is_active=False)
@@ -89,7 +89,7 @@ def activate(row: ModelVersion) -> None:
 
 def configured_name() -> str:
     """NAME@VERSION of the model of MODEL_PREFIX, or NAME where it has no card. Raises CheckpointError."""
-    return "@".join(filter(None, name_and_version(_configured())))
+    return full_name(*name_and_version(_configured()))
 
 
 def means_configured(reference: str) -> bool:
@@ -97,8 +97,8 @@ def means_configured(reference: str) -> bool:
     try:
         find(reference)
     except ModelVersionError:
-        full_name = configured_name()
-        return reference in {full_name, full_name.partition("@")[0]}
+        name = configured_name()
+        return reference in {name, name.partition("@")[0]}
     return False
 
 
@@ -152,7 +152,11 @@ def models_dir() -> Path:
 
 def source_of(row: ModelVersion) -> ModelSource:
     """A version as it was added, without loading it. Raises CheckpointError when its card is gone or another one."""
-    _require_unchanged(row)
+    card = read_card(folder_of(row))
+    if card.sha256 != row.sha256:
+        raise CheckpointError(
+            f"The card in {folder_of(row)} is not the one that was added as {row}. Remove the version and add it again."
+        )
     return ModelSource(folder_of(row))
 
 
@@ -185,14 +189,6 @@ def _require_usable(key: str, value: str, most: int, folder: Path) -> None:
     """A table's column has its length, and not every database looks at it."""
     if len(value) > most:
         raise ModelVersionError(f"{folder / CARD_NAME}: `{key}` may have at most {most} characters to be added.")
-
-
-def _require_unchanged(row: ModelVersion) -> None:
-    card = read_card(folder_of(row))
-    if card.sha256 != row.sha256:
-        raise CheckpointError(
-            f"The card in {folder_of(row)} is not the one that was added as {row}. Remove the version and add it again."
-        )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, QuerySet, Sum
 
+from detection.inference.network import full_name
 from detection.inference.types import PixelBox
 from detection.models import ShadowCount, ShadowRun
 
@@ -21,12 +22,12 @@ class Pair:
     @property
     def answer(self) -> str:
         """The model that answered, name@version."""
-        return _full_name(*self.models[:2])
+        return full_name(*self.models[:2])
 
     @property
     def candidate(self) -> str:
         """The model that looked on, name@version."""
-        return _full_name(*self.models[2:])
+        return full_name(*self.models[2:])
 
     @property
     def key(self) -> str:
@@ -85,8 +86,3 @@ def by_class(pair: Pair) -> list[ClassRow]:
 def objects_of(run: ShadowRun) -> list[Boxed]:
     """What the candidate has found."""
     return [Boxed(found["class"], found["probability"], PixelBox(*found["box"])) for found in run.objects_found]
-
-
-def _full_name(name: str, version: str) -> str:
-    """As `Network.full_name`."""
-    return f"{name}@{version}" if version else name

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from detection.file_lock import held_by_us
+from detection.inference.network import full_name
 from detection.serializers import to_json
 
 JSON_LINES = "jsonl"
@@ -46,7 +47,7 @@ class Run:
     @property
     def model(self) -> str:
         """name@version; the name alone where there is no version."""
-        return f"{self.model_name}@{self.model_version}" if self.model_version else self.model_name
+        return full_name(self.model_name, self.model_version)
 
     @property
     def model_and_hash(self) -> str:

@@ -4,7 +4,6 @@ Each exporter is known by the names that it gives to outputs, or by what it writ
 """
 
 import ast
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from typing import Any
 
 import onnx
 
-from detection.inference.cards import CARD_NAME
 from detection.inference.errors import CheckpointError
+from detection.inference.files import file_sha256
 from detection.inference.mxnet.checkpoint import read_classes
 from detection.inference.onnx_weights import external_files, read_onnx
 
@@ -241,8 +240,7 @@ def _existing(folder: Path, name: str) -> list[str]:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}). Complete the folder.") from error
 
@@ -257,8 +255,3 @@ def _toml(plain: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> 
 
 def _key(name: str) -> str:
     return name if name.isidentifier() else json.dumps(name)
-
-
-def card_path(folder: Path) -> Path:
-    """Where the card of a folder is."""
-    return folder / CARD_NAME

@@ -11,6 +11,7 @@ from typing import Any
 from detection.inference.card_table import Table
 from detection.inference.errors import CheckpointError
 from detection.inference.families.registry import FAMILIES
+from detection.inference.files import file_sha256
 from detection.inference.mxnet.checkpoint import read_classes
 from detection.inference.network import DEFAULT_THRESHOLD, FITS, STRETCH
 
@@ -77,8 +78,7 @@ class ModelCard:
         for name, sha256 in self.files.items():
             path = self.folder / name
             try:
-                with path.open("rb") as file:
-                    actual = hashlib.file_digest(file, "sha256").hexdigest()
+                actual = file_sha256(path)
             except OSError as error:
                 raise CheckpointError(f"{path} cannot be read ({error.strerror}). Complete the folder.") from error
             if actual != sha256:

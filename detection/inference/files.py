@@ -1,10 +1,17 @@
-"""Files that other processes may read while they are written."""
+"""Files that other processes may read while they are written, and their hashes."""
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
 
 _READABLE_BY_ALL = 0o644
+
+
+def file_sha256(path: Path) -> str:
+    """In hexadecimal; the file is read in pieces. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -10,6 +10,11 @@ FITS = (STRETCH, LETTERBOX, LETTERBOX_TOP_LEFT)
 DEFAULT_THRESHOLD = 0.5
 
 
+def full_name(name: str, version: str) -> str:
+    """name@version; the name alone where no card gives a version."""
+    return f"{name}@{version}" if version else name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Network:
     """A model of any family, ready for an engine.
@@ -43,8 +48,8 @@ class Network:
 
     @property
     def full_name(self) -> str:
-        """name@version; the name alone where no card gives a version."""
-        return f"{self.name}@{self.version}" if self.version else self.name
+        """See the function."""
+        return full_name(self.name, self.version)
 
     @property
     def made_of_sha256(self) -> str:

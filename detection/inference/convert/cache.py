@@ -20,6 +20,7 @@ from detection.inference.convert.conversion import CONVERTER_VERSION, convert
 from detection.inference.decoding import MultiBoxDecoding
 from detection.inference.errors import CheckpointError
 from detection.inference.families.mxnet_ssd import SsdDecoding
+from detection.inference.files import file_sha256
 from detection.inference.mxnet.checkpoint import checkpoint_sha256, load_checkpoint
 from detection.inference.network import Network
 from detection.inference.types import FloatArray
@@ -72,7 +73,7 @@ def _make_entry(entry: Path, prefix: Path, epoch: int, edge: int, sha256: str) -
             "decoding": asdict(converted.decoding),
             "edge": edge,
             "sha256": sha256,
-            "files": {name: _file_sha256(folder / name) for name in (ONNX_NAME, ANCHORS_NAME)},
+            "files": {name: file_sha256(folder / name) for name in (ONNX_NAME, ANCHORS_NAME)},
         }
         (folder / DESCRIPTION_NAME).write_text(json.dumps(description | {"seal": _seal(description)}), encoding="utf-8")
         _move_into_place(folder, entry)
@@ -103,7 +104,7 @@ def _read_entry(entry: Path) -> dict[str, Any] | None:
         if description.pop("seal") != _seal(description):
             raise ValueError(description)
         changed = [
-            name for name in (ONNX_NAME, ANCHORS_NAME) if _file_sha256(entry / name) != description["files"][name]
+            name for name in (ONNX_NAME, ANCHORS_NAME) if file_sha256(entry / name) != description["files"][name]
         ]
     except FileNotFoundError:
         return None
@@ -133,8 +134,3 @@ def _network(entry: Path, description: dict[str, Any], prefix: Path, epoch: int)
 def _seal(description: dict[str, Any]) -> str:
     """A hash of the description, so that not one changed number in it goes unnoticed."""
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,10 +8,10 @@ from django.db import Error
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from detection import model_versions
 from detection.conf import load_config
 from detection.downloads import DownloadError, KnownFile, source_from
 from detection.model_store import KNOWN_MODELS, Installation, KnownModel, install
-from detection.models import ModelVersion
 
 
 class Command(BaseCommand):
@@ -94,6 +94,6 @@ def _outcome(model: KnownModel, installation: Installation) -> str:
 def _active_version() -> str:
     """The version that answers instead of MODEL_PREFIX's model; "" for none, and before there is a database."""
     try:
-        return str(ModelVersion.objects.filter(is_active=True).first() or "")
+        return str(model_versions.active() or "")
     except Error:
         return ""

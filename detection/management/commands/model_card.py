@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from detection.inference.card_drafts import EXPORTERS, card_path, draft_card
-from detection.inference.cards import read_card
+from detection.inference.card_drafts import EXPORTERS, draft_card
+from detection.inference.cards import CARD_NAME, read_card
 from detection.inference.errors import InferenceError
 from detection.inference.files import replace_file
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Raises CommandError with a sentence."""
-        path = card_path(options["folder"])
+        path = options["folder"] / CARD_NAME
         if path.exists() and not options["force"]:
             raise CommandError(f"{path} is there already. Edit it, or replace it with --force.")
         told = {name: options[f"told_{name}"] for name in _FACTS if options[f"told_{name}"]}
