@@ -21,6 +21,7 @@ from bench.models import Model
 from bench.part import Context
 from bench.photos import encoded
 from bench.report import Report, Table
+from detection.conf import current
 from detection.evaluation.annotations import AnnotatedPhoto
 from detection.evaluation.datasets import load_dataset
 from detection.evaluation.results import PhotoResult, iou
@@ -112,7 +113,7 @@ def _detector(model: Model) -> Detector:
     django.setup()
     from detection import serving
 
-    return load_detector(serving.detector_options(serving.config()))
+    return load_detector(serving.detector_options(current.config()))
 
 
 def _detect(detector: Detector, photo: AnnotatedPhoto, data: bytes) -> PhotoResult:

@@ -16,7 +16,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 
 from detection.asgi_responses import header
-from detection.serving import config
+from detection.conf.current import config
 from detection.tokens import tokens
 
 M = TypeVar("M", bound=Model)

@@ -10,7 +10,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext
 
-from detection import pictures, serving, shadow_report
+from detection import pictures, shadow_report
+from detection.conf import current
 from detection.models import ShadowRun
 
 PAGE_SIZE = 12
@@ -47,8 +48,8 @@ class ShadowRunAdmin(admin.ModelAdmin[ShadowRun]):
             **self.admin_site.each_context(request),
             "title": gettext("Where the shadow model disagrees"),
             "opts": self.opts,
-            "shadow_model": serving.config().shadow_model,
-            "share_percent": f"{serving.config().shadow_share * 100:g}",
+            "shadow_model": current.config().shadow_model,
+            "share_percent": f"{current.config().shadow_share * 100:g}",
             "pairs": known,
             "pair": pair,
             **(extra_context or {}),

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from detection import model_list, services, serving
 from detection.access import caller_of
+from detection.conf import current
 from detection.errors import InvalidContentError, RequestError
 from detection.predict_request import (
     FILE_NAME_HEADER,
@@ -130,7 +131,7 @@ class ModelsView(APIView):
         return Response(
             {
                 "models": model_list.models(),
-                "max_resident_models": serving.config().max_resident_models,
+                "max_resident_models": current.config().max_resident_models,
                 "resident_memory_bytes": model_list.resident_memory_bytes(),
             }
         )

@@ -10,8 +10,8 @@ from rest_framework.throttling import BaseThrottle
 
 from detection import throttle
 from detection.access import caller_of
+from detection.conf.current import config
 from detection.errors import ForeignSiteError
-from detection.serving import config
 
 # DRF's views import this module: they are not there yet when it is read.
 if TYPE_CHECKING:

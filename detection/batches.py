@@ -15,7 +15,8 @@ from django.db import transaction
 from django.db.models import Case, Count, F, Min, When
 from django.utils.translation import gettext as _
 
-from detection import known_models, news, services, serving
+from detection import known_models, news, services
+from detection.conf import current
 from detection.errors import FAILED, BodyTooLargeError, answer_to, describe
 from detection.inference.types import NamedBox
 from detection.models import Batch, BatchItem, DetectedObject
@@ -100,7 +101,7 @@ def create(
     model: the name of the one that is to answer, "" for the default. Raises UnknownModelError.
     """
     known_models.require_model(model)
-    config = serving.config()
+    config = current.config()
     too_large = str(BodyTooLargeError(config.max_body_bytes))
     with transaction.atomic():
         batch = Batch.objects.create(

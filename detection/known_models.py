@@ -9,7 +9,7 @@ from django.db import Error
 from django.db.models import QuerySet
 
 from detection import model_versions, serving
-from detection.conf import BASE_DIR
+from detection.conf import BASE_DIR, current
 from detection.inference.cards import ModelCard, has_card, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.model_files import ModelSource, card_threshold, classes_of, name_and_version
@@ -28,7 +28,7 @@ def default_source() -> ModelSource:
     Where the database cannot tell (it is gone, or has no tables yet) MODEL_PREFIX's too, and the log says so. Raises
     CheckpointError when the active version is not there as it was added.
     """
-    configured = serving.configured_source(serving.config())
+    configured = serving.configured_source(current.config())
     try:
         row = model_versions.active()
     except Error as error:
@@ -66,7 +66,7 @@ def find_model(reference: str) -> ModelSource:
 def require_model(name: str) -> None:
     """Raises UnknownModelError when no model answers to that name."""
     if name and serving.resident_network(name) is None:
-        model_folder(serving.config(), name)
+        model_folder(current.config(), name)
 
 
 def default_threshold(model: str = "") -> float:
@@ -74,7 +74,7 @@ def default_threshold(model: str = "") -> float:
 
     Raises UnknownModelError and CheckpointError.
     """
-    configured = serving.config().probability_more
+    configured = current.config().probability_more
     if configured is not None:
         return configured
     found = serving.resident_network(model)
@@ -132,7 +132,7 @@ def models_in_history() -> list[_Model]:
 
 
 def _source(name: str) -> ModelSource:
-    config = serving.config()
+    config = current.config()
     return ModelSource(model_folder(config, name)) if name else default_source()
 
 
@@ -154,13 +154,13 @@ def _named() -> Iterator[ModelSource]:
     """The default one and MODEL_PREFIX's. An active version that is not here is no reason to find nothing else."""
     with suppress(CheckpointError):
         yield default_source()
-    yield serving.configured_source(serving.config())
+    yield serving.configured_source(current.config())
 
 
 def _installed() -> Iterator[tuple[_Model, tuple[str, ...]]]:
     """Name and version of every model that can be read, and its classes."""
     with suppress(CheckpointError):
-        configured = serving.configured_source(serving.config())
+        configured = serving.configured_source(current.config())
         yield name_and_version(configured), classes_of(configured)
     yield from (((card.name, card.version), card.classes) for card in _cards())
 
@@ -173,6 +173,6 @@ def _cards() -> Iterator[ModelCard]:
 
 
 def _folders() -> Iterator[Path]:
-    for parent in (BASE_DIR / "models", serving.config().models_dir):
+    for parent in (BASE_DIR / "models", current.config().models_dir):
         if parent.is_dir():
             yield from (folder for folder in sorted(parent.iterdir()) if has_card(folder))

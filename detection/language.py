@@ -17,8 +17,8 @@ from django.views.decorators.http import conditional_page
 from django.views.i18n import JavaScriptCatalog, set_language
 
 from detection.class_titles import CLASS_CONTEXT, CLASS_TITLES
+from detection.conf.current import config
 from detection.sentences import SENTENCES
-from detection.serving import config
 
 # How gettext writes a message that has a context; `js/texts.js` looks for the second one.
 _CONTEXT_END = "\x04"

@@ -6,6 +6,7 @@ from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from django.conf import settings
 
 from detection import memory, metrics, services, serving, tracing
+from detection.conf import current
 from detection.inference.errors import InferenceError
 from detection.model_follower import following_the_active_model
 from detection.shadow import shadowing
@@ -29,9 +30,9 @@ class Lifespan:
             logger.error("%s", error)
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
-        if serving.config().traces:
+        if current.config().traces:
             tracing.start(str(settings.SPECTACULAR_SETTINGS["VERSION"]))
-        with memory.giving_back(), upkeep(serving.config()), following_the_active_model(), shadowing():
+        with memory.giving_back(), upkeep(current.config()), following_the_active_model(), shadowing():
             await send({"type": "lifespan.startup.complete"})
             await receive()
         services.stop()

@@ -8,7 +8,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from rest_framework.authtoken.models import Token
 
-from detection import metrics, serving
+from detection import metrics
+from detection.conf import current
 from detection.errors import error_body
 
 _REFUSED = "Send METRICS_TOKEN as `Authorization: Bearer ...`, or the token or the login of staff."
@@ -26,7 +27,7 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
 
 
 def _may_read(request: HttpRequest) -> bool:
-    config = serving.config()
+    config = current.config()
     if config.is_on_loopback and not config.needs_login and not config.metrics_token:
         return True
     keyword, _, key = request.headers.get("Authorization", "").partition(" ")

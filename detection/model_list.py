@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from detection import known_models, serving
+from detection.conf import current
 from detection.errors import UnknownModelError
 from detection.inference.cards import read_card
 from detection.inference.detector import Detector
@@ -18,7 +19,7 @@ def models() -> list[dict[str, Any]]:
 
     What is not loaded yet is told from its card.
     """
-    config, active = serving.config(), serving.active_model()
+    config, active = current.config(), serving.active_model()
     loaded = serving.other_models()
     others = [_of_name(name, loaded) for name in dict.fromkeys((*config.models, *added_versions(config)))]
     if active is None:
@@ -32,7 +33,7 @@ def models() -> list[dict[str, Any]]:
 def choices() -> list[str]:
     """The names that people can choose among, the default one first; none where there is nothing to choose."""
     default, _ = known_models.default_model()
-    others = [name for name in serving.config().models if name != default]
+    others = [name for name in current.config().models if name != default]
     return [default, *others] if others else []
 
 
@@ -59,7 +60,7 @@ def _of_name(name: str, loaded: Mapping[str, Detector]) -> dict[str, Any]:
         row = _loaded(loaded[name].network, loaded[name].engine.precision, is_default=False)
         return {**row, "name": name}
     try:
-        folder = model_folder(serving.config(), name)
+        folder = model_folder(current.config(), name)
     except UnknownModelError as error:
         return _row(name, problem=str(error))
     try:

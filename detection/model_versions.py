@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from detection import serving
-from detection.conf import BASE_DIR
+from detection.conf import BASE_DIR, current
 from detection.inference.cards import CARD_NAME, ModelCard, read_card
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import CheckpointError
@@ -46,7 +46,7 @@ def add(folder: Path) -> ModelVersion:
         raise ModelVersionError(
             f"{card.name}@{card.version} is there already. Remove it first, or give the card another version."
         )
-    network = open_model(ModelSource(folder), serving.config().cache_dir)
+    network = open_model(ModelSource(folder), current.config().cache_dir)
     target = models_dir() / f"{card.name}@{card.version}"
     with _copied(card, files_beside(network), target) as copy:
         _try(ModelSource(copy))
@@ -135,7 +135,7 @@ def load(row: ModelVersion | None) -> Detector:
 
 
 def _load_tried(source: ModelSource) -> Detector:
-    options = serving.detector_options(serving.config())
+    options = serving.detector_options(current.config())
     detector = load_detector(replace(options, source=source))
     try:
         detector.try_on(SAMPLE_PHOTO.read_bytes())
@@ -147,7 +147,7 @@ def _load_tried(source: ModelSource) -> Detector:
 
 def models_dir() -> Path:
     """Where versions are kept."""
-    return serving.config().models_dir
+    return current.config().models_dir
 
 
 def source_of(row: ModelVersion) -> ModelSource:
@@ -166,7 +166,7 @@ def folder_of(row: ModelVersion) -> Path:
 
 
 def _configured() -> ModelSource:
-    return serving.configured_source(serving.config())
+    return serving.configured_source(current.config())
 
 
 def _lock_all() -> None:

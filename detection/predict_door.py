@@ -14,9 +14,10 @@ from urllib.parse import parse_qsl
 from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from django.http.request import split_domain_port, validate_host
 
-from detection import services, serving, throttle
+from detection import services, throttle
 from detection.access import ANYBODY, Caller, caller_by_token
 from detection.asgi_responses import address_of, header, send_json
+from detection.conf import current
 from detection.entrance import read_body
 from detection.errors import ThrottledError, error_body, headers_for, respond_to
 from detection.predict_request import (
@@ -58,7 +59,7 @@ class PredictDoor:
 
     async def _caller(self, scope: Any) -> Caller | None:
         """Who sends it; None for what Django has to look at: a login of a page, or no valid token."""
-        return await caller_by_token(scope) if serving.config().needs_login else ANYBODY
+        return await caller_by_token(scope) if current.config().needs_login else ANYBODY
 
     def _takes(self, scope: Any) -> bool:
         return (

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from detection import metrics, serving, tracing
+from detection.conf import current
 from detection.errors import DetectionTimeoutError
 from detection.inference.detector import Detector, Prediction
 from detection.inference.errors import DetectorClosedError
@@ -148,7 +149,7 @@ def detect(upload: Upload) -> Answer:
     """
     with tracing.photo(upload.source, len(upload.data)):
         detector, future = submit(upload)
-        return keep(upload, result_of(future, serving.config().request_timeout_s), detector)
+        return keep(upload, result_of(future, current.config().request_timeout_s), detector)
 
 
 def result_of(future: "concurrent.futures.Future[R]", timeout_s: float) -> R:
@@ -182,7 +183,7 @@ async def _detect_async(upload: Upload) -> Answer:
         await asyncio.to_thread(serving.model, upload.model)
     detector, future = submit(upload)
     try:
-        async with asyncio.timeout(serving.config().request_timeout_s):
+        async with asyncio.timeout(current.config().request_timeout_s):
             prediction = await asyncio.wrap_future(future)
     except TimeoutError as error:
         raise _timed_out() from error
@@ -212,7 +213,7 @@ def _threshold(upload: Upload, detector: Detector) -> float:
 
 def _timed_out() -> DetectionTimeoutError:
     return DetectionTimeoutError(
-        f"The detection took longer than {serving.config().request_timeout_s:g} seconds. Send the photo again later."
+        f"The detection took longer than {current.config().request_timeout_s:g} seconds. Send the photo again later."
     )
 
 

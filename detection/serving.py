@@ -5,9 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from django.conf import settings
-
 from detection.conf import Config
+from detection.conf.current import config
 from detection.errors import ModelUnavailableError
 from detection.inference.detector import KEPT_PROBABILITY, Detector, DetectorOptions, load_detector
 from detection.inference.engines.base import EngineOptions, RemoteOptions
@@ -78,12 +77,6 @@ class _Models:
 
 
 _models = _Models()
-
-
-def config() -> Config:
-    """The process's configuration."""
-    found: Config = settings.DETECTOR
-    return found
 
 
 def configured_source(chosen: Config) -> ModelSource:

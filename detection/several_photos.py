@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from detection import metrics, services, serving
+from detection import metrics, services
+from detection.conf import current
 from detection.inference.detector import Detector, Prediction
 from detection.inference.engines.base import Outputs
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
@@ -47,7 +48,7 @@ def run_network(detector: Detector, batch_rgb: ImageArray) -> Outputs:
 def _all_of(items: Sequence[T], queue: Callable[[T], Future[R]]) -> list[R]:
     """Queue all and wait for all; what still waits when one fails leaves the queue."""
     futures: list[Future[R]] = []
-    deadline = time.monotonic() + serving.config().request_timeout_s
+    deadline = time.monotonic() + current.config().request_timeout_s
     try:
         for item in items:
             futures.append(queue(item))

@@ -15,6 +15,7 @@ from dataclasses import replace
 from django.db import Error, connection, transaction
 
 from detection import metrics, services, serving
+from detection.conf import current
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource
@@ -35,10 +36,10 @@ _REAL = frozenset({Detection.Source.PAGE, Detection.Source.API, Detection.Source
 @contextmanager
 def shadowing() -> Iterator["Shadow | None"]:
     """Compare while the block runs, where SHADOW_MODEL is set."""
-    if not serving.config().shadow_model:
+    if not current.config().shadow_model:
         yield None
         return
-    shadow = Shadow(serving.config().shadow_share)
+    shadow = Shadow(current.config().shadow_share)
     services.listen(shadow.offer)
     try:
         yield shadow
@@ -101,7 +102,7 @@ class Shadow:
 
 
 def _load() -> Detector | None:
-    config = serving.config()
+    config = current.config()
     try:
         options = serving.other_options(config, ModelSource(shadow_folder(config)))
         # One core at most: the others are for the photos that somebody waits for.

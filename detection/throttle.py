@@ -10,8 +10,8 @@ from collections.abc import Callable, Hashable
 
 from detection.access import Caller
 from detection.conf import Rate
+from detection.conf.current import config
 from detection.errors import ThrottledError
-from detection.serving import config
 
 LOGINS = Rate(20, 60.0)
 _MOST = 10_000

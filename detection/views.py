@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from detection import known_models, model_list, presentation, removals, services, serving, tallies, throttle
 from detection.access import caller_of, limits, visible_to
 from detection.class_titles import class_title
+from detection.conf import current
 from detection.errors import ANSWERS, ModelUnavailableError, RequestError, headers_for, respond_to
 from detection.filters import DetectionFilter
 from detection.forms import PhotoForm, ThresholdForm, first_sentence
@@ -134,7 +135,7 @@ def _detection(request: HttpRequest, uuid: UUID) -> Detection:
 
 
 def _render_home(request: HttpRequest, error: Exception | None = None) -> HttpResponse:
-    max_body_bytes = serving.config().max_body_bytes
+    max_body_bytes = current.config().max_body_bytes
     recent = presentation.with_reported_objects(_detections(request))[:RECENT_COUNT]
     context = {
         "max_body_bytes": max_body_bytes,
@@ -142,7 +143,7 @@ def _render_home(request: HttpRequest, error: Exception | None = None) -> HttpRe
         "model": _model_info(),
         "models": model_list.choices(),
         "chosen_model": request.POST.get("model", ""),
-        "predict_url": request.build_absolute_uri(serving.config().rest_entry_point),
+        "predict_url": request.build_absolute_uri(current.config().rest_entry_point),
         "recent": presentation.cards(recent),
     }
     return _render(request, "detection/home.html", context, error)

@@ -12,9 +12,10 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from detection import batches, model_list, serving
+from detection import batches, model_list
 from detection.access import caller_of, visible_to
 from detection.batches import ItemState
+from detection.conf import current
 from detection.models import Batch, BatchItem
 
 PAGE_SIZE = 50
@@ -92,7 +93,7 @@ def batch_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 
 def _limits() -> dict[str, object]:
-    return {"max_body_bytes": serving.config().max_body_bytes, "max_photos": batches.MAX_PHOTOS}
+    return {"max_body_bytes": current.config().max_body_bytes, "max_photos": batches.MAX_PHOTOS}
 
 
 def _rows(shown: Iterable[Batch]) -> list[BatchRow]:

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from detection import serving
+from detection.conf import current
 from detection.inference.detector import load_detector
 from detection.inference.quantized import quantized_paths
 from detection.management.commands.quantize import find_photos
@@ -56,7 +57,7 @@ def test_a_folder_of_photos_makes_a_model_that_the_detector_loads(prefix: Path, 
     assert "Calibrated on 4 photos" in output
     assert "net-0000-int8.onnx" in output
     assert "manage.py evaluate DATASET --compare f32,int8 --write-table" in output
-    detector = load_detector(serving.detector_options(serving.config()))
+    detector = load_detector(serving.detector_options(current.config()))
     found = detector.detect((photo_folder / "b.jpg").read_bytes())
     detector.close()
     assert (detector.engine.precision, detector.network.sha256) == ("int8", description(prefix)["sha256"])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detection import serving, several_photos
+from detection.conf import current
 from detection.errors import RequestError, UnknownModelError, UnknownServedModelError
 from detection.inference.detector import Detector
 from detection.inference.network import Network
@@ -111,7 +112,7 @@ def _pixels_of(tensor: Tensor, network: Network) -> NDArray[np.uint8]:
 
 
 def _check_number(images: int) -> None:
-    most = min(MAX_IMAGES, serving.config().queue_size)
+    most = min(MAX_IMAGES, current.config().queue_size)
     if not 1 <= images <= most:
         raise MessageError(f"A request has 1 to {most} images, not {images}.")
 

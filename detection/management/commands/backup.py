@@ -6,8 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from detection import serving
 from detection.backup import BackupError, back_up
+from detection.conf import current
 from detection.upkeep import alone
 
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         """Raises CommandError."""
         try:
             # Nothing is deleted in bulk between the moment of the database and the copy of its photos.
-            with alone(serving.config().data_dir) as is_ours:
+            with alone(current.config().data_dir) as is_ours:
                 if not is_ours:
                     raise CommandError("Another process is deleting detections. Run this again in a minute.")
                 contents = back_up(options["file"])

@@ -19,6 +19,7 @@ from detection.bulk.inputs import Inputs
 from detection.bulk.journal import JournalError, Places, Printed, Records, Run, begun
 from detection.bulk.output import FormatError, chosen_format, finish
 from detection.bulk.running import Task, Totals, answer_all
+from detection.conf import current
 from detection.errors import DetectionTimeoutError, StorageUnavailableError
 from detection.inference.errors import InferenceError
 
@@ -70,7 +71,7 @@ class Command(BaseCommand):
     def _detect(self, options: dict[str, Any]) -> Totals:
         output: Path | None = options["output"]
         output_format = chosen_format(output, options["format"])
-        config = serving.config()
+        config = current.config()
         inputs = Inputs(tuple(options["paths"]), sys.stdin.buffer, config.max_body_bytes)
         if options["record"]:
             call_command("migrate", interactive=False, verbosity=0)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from detection import serving
-from detection.conf import PRECISION_NAMES
+from detection.conf import PRECISION_NAMES, current
 from detection.evaluation.annotations import DatasetError
 from detection.evaluation.class_names import VOC_CLASSES, common_classes, common_name
 from detection.evaluation.datasets import Dataset, load_dataset
@@ -71,7 +71,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Raises CommandError with a sentence when the dataset or a precision cannot be used."""
-        precisions = options["compare"] or (serving.config().model_precision,)
+        precisions = options["compare"] or (current.config().model_precision,)
         if options["models"] and (options["compare"] or options["write_table"]):
             raise CommandError("Compare models or precisions, not both: leave out --models, or the others.")
         if options["write_table"] and BASELINE not in precisions:
@@ -157,7 +157,7 @@ def _left_out(unknown: int, options: Mapping[str, Any]) -> str:
 
 def _contenders(models: tuple[str, ...] | None, precisions: tuple[str, ...]) -> dict[str, DetectorOptions]:
     """Each by its name: models in the configured precision, or the default model in precisions."""
-    options = serving.detector_options(serving.config())
+    options = serving.detector_options(current.config())
     if models:
         return {name: replace(options, source=find_model(name)) for name in models}
     options = replace(options, source=default_source())
@@ -208,7 +208,7 @@ def _write(path: Path, content: str) -> None:
 
 
 def _write_table(source: ModelSource, dataset: Dataset, evaluated: Mapping[str, Evaluated]) -> Path:
-    network = open_model(source, serving.config().cache_dir)
+    network = open_model(source, current.config().cache_dir)
     base = evaluated[BASELINE]
     rows = {
         name: Measurement(model_sha256=each.model_sha256, coco_ap=each.scores.coco_ap, coco_ap50=each.scores.coco_ap50)

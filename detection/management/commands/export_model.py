@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from detection import known_models, serving
+from detection import known_models
+from detection.conf import current
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.model_repository import SERVERS, has_free_batch, next_steps, write_repository
@@ -34,7 +35,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Raises CommandError with a sentence."""
-        config = serving.config()
+        config = current.config()
         folder, server = options["folder"], options["server"]
         try:
             source = known_models.default_source() if options["model"] is None else ModelSource(options["model"])

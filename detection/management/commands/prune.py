@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from detection import orphans, serving
+from detection import orphans
+from detection.conf import current
 from detection.errors import StorageUnavailableError
 from detection.retention import Pruned, RetentionError, Rules, prune
 from detection.upkeep import alone
@@ -43,7 +44,7 @@ class Command(BaseCommand):
         rules = Rules(options["older_than"], options["keep"], options["max_bytes"], options["min_free"])
         if rules.is_empty and not (options["orphans"] or options["forget_missing"]):
             raise CommandError("Say what may stay: --older-than 30d, --keep 100000, --max-bytes 20GB, --min-free 5GB.")
-        data_dir = serving.config().data_dir
+        data_dir = current.config().data_dir
         try:
             with alone(data_dir) as is_ours:
                 if not is_ours:
@@ -61,7 +62,7 @@ class Command(BaseCommand):
     def _prune(self, rules: Rules, dry_run: bool) -> None:
         if rules.is_empty:
             return
-        pruned = prune(rules, serving.config().data_dir, dry_run=dry_run)
+        pruned = prune(rules, current.config().data_dir, dry_run=dry_run)
         self.stdout.write(f"{_would(dry_run)} {_counts(pruned)}.")
 
     def _remove_files(self, grace: timedelta, dry_run: bool) -> None:

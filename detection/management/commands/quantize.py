@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import track
 
-from detection import known_models, serving
+from detection import known_models
+from detection.conf import current
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
 
@@ -37,7 +38,7 @@ class Command(BaseCommand):
         # ONNX Runtime's quantization takes a moment to import.
         from detection.inference.quantize import quantize
 
-        config = serving.config()
+        config = current.config()
         paths = find_photos(options["photos"])[: options["limit"]]
         photos = _Photos(paths)
         source = options["source"] or ", ".join(path.name or str(path) for path in options["photos"])

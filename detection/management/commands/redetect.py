@@ -12,6 +12,7 @@ from detection import removals, serving
 from detection.bulk.again import detect_again
 from detection.bulk.arguments import add_filters, chosen_detections, probability
 from detection.bulk.running import Totals
+from detection.conf import current
 from detection.errors import RequestError
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import InferenceError
@@ -54,7 +55,7 @@ class Command(BaseCommand):
 
     def _run(self, options: dict[str, Any]) -> Totals:
         detections = removals.shown(chosen_detections(options))
-        chosen = replace(serving.config(), queue_size=_UNBOUNDED)
+        chosen = replace(current.config(), queue_size=_UNBOUNDED)
         wanted = replace(serving.detector_options(chosen), source=find_model(options["model"]))
         detector = serving.on_owner(lambda: load_detector(wanted))
         self.stderr.write(f"Model: {detector.network.full_name}", style_func=str)

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from detection import memory, photo_store, serving
-from detection.conf import Config
+from detection.conf import Config, current
 from detection.inference.errors import InferenceError
 from detection.patient_protocol import PatientProtocol
 from detection.patient_socket import PatientSocket
@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Raises CommandError with a sentence when a step before serving fails."""
-        config = serving.config()
+        config = current.config()
         memory.keep_few_arenas()
         # Both signals end the start-up at once; uvicorn takes them over while it serves, and raises them again after it
         # has stopped.
