@@ -15,9 +15,9 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 
-from detection.asgi_responses import header
 from detection.conf.current import config
 from detection.tokens import tokens
+from detection.web.asgi_messages import header
 
 M = TypeVar("M", bound=Model)
 TOKEN_KEYWORD = "token"  # noqa: S105 the scheme of the header `Authorization: Token ...`, not a secret

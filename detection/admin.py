@@ -29,10 +29,10 @@ from detection.admin_lists import (
     ReviewFilter,
     SourceFilter,
 )
-from detection.admin_read_only import ReadOnlyAdmin
 from detection.admin_reviews import ReviewActions, VerdictInline, verdict_in_force
 from detection.class_titles import class_title
 from detection.models import DetectedObject, Detection, Photo, Verdict
+from detection.web.admin import ReadOnlyAdmin
 
 admin.site.login_form = StaffNameAndPassword
 admin.site.site_header = admin.site.site_title = _("Object detector")

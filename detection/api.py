@@ -22,23 +22,10 @@ from detection.predict_request import (
     media_type,
     upload_from,
 )
-from detection.serializers import (
-    ErrorSerializer,
-    ModelListSerializer,
-    ModelSerializer,
-    PredictionSerializer,
-    PredictUploadSerializer,
-    prediction_body,
-)
+from detection.serializers import ModelListSerializer, ModelSerializer, PredictUploadSerializer
+from detection.web.query import MODEL_PARAMETER, THRESHOLD_PARAMETER
+from detection.web.serializers import ErrorSerializer, PredictionSerializer, prediction_body
 
-THRESHOLD_PARAMETER = OpenApiParameter(
-    "threshold", OpenApiTypes.FLOAT, description="Objects with a probability above it, 0 to 1, are reported."
-)
-MODEL_PARAMETER = OpenApiParameter(
-    "model",
-    OpenApiTypes.STR,
-    description="One of `GET /api/models`, or NAME@VERSION; left out: the one that answers by default.",
-)
 _PHOTO_BODY = {"type": "string", "format": "binary"}
 
 

@@ -17,7 +17,7 @@ from detection.batches import ListedPhoto
 from detection.errors import InvalidContentError
 from detection.models import Batch, BatchItem
 from detection.predict_request import PHOTO_TYPES, media_type, upload_from
-from detection.serializers import ErrorSerializer, PredictionSerializer, prediction_body
+from detection.web.serializers import ErrorSerializer, PredictionSerializer, prediction_body
 
 _PHOTO_BODY = {"type": "string", "format": "binary"}
 _NOT_FOUND = OpenApiResponse(ErrorSerializer, description="There is no such batch, or no such photo in it.")

@@ -16,15 +16,14 @@ from rest_framework.views import APIView
 
 from detection import deletion, photo_store, pictures, removals
 from detection.access import caller_of, visible_to
-from detection.api import THRESHOLD_PARAMETER
 from detection.errors import RequestError
 from detection.filters import DetectionFilter
 from detection.history import BadCursorError, Cursor, HistoryPage, page_of
-from detection.known_parameters import refuse_unknown
 from detection.models import Detection
 from detection.pictures import Picture
-from detection.predict_request import parse_threshold
-from detection.serializers import DetectionSerializer, ErrorSerializer
+from detection.serializers import DetectionSerializer
+from detection.web.query import THRESHOLD_PARAMETER, parse_threshold, refuse_unknown
+from detection.web.serializers import ErrorSerializer
 
 MAX_PAGE_SIZE = 200
 _MOST_DIGITS = 9

@@ -21,10 +21,9 @@ from detection.export.selection import Selection
 from detection.export.stream import Export, content_types
 from detection.filters import DetectionFilter
 from detection.known_models import classes_of_models
-from detection.known_parameters import refuse_unknown
 from detection.models import Detection
-from detection.predict_request import parse_flag
-from detection.serializers import ErrorSerializer
+from detection.web.query import parse_flag, refuse_unknown
+from detection.web.serializers import ErrorSerializer
 
 # What is one JSON document can be described as such.
 _BODIES = {"application/json": OpenApiTypes.OBJECT}

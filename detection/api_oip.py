@@ -15,7 +15,7 @@ from detection.access import caller_of
 from detection.errors import RequestError, error_body, headers_for
 from detection.oip import answering
 from detection.oip.messages import HEADER_LENGTH, MessageError, read_request, write_answer
-from detection.serializers import ErrorSerializer
+from detection.web.serializers import ErrorSerializer
 
 SERVER = {"name": "detector-site", "version": "1.0.0", "extensions": ["binary_tensor_data"]}
 

@@ -15,12 +15,12 @@ from rest_framework.views import APIView
 from detection import removals, reviews
 from detection.access import caller_of, visible_to
 from detection.inference.types import PixelBox
-from detection.known_parameters import refuse_unknown
 from detection.models import Detection, Verdict
 from detection.review_json import review_body
 from detection.review_queue import ORDERS, Queue
 from detection.reviews import ConflictError, Reviewer, Statement, reviewer_of
-from detection.serializers import ErrorSerializer
+from detection.web.query import refuse_unknown
+from detection.web.serializers import ErrorSerializer
 
 MAX_VERDICTS = 500
 MAX_NEXT = 20

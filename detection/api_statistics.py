@@ -13,13 +13,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection.access import caller_of, limits
-from detection.known_parameters import refuse_unknown
 from detection.models import Detection
 from detection.period import DEFAULT_LENGTH, LENGTHS, MOST_DAYS, Bucket
-from detection.serializers import ErrorSerializer
 from detection.statistics import Scope
 from detection.statistics_form import ScopeForm
 from detection.statistics_tables import TABLES
+from detection.web.query import refuse_unknown
+from detection.web.serializers import ErrorSerializer
 
 _PARAMETERS = [
     OpenApiParameter(

@@ -24,7 +24,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from detection.models import Detection
-from detection.serializers import to_json
+from detection.web.serializers import to_json
 
 _VERSION = 1
 _MANIFEST, _DATABASE, _PHOTOS = "backup.json", "detector.sqlite3", "photos/"

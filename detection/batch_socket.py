@@ -15,7 +15,7 @@ from detection.batches import group_of
 from detection.errors import NOT_FOUND, error_body, headers_for
 from detection.json_socket import JsonSocket
 from detection.models import Batch
-from detection.serializers import to_json
+from detection.web.serializers import to_json
 
 BATCH_SOCKETS = "/ws/batches/"
 _NO_NEWS = "There is no news for now: Redis does not answer. Ask for the batch itself, and connect again later."

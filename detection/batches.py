@@ -22,9 +22,9 @@ from detection.inference.types import NamedBox
 from detection.models import Batch, BatchItem, DetectedObject
 from detection.presentation import counts_text
 from detection.sentences import in_language
-from detection.serializers import to_json
 from detection.services import Upload
-from detection.text import as_text
+from detection.web.serializers import to_json
+from detection.web.text import as_text
 
 MAX_PHOTOS = 2_000
 DETECTING = "detecting"

@@ -6,13 +6,13 @@ from urllib.parse import parse_qsl
 
 from detection import services, throttle
 from detection.access import ANYBODY, Caller
-from detection.asgi_responses import address_of
 from detection.errors import RequestError, answer_to, error_body, respond_to
 from detection.json_socket import JsonSocket
 from detection.models import Detection
 from detection.predict_request import upload_from
-from detection.serializers import prediction_body
 from detection.services import Upload
+from detection.web.asgi_messages import address_of
+from detection.web.serializers import prediction_body
 
 _OUR_FAULT = 1011
 _POLICY_VIOLATION = 1008

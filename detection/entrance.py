@@ -18,8 +18,6 @@ from asgiref.typing import (
 )
 from django.core.handlers.asgi import ASGIRequest
 
-from detection.asgi_responses import header, send_json
-from detection.audience import wants_page
 from detection.body_budget import BodyBudget, Share
 from detection.errors import (
     BodyBudgetError,
@@ -31,10 +29,10 @@ from detection.errors import (
     describe,
     error_body,
 )
+from detection.web.asgi_messages import header, read_body, send_json
+from detection.web.negotiation import REFUSED, wants_page
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-# Where the scope has the reason for a refusal that is to be shown as a page.
-REFUSED = "detector.refused"
 
 
 class _RefusedError(Exception):
@@ -203,15 +201,3 @@ def _after(body: bytes, receive: ASGIReceiveCallable) -> ASGIReceiveCallable:
         return waiting.pop() if waiting else await receive()
 
     return receive_after
-
-
-async def read_body(receive: ASGIReceiveCallable) -> bytes | None:
-    """The whole body; None when the caller left before it was complete."""
-    parts = []
-    while True:
-        event = await receive()
-        if event["type"] != "http.request":
-            return None
-        parts.append(event["body"])
-        if not event["more_body"]:
-            return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -9,13 +9,13 @@ from urllib.parse import parse_qsl
 
 from detection import services, serving, throttle
 from detection.access import ANYBODY, Caller
-from detection.asgi_responses import address_of
 from detection.errors import RequestError, ThrottledError, answer_to, error_body, respond_to
 from detection.json_socket import JsonSocket
 from detection.models import Detection
-from detection.predict_request import parse_threshold
-from detection.serializers import prediction_body
 from detection.services import Answer, Upload
+from detection.web.asgi_messages import address_of
+from detection.web.query import parse_threshold
+from detection.web.serializers import prediction_body
 
 # A frame of a 4K camera is smaller. A socket can hold four: one comes in, one waits, two are worked on.
 MAX_FRAME_BYTES = 4_000_000

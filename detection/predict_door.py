@@ -16,9 +16,7 @@ from django.http.request import split_domain_port, validate_host
 
 from detection import services, throttle
 from detection.access import ANYBODY, Caller, caller_by_token
-from detection.asgi_responses import address_of, header, send_json
 from detection.conf import current
-from detection.entrance import read_body
 from detection.errors import ThrottledError, error_body, headers_for, respond_to
 from detection.predict_request import (
     FILE_NAME_HEADER,
@@ -28,8 +26,9 @@ from detection.predict_request import (
     media_type,
     upload_from,
 )
-from detection.serializers import prediction_body
 from detection.watch import name_route
+from detection.web.asgi_messages import address_of, header, read_body, send_json
+from detection.web.serializers import prediction_body
 
 _FILE_NAME = FILE_NAME_HEADER.lower().encode("latin-1")
 

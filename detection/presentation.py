@@ -17,7 +17,7 @@ from detection.history import neighbours
 from detection.inference.detector import KEPT_PROBABILITY
 from detection.inference.draw import drawing_of
 from detection.models import DetectedObject, Detection
-from detection.serializers import prediction_body
+from detection.web.serializers import prediction_body
 
 SOURCE_TEXTS: Mapping[str, Promise] = {
     Detection.Source.PAGE: gettext_lazy("sent with the page"),

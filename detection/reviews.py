@@ -25,8 +25,8 @@ from detection.errors import RequestError
 from detection.inference.types import PixelBox
 from detection.models import Detection, ListEntry, Review, Verdict
 from detection.tallies import Key
-from detection.text import as_text
 from detection.verdicts import Judged, newest_verdicts, objects_of, tally_key, with_verdicts
+from detection.web.text import as_text
 
 CLASS_NAME_LENGTH = 100
 _SOMEBODY = "Somebody"

@@ -30,7 +30,7 @@ from detection.inference.errors import DetectorClosedError
 from detection.inference.network import Network
 from detection.inference.types import FoundObject, StageTimings
 from detection.recorder import Record, Recorder
-from detection.text import as_text
+from detection.web.text import as_text
 
 logger = logging.getLogger(__name__)
 R = TypeVar("R")

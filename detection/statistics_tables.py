@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from detection import statistics
-from detection.export.csv_cells import csv_line, harmless
 from detection.statistics import Scope
 from detection.tallies import SCORE_BINS
+from detection.web.csv_cells import csv_line, harmless
 
 Row = tuple[Any, ...]
 

@@ -16,7 +16,7 @@ from detection.api_reviews import ReviewQueueView, ReviewView, UndoView
 from detection.api_statistics import StatisticsTableView, StatisticsView
 from detection.language import ScriptTexts, switch_language
 from detection.metrics_view import metrics_page
-from detection.web_app import favicon, manifest
+from detection.web.manifest import favicon, manifest
 
 pages = [
     path("login/", LoginView.as_view(), name="login"),

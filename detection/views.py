@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.staticfiles import finders
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -19,14 +19,13 @@ from detection import known_models, model_list, presentation, removals, services
 from detection.access import caller_of, limits, visible_to
 from detection.class_titles import class_title
 from detection.conf import current
-from detection.errors import ANSWERS, ModelUnavailableError, RequestError, headers_for, respond_to
+from detection.errors import ModelUnavailableError, RequestError
 from detection.filters import DetectionFilter
-from detection.forms import PhotoForm, ThresholdForm, first_sentence
 from detection.history import BadCursorError, Cursor, HistoryPage, page_of
 from detection.inference.detector import KEPT_PROBABILITY
 from detection.models import Detection
-from detection.see_other import HttpResponseSeeOther
-from detection.sentences import in_language
+from detection.web.forms import PhotoForm, ThresholdForm, first_sentence
+from detection.web.responses import _ANSWERED, HttpResponseSeeOther, _render
 
 RECENT_COUNT = 6
 SAMPLE_PHOTO = "detection/samples/chelsea.jpg"
@@ -36,7 +35,6 @@ FILTER_LABELS = {
     "date_from": gettext_lazy("From"),
     "date_to": gettext_lazy("To"),
 }
-_ANSWERED = tuple(kind for kind, _ in ANSWERS)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -182,15 +180,6 @@ def _render_history(
         "older_url": shown.older and _history_url(request.GET, shown.older),
     }
     return _render(request, "detection/history.html", context, error)
-
-
-def _render(request: HttpRequest, template: str, context: dict[str, Any], error: Exception | None) -> HttpResponse:
-    """Render a page with the sentence, the status and the headers of what went wrong, if anything did."""
-    status, sentence = (200, "") if error is None else respond_to(error, request.path)
-    response = render(request, template, context | {"error": in_language(sentence)}, status=status)
-    for name, value in headers_for(status, error).items():
-        response[name] = value
-    return response
 
 
 def _known_classes(request: HttpRequest) -> list[tuple[str, str]]:

@@ -11,10 +11,10 @@ from django.views.decorators.http import require_safe
 from detection import statistics
 from detection.access import caller_of, limits
 from detection.dashboard.numbers import numbers_of
-from detection.forms import first_sentence
 from detection.models import Detection
 from detection.period import ALL, LENGTHS
 from detection.statistics_form import ScopeForm
+from detection.web.forms import first_sentence
 
 LENGTH_TEXTS = {
     "7": gettext_lazy("7 days"),

@@ -21,7 +21,7 @@ from detection.models import Detection, Verdict
 from detection.review_json import review_body
 from detection.review_queue import MAX_COUNTED, ORDERS, Queue
 from detection.reviews import ConflictError, Reviewer, ReviewState, Statement, reviewer_of
-from detection.see_other import HttpResponseSeeOther
+from detection.web.responses import HttpResponseSeeOther
 
 _NO_UUID = UUID(int=0)
 VERDICT_TEXTS = {"": _("Open"), **dict(Verdict.Kind.choices)}

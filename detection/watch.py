@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.deprecation import MiddlewareMixin
 
 from detection import metrics, request_id, tracing
-from detection.asgi_responses import header
+from detection.web.asgi_messages import header
 
 _KEY = "detector.seen"
 _STATIC, _UNKNOWN = "static", "unknown"

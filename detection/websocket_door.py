@@ -8,7 +8,7 @@ from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallab
 from django.http.request import split_domain_port, validate_host
 
 from detection.access import SUBPROTOCOL, caller_of_socket
-from detection.asgi_responses import header
+from detection.web.asgi_messages import header
 
 _POLICY_VIOLATION = 1008
 

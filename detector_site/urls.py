@@ -8,6 +8,6 @@ urlpatterns = [
     path("", include("detection.urls")),
 ]
 
-handler400 = "detection.error_pages.bad_request"
-handler404 = "detection.error_pages.page_not_found"
-handler500 = "detection.error_pages.server_error"
+handler400 = "detection.web.error_pages.bad_request"
+handler404 = "detection.web.error_pages.page_not_found"
+handler500 = "detection.web.error_pages.server_error"

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 
-from detection.asgi_responses import header
 from detection.body_budget import BodyBudget, Share
-from detection.entrance import BodyLimit, KnownLength, read_body
+from detection.entrance import BodyLimit, KnownLength
 from detection.errors import BodyBudgetError
+from detection.web.asgi_messages import header, read_body
 from tests.asgi_calls import Answered, Headers, body_events, call, http_scope
 
 LIMIT = 1000

@@ -16,7 +16,7 @@ ENTRANCES = (
     "detection.api",
     "detection.api_",
     "detection.consumers",
-    "detection.error_pages",
+    "detection.web.error_pages",
     "detection.health",
     "detection.lifespan",
     "detection.live",

@@ -13,8 +13,8 @@ from django.urls import Resolver404, resolve
 
 from detection import services
 from detection.conf import DEFAULT_MODEL_PREFIX, load_config, secret_key
-from detection.serializers import prediction_body
 from detection.services import Upload
+from detection.web.serializers import prediction_body
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

@@ -13,9 +13,9 @@ from detection.conf import current
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.types import FoundObject
 from detection.models import Detection
-from detection.serializers import prediction_body
 from detection.services import Upload
-from detection.text import NAME_LENGTH
+from detection.web.serializers import prediction_body
+from detection.web.text import NAME_LENGTH
 
 # For these reasons one photo fails and the next one is tried. Others are not the photo's, and end the run.
 _BAD_PHOTO = (BadPhotoError, ImageDecodeError, ImageTooLargeError)

@@ -18,7 +18,7 @@ from typing import Any, Protocol, Self
 
 from detection.file_lock import held_by_us
 from detection.inference.network import full_name
-from detection.serializers import to_json
+from detection.web.serializers import to_json
 
 JSON_LINES = "jsonl"
 Line = dict[str, Any]

@@ -16,7 +16,7 @@ from detection.export.selection import Example, Selection
 from detection.export.stream import Export
 from detection.inference.types import PixelBox
 from detection.models import Detection, Photo
-from detection.serializers import to_json
+from detection.web.serializers import to_json
 
 
 class FormatError(Exception):

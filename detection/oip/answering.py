@@ -14,8 +14,8 @@ from detection.inference.detector import Detector
 from detection.inference.network import Network
 from detection.models import Detection
 from detection.oip.messages import BYTES, UINT8, InferenceRequest, MessageError, Tensor
-from detection.predict_request import parse_threshold
 from detection.services import Answer, Upload
+from detection.web.query import parse_threshold
 
 IMAGE, PIXELS = "image", "image_rgb"
 MAX_IMAGES = 64

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detection.body_budget import BodyBudget
-from detection.entrance import BodyLimit, KnownLength, read_body
+from detection.entrance import BodyLimit, KnownLength
 from detection.errors import error_body
 from detection.oip.messages import InferenceRequest, MessageError, read_request
-from detection.serializers import to_json
+from detection.web.asgi_messages import read_body
+from detection.web.serializers import to_json
 from tests.asgi_calls import body_events, call, http_scope
 from tests.fuzz import requests
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from detection.export.csv_cells import csv_line, harmless
 from detection.export.labels import Label
 from detection.export.registry import Member, SingleFile, exports
 from detection.export.selection import Example, Selection
+from detection.web.csv_cells import csv_line, harmless
 
 COLUMNS = (
     "image_id",

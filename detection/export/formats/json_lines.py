@@ -6,7 +6,7 @@ from typing import Any
 from detection.export.labels import Label
 from detection.export.registry import Member, SingleFile, exports
 from detection.export.selection import Example, Selection
-from detection.serializers import to_json
+from detection.web.serializers import to_json
 
 
 @exports("jsonl", "JSON Lines", single=SingleFile("jsonl", "application/jsonl"))

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from asgiref.typing import ASGISendCallable
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
 
 from detection.errors import headers_for
-from detection.serializers import to_json
+from detection.web.serializers import to_json
 
 
 def header(scope: Any, name: bytes) -> str | None:
@@ -42,3 +42,15 @@ async def send_json(
         }
     )
     await send({"type": "http.response.body", "body": content, "more_body": False})
+
+
+async def read_body(receive: ASGIReceiveCallable) -> bytes | None:
+    """The whole body; None when the caller left before it was complete."""
+    parts = []
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            return None
+        parts.append(event["body"])
+        if not event["more_body"]:
+            return parts[0] if len(parts) == 1 else b"".join(parts)

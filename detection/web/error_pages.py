@@ -6,11 +6,10 @@ from django.template import loader
 from django.utils.deprecation import MiddlewareMixin
 from django.views import defaults
 
-from detection.audience import wants_page
-from detection.entrance import REFUSED
 from detection.errors import FAILED, NOT_FOUND, describe, error_body, headers_for
 from detection.sentences import sentence_of
-from detection.serializers import to_json
+from detection.web.negotiation import REFUSED, wants_page
+from detection.web.serializers import to_json
 
 _UNKNOWN_HOST = "This server does not answer under that host name. Use its own, or add this one to ALLOWED_HOSTS."
 _UNREADABLE = "The request cannot be read. Compare it with the API's description and send it again."

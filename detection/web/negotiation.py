@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 
+from django.http import HttpRequest
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+
+from detection.language import is_for_programs
 
 
 class WillingNegotiation(DefaultContentNegotiation):
@@ -25,3 +28,25 @@ class WillingNegotiation(DefaultContentNegotiation):
         except NotAcceptable:
             renderer, media_type = ours[0], str(ours[0].media_type)
         return renderer, media_type
+
+
+# Where the scope has the reason for a refusal that is to be shown as a page.
+REFUSED = "detector.refused"
+
+
+_PAGE, _JSON = "text/html", "application/json"
+
+
+_READING = frozenset({"GET", "HEAD"})
+
+
+def wants_page(request: HttpRequest) -> bool:
+    """Whether to answer with a page: outside of the API, to who takes HTML before JSON.
+
+    What is sent (POST and the like) gets one only where the caller names text/html, as browsers do: programs often
+    accept anything.
+    """
+    if is_for_programs(request):
+        return False
+    names_it = any((kind.main_type, kind.sub_type) == ("text", "html") for kind in request.accepted_types)
+    return (names_it or request.method in _READING) and request.get_preferred_type([_PAGE, _JSON]) == _PAGE

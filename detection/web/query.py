@@ -1,0 +1,71 @@
+"""Query strings of lists: a filter that is misspelt would choose everything, so programs are told of it.
+
+Pages ignore what they do not know: links from elsewhere carry parameters that count visitors.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.settings import api_settings
+
+from detection.errors import RequestError
+
+
+def refuse_unknown(query: Iterable[str], known: Iterable[str]) -> None:
+    """Raises RequestError for the first name in a query string that is not one of the known ones.
+
+    DRF's own `format`, which names a renderer, is known everywhere.
+    """
+    names = list(known)
+    for name in query:
+        if name not in names and name != api_settings.URL_FORMAT_OVERRIDE:
+            raise RequestError(f"There is no parameter {name!r} here. Use {', '.join(names)}, or leave it out.")
+
+
+THRESHOLD_PARAMETER = OpenApiParameter(
+    "threshold", OpenApiTypes.FLOAT, description="Objects with a probability above it, 0 to 1, are reported."
+)
+
+
+MODEL_PARAMETER = OpenApiParameter(
+    "model",
+    OpenApiTypes.STR,
+    description="One of `GET /api/models`, or NAME@VERSION; left out: the one that answers by default.",
+)
+
+
+T = TypeVar("T")
+
+
+_BOOLEANS = {"0": False, "false": False, "1": True, "true": True}
+
+
+def parse_threshold(query: Mapping[str, str]) -> float | None:
+    """`threshold` as a number in [0, 1], None when it is not given. Raises RequestError."""
+    raw = query.get("threshold")
+    if raw is None:
+        return None
+    try:
+        threshold = float(raw)
+    except ValueError:
+        threshold = math.nan
+    if not 0.0 <= threshold <= 1.0:
+        raise RequestError(f"threshold is {raw!r}; set it to a number from 0 to 1, or leave it out.")
+    return threshold
+
+
+def parse_flag(query: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """A parameter that is 1 or true, 0 or false, or not given. Raises RequestError."""
+    return _choice(query, name, _BOOLEANS, default)
+
+
+def _choice(query: Mapping[str, str], name: str, choices: Mapping[str, T], default: T) -> T:
+    raw = query.get(name)
+    if raw is None:
+        return default
+    if raw not in choices:
+        raise RequestError(f"{name} is {raw!r}; set it to one of {', '.join(choices)}, or leave it out.")
+    return choices[raw]

@@ -1,0 +1,27 @@
+"""The answer to a form that was sent."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+
+from detection.errors import ANSWERS, headers_for, respond_to
+from detection.sentences import in_language
+
+
+class HttpResponseSeeOther(HttpResponseRedirect):
+    """After a POST: look at the result with GET (RFC 9110, section 15.4.4)."""
+
+    status_code = 303
+
+
+_ANSWERED = tuple(kind for kind, _ in ANSWERS)
+
+
+def _render(request: HttpRequest, template: str, context: dict[str, Any], error: Exception | None) -> HttpResponse:
+    """Render a page with the sentence, the status and the headers of what went wrong, if anything did."""
+    status, sentence = (200, "") if error is None else respond_to(error, request.path)
+    response = render(request, template, context | {"error": in_language(sentence)}, status=status)
+    for name, value in headers_for(status, error).items():
+        response[name] = value
+    return response

@@ -1,0 +1,54 @@
+"""Serializers of the prediction and of errors; the JSON of an answer."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from rest_framework import serializers
+
+from detection.inference.types import NamedBox
+
+
+def prediction_body(objects: Iterable[NamedBox]) -> dict[str, Any]:
+    """The answer of `POST /predict`, key for key that of the 2019 service."""
+    return {
+        "prediction": [
+            {
+                "objectClass": found.class_name,
+                "probability": found.probability,
+                "x": found.box.x,
+                "y": found.box.y,
+                "width": found.box.width,
+                "height": found.box.height,
+            }
+            for found in objects
+        ]
+    }
+
+
+def to_json(body: dict[str, Any]) -> bytes:
+    """JSON as every entrance answers it: compact, UTF-8."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class PredictedObjectSerializer(serializers.Serializer[Any]):
+    """One object of an answer, for the API's description."""
+
+    objectClass = serializers.CharField()  # noqa: N815  (the contract's spelling)
+    probability = serializers.FloatField(min_value=0.0, max_value=1.0)
+    x = serializers.IntegerField(min_value=0, help_text="Left edge in pixels of the upright photo.")
+    y = serializers.IntegerField(min_value=0, help_text="Top edge in pixels of the upright photo.")
+    width = serializers.IntegerField(min_value=0)
+    height = serializers.IntegerField(min_value=0)
+
+
+class PredictionSerializer(serializers.Serializer[Any]):
+    """The answer of a detection, for the API's description."""
+
+    prediction = PredictedObjectSerializer(many=True)
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    """Every error, for the API's description."""
+
+    error = serializers.CharField(help_text="A sentence that says what to do.")
