@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from detection import throttle
 from detection.errors import ThrottledError, headers_for
-from detection.sentences import sentence_of
+from detection.i18n.error_messages import sentence_of
 
 
 class NameAndPassword(AuthenticationForm):

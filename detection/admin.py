@@ -30,7 +30,7 @@ from detection.admin_lists import (
     SourceFilter,
 )
 from detection.admin_reviews import ReviewActions, VerdictInline, verdict_in_force
-from detection.class_titles import class_title
+from detection.i18n.class_titles import class_title
 from detection.models import DetectedObject, Detection, Photo, Verdict
 from detection.web.admin import ReadOnlyAdmin
 

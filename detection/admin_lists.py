@@ -14,8 +14,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from detection import tallies
-from detection.class_titles import class_title
 from detection.filters import DetectionFilter, engines_in_history
+from detection.i18n.class_titles import class_title
 from detection.known_models import models_in_history
 from detection.models import Detection
 

@@ -9,10 +9,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from detection import model_versions, serving
+from detection.i18n.error_messages import in_language
 from detection.inference.errors import InferenceError
 from detection.model_versions import ModelVersionError
 from detection.models import ModelVersion
-from detection.sentences import in_language
 
 
 @admin.register(ModelVersion)

@@ -14,11 +14,11 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from detection import reviews
-from detection.class_titles import class_title
 from detection.errors import RequestError
+from detection.i18n.class_titles import class_title
+from detection.i18n.error_messages import in_language
 from detection.models import Detection, Verdict
 from detection.reviews import ConflictError, Reviewer, ReviewState, reviewer_of
-from detection.sentences import in_language
 from detection.web.admin import ReadOnlyAdmin
 
 MAX_AT_ONCE = 500

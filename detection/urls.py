@@ -14,7 +14,7 @@ from detection.api_export import ExportView
 from detection.api_oip import LiveView, OipInferView, OipModelReadyView, OipModelView, ReadyView, ServerView
 from detection.api_reviews import ReviewQueueView, ReviewView, UndoView
 from detection.api_statistics import StatisticsTableView, StatisticsView
-from detection.language import ScriptTexts, switch_language
+from detection.i18n.language import ScriptTexts, switch_language
 from detection.metrics_view import metrics_page
 from detection.web.manifest import favicon, manifest
 

@@ -17,11 +17,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from detection import known_models, model_list, presentation, removals, services, serving, tallies, throttle
 from detection.access import caller_of, limits, visible_to
-from detection.class_titles import class_title
 from detection.conf import current
 from detection.errors import ModelUnavailableError, RequestError
 from detection.filters import DetectionFilter
 from detection.history import BadCursorError, Cursor, HistoryPage, page_of
+from detection.i18n.class_titles import class_title
 from detection.inference.detector import KEPT_PROBABILITY
 from detection.models import Detection
 from detection.web.forms import PhotoForm, ThresholdForm, first_sentence

@@ -48,7 +48,7 @@ MIDDLEWARE = [
     "detection.health.ProbeMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "detection.language.LanguageMiddleware",
+    "detection.i18n.language.LanguageMiddleware",
     "detection.web.error_pages.RefusedMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -11,7 +11,6 @@ from django.utils import translation
 from django.utils.translation import ngettext
 
 from detection import services
-from detection.class_titles import class_title
 from detection.conf import BASE_DIR, Rate
 from detection.errors import (
     FAILED,
@@ -25,9 +24,10 @@ from detection.errors import (
     ThrottledError,
     UploadTimeoutError,
 )
+from detection.i18n.class_titles import class_title
+from detection.i18n.error_messages import in_language
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.images import decode_photo
-from detection.sentences import in_language
 from detection.services import Upload
 from tests.photos import encode, noise
 

@@ -6,9 +6,9 @@ from datetime import date
 
 from django.utils.translation import gettext
 
-from detection.class_titles import class_title
 from detection.dashboard.figures import OTHERS_SERIES, DataTable, Figure, Legend, series_class
 from detection.dashboard.words import Time, bucket_text, bucket_ticks, bucket_title, count_text, percent_text
+from detection.i18n.class_titles import class_title
 from detection.plots.columns import Column, stacked_columns
 from detection.plots.svg import Caption, written
 from detection.statistics import PhotoCount

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext
 
-from detection.class_titles import class_title
 from detection.dashboard.figures import DataTable, Figure
 from detection.dashboard.words import count_text, percent_text
+from detection.i18n.class_titles import class_title
 from detection.plots.heat import heat_table
 from detection.plots.rows import Share, shares
 from detection.plots.svg import Caption, written

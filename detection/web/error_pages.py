@@ -7,7 +7,7 @@ from django.utils.deprecation import MiddlewareMixin
 from django.views import defaults
 
 from detection.errors import FAILED, NOT_FOUND, describe, error_body, headers_for
-from detection.sentences import sentence_of
+from detection.i18n.error_messages import sentence_of
 from detection.web.negotiation import REFUSED, wants_page
 from detection.web.serializers import to_json
 

@@ -8,7 +8,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from detection.language import is_for_programs
+from detection.i18n.language import is_for_programs
 
 
 class WillingNegotiation(DefaultContentNegotiation):

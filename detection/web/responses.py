@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
 from detection.errors import ANSWERS, headers_for, respond_to
-from detection.sentences import in_language
+from detection.i18n.error_messages import in_language
 
 
 class HttpResponseSeeOther(HttpResponseRedirect):

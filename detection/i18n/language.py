@@ -16,9 +16,9 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 from django.views.i18n import JavaScriptCatalog, set_language
 
-from detection.class_titles import CLASS_CONTEXT, CLASS_TITLES
 from detection.conf.current import config
-from detection.sentences import SENTENCES
+from detection.i18n.class_titles import CLASS_CONTEXT, CLASS_TITLES
+from detection.i18n.error_messages import SENTENCES
 
 # How gettext writes a message that has a context; `js/texts.js` looks for the second one.
 _CONTEXT_END = "\x04"
