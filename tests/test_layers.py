@@ -100,7 +100,7 @@ def test_nothing_imports_an_entrance_but_entrances() -> None:
         ("detection.conf", ("detection.conf",)),
         ("detection.metadata", ()),
         ("detection.storage", ()),
-        ("detection.models", ("detection.inference.types",)),
+        ("detection.models.detections", ("detection.inference.types",)),
         ("detection.inference.mxnet", ("detection.inference.errors", "detection.inference.mxnet")),
     ],
 )

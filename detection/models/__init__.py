@@ -1,0 +1,25 @@
+"""The tables, by subject; import them from here."""
+
+from detection.models.batches import Batch, BatchItem
+from detection.models.detections import STAGES, DetectedObject, Detection, Photo, Removal
+from detection.models.lists import ListEntry, Tally
+from detection.models.reviews import Review, Verdict
+from detection.models.shadow import ShadowCount, ShadowRun
+from detection.models.versions import ModelVersion
+
+__all__ = [
+    "Batch",
+    "BatchItem",
+    "DetectedObject",
+    "Detection",
+    "ListEntry",
+    "ModelVersion",
+    "Photo",
+    "Removal",
+    "Review",
+    "STAGES",
+    "ShadowCount",
+    "ShadowRun",
+    "Tally",
+    "Verdict",
+]

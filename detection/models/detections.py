@@ -1,0 +1,142 @@
+"""Photos, detections and their objects.
+
+A detection is never changed after it was written. Objects are kept from a low probability up, so that a threshold can
+be moved later without running the network again; what a detection *reports* are the objects above its own threshold.
+"""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from detection.inference.types import PixelBox
+
+# The steps of a detection, by the names under which `inference/detector.py` times them.
+STAGES = ("queue", "decode", "resize", "inference", "boxes", "record")
+
+
+class Photo(models.Model):
+    """One uploaded photo. Its file, free of EXIF, is kept under the upload's hash (`detection/photo_store.py`)."""
+
+    class Format(models.TextChoices):
+        JPEG = "JPEG", "JPEG"
+        PNG = "PNG", "PNG"
+        WEBP = "WEBP", "WebP"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    sha256 = models.CharField("SHA-256 of the upload", max_length=64, db_index=True)
+    # Migration 0015 makes an index of it by the database's own words: one that makes the table anew must make it too.
+    original_name = models.CharField(
+        max_length=255, blank=True, help_text="The caller's file name: text, never a path."
+    )
+    format = models.CharField(max_length=8, choices=Format.choices)
+    width = models.PositiveIntegerField(help_text="Pixels of the upright photo.")
+    height = models.PositiveIntegerField(help_text="Pixels of the upright photo.")
+    size_bytes = models.PositiveBigIntegerField(help_text="Size of the upload.")
+    file = models.CharField(max_length=200, help_text="Name in the photo store.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.original_name or f"photo {self.uuid}"
+
+
+class Detection(models.Model):
+    """What one model found in one photo at one time."""
+
+    class Source(models.TextChoices):
+        PAGE = "page", _("Page")
+        API = "api", "API"
+        WEBSOCKET = "websocket", "WebSocket"
+        COMMAND = "command", _("Command")
+        REDETECT = "redetect", _("Looked at again")
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    photo = models.ForeignKey(Photo, on_delete=models.CASCADE, related_name="detections")
+    model_name = models.CharField(max_length=200)
+    model_version = models.CharField(max_length=64, blank=True, default="")
+    model_sha256 = models.CharField("model hash", max_length=64)
+    engine = models.CharField(max_length=32)
+    device = models.CharField(max_length=64)
+    precision = models.CharField(max_length=8)
+    threshold = models.FloatField(help_text="Objects with a probability above this are reported.")
+    reported_count = models.PositiveIntegerField(help_text="Objects above the threshold.")
+    timings_ms = models.JSONField(default=dict, help_text="Milliseconds per stage.")
+    source = models.CharField(max_length=16, choices=Source.choices)
+    # The index below serves it.
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="detections",
+        help_text="Who sent the photo; nobody where ACCESS=open.",
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="detection_newest"),
+            models.Index(fields=["source", "-created_at", "-id"], name="detection_source_newest"),
+            models.Index(fields=["engine", "-created_at", "-id"], name="detection_engine_newest"),
+            models.Index(fields=["owner", "-created_at", "-id"], name="detection_owner_newest"),
+            models.Index(fields=["model_name", "-created_at", "-id"], name="detection_name_newest"),
+            models.Index(fields=["model_name", "model_version", "-created_at", "-id"], name="detection_model_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"detection {self.uuid}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("detection-page", args=[self.uuid])
+
+    def stages_ms(self) -> list[tuple[str, float]]:
+        """Each stage and its milliseconds, in the order in which they ran; PostgreSQL keeps none in JSON."""
+        order = {stage: place for place, stage in enumerate(STAGES)}
+        return sorted(self.timings_ms.items(), key=lambda stage: order.get(stage[0], len(order)))
+
+
+class Removal(models.Model):
+    """Somebody has deleted this detection in a page, and may undo it until it is due (`detection/removals.py`)."""
+
+    detection = models.OneToOneField(Detection, on_delete=models.CASCADE, related_name="removal")
+    due_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"removal of detection {self.detection_id}"
+
+
+class DetectedObject(models.Model):
+    """One object of a detection; `rank` 0 is the most probable."""
+
+    detection = models.ForeignKey(Detection, on_delete=models.CASCADE, related_name="objects_found")
+    rank = models.PositiveSmallIntegerField()
+    class_id = models.PositiveIntegerField()
+    class_name = models.CharField(max_length=100)
+    probability = models.FloatField()
+    x = models.PositiveIntegerField()
+    y = models.PositiveIntegerField()
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    # PostgreSQL has columns `xmin` and `xmax` of its own in every table.
+    xmin = models.FloatField(db_column="box_xmin")
+    ymin = models.FloatField(db_column="box_ymin")
+    xmax = models.FloatField(db_column="box_xmax")
+    ymax = models.FloatField(db_column="box_ymax")
+
+    class Meta:
+        ordering = ["rank"]
+        constraints = [models.UniqueConstraint(fields=["detection", "rank"], name="one_object_per_rank")]
+        indexes = [models.Index(fields=["class_name", "probability", "detection"], name="object_class_probability")]
+
+    def __str__(self) -> str:
+        return f"{self.class_name} {self.probability}"
+
+    @property
+    def box(self) -> PixelBox:
+        """The box in pixels of the upright photo."""
+        return PixelBox(self.x, self.y, self.width, self.height)

@@ -1,0 +1,75 @@
+"""Reviews and verdicts: what people said about a detection and its objects."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from detection.inference.types import PixelBox
+from detection.models.detections import DetectedObject, Detection
+
+
+class Review(models.Model):
+    """How far people are with a detection. One without a row was never looked at.
+
+    version: the number of steps so far; whoever goes on from another one has not seen what a colleague did meanwhile.
+    """
+
+    detection = models.OneToOneField(Detection, on_delete=models.CASCADE, related_name="review")
+    version = models.PositiveIntegerField(default=0)
+    is_reviewed = models.BooleanField(default=False)
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+    reviewer_name = models.CharField(max_length=150, blank=True)
+
+    def __str__(self) -> str:
+        return f"review of {self.detection_id}"
+
+
+class Verdict(models.Model):
+    """What a person said, at one step of a review. Rows are only ever added: the newest one of an object is in force.
+
+    found: the model's object that it is about; added_number: the object that a person drew. A row about neither is
+    about the whole detection. class_name and box: what is true of the object from then on, also where it says no more
+    than that the model is right.
+    """
+
+    class Kind(models.TextChoices):
+        CONFIRMED = "confirmed", _("Confirmed")
+        REJECTED = "rejected", _("Rejected")
+        RELABELLED = "relabelled", _("Relabelled")
+        CORRECTED = "corrected", _("Corrected")
+        ADDED = "added", _("Added")
+        CLEARED = "cleared", _("Cleared")
+        REVIEWED = "reviewed", _("Reviewed")
+        REOPENED = "reopened", _("Reopened")
+
+    detection = models.ForeignKey(Detection, on_delete=models.CASCADE, related_name="verdicts", db_index=False)
+    step = models.PositiveIntegerField(help_text="The version of the review that it made.")
+    found = models.ForeignKey(DetectedObject, on_delete=models.CASCADE, null=True, blank=True, related_name="verdicts")
+    added_number = models.PositiveIntegerField(null=True, blank=True)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    class_name = models.CharField(max_length=100, blank=True)
+    x = models.PositiveIntegerField(default=0)
+    y = models.PositiveIntegerField(default=0)
+    width = models.PositiveIntegerField(default=0)
+    height = models.PositiveIntegerField(default=0)
+    undoes = models.PositiveIntegerField(null=True, blank=True, help_text="The step that it took back.")
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="verdicts"
+    )
+    reviewer_name = models.CharField(max_length=150, blank=True, help_text="Also when the account is gone.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["step", "id"]
+        indexes = [
+            models.Index(fields=["detection", "step"], name="verdict_steps"),
+            models.Index(fields=["class_name", "detection"], name="verdict_class"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.class_name}".rstrip()
+
+    @property
+    def box(self) -> PixelBox:
+        """The box in pixels of the upright photo."""
+        return PixelBox(self.x, self.y, self.width, self.height)
