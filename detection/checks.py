@@ -9,12 +9,12 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 
-from detection import tracing
 from detection.conf import Config
 from detection.errors import UnknownModelError
 from detection.inference.cards import has_card, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.model_files import name_and_version
+from detection.observability import tracing
 from detection.resident_models import model_folder, models_parents, shadow_folder
 from detection.serving import configured_source
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from detection import serving
 from detection.errors import error_body
 from detection.models import Detection
-from detection.watch import name_route
+from detection.observability.middleware import name_route
 
 
 # Or another method is told of a missing token before it is told of those that work.

@@ -5,10 +5,11 @@ import logging
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from django.conf import settings
 
-from detection import memory, metrics, services, serving, tracing
+from detection import memory, services, serving
 from detection.conf import current
 from detection.inference.errors import InferenceError
 from detection.model_follower import following_the_active_model
+from detection.observability import metrics, tracing
 from detection.shadow import shadowing
 from detection.upkeep import upkeep
 

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 
 from django.db import Error, connection
 
-from detection import metrics, model_versions, serving
+from detection import model_versions, serving
 from detection.inference.errors import InferenceError
 from detection.models import ModelVersion
+from detection.observability import metrics
 
 _NOT_YET: tuple[object, ...] = ("not looked yet",)
 

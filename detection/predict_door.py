@@ -18,6 +18,7 @@ from detection import services, throttle
 from detection.access import ANYBODY, Caller, caller_by_token
 from detection.conf import current
 from detection.errors import ThrottledError, error_body, headers_for, respond_to
+from detection.observability.middleware import name_route
 from detection.predict_request import (
     FILE_NAME_HEADER,
     PHOTO_TYPES,
@@ -26,7 +27,6 @@ from detection.predict_request import (
     media_type,
     upload_from,
 )
-from detection.watch import name_route
 from detection.web.asgi_messages import address_of, header, read_body, send_json
 from detection.web.serializers import prediction_body
 

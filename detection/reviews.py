@@ -20,10 +20,11 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from detection import bookkeeping, metrics, tallies
+from detection import bookkeeping, tallies
 from detection.errors import RequestError
 from detection.inference.types import PixelBox
 from detection.models import Detection, ListEntry, Review, Verdict
+from detection.observability import metrics
 from detection.tallies import Key
 from detection.verdicts import Judged, newest_verdicts, objects_of, tally_key, with_verdicts
 from detection.web.text import as_text

@@ -22,13 +22,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from detection import metrics, serving, tracing
+from detection import serving
 from detection.conf import current
 from detection.errors import DetectionTimeoutError
 from detection.inference.detector import Detector, Prediction
 from detection.inference.errors import DetectorClosedError
 from detection.inference.network import Network
 from detection.inference.types import FoundObject, StageTimings
+from detection.observability import metrics, tracing
 from detection.recorder import Record, Recorder
 from detection.web.text import as_text
 

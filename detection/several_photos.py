@@ -7,12 +7,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from detection import metrics, services
+from detection import services
 from detection.conf import current
 from detection.inference.detector import Detector, Prediction
 from detection.inference.engines.base import Outputs
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.types import ImageArray
+from detection.observability import metrics
 from detection.services import Answer, Upload
 
 T = TypeVar("T")

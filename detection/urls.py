@@ -15,7 +15,7 @@ from detection.api_oip import LiveView, OipInferView, OipModelReadyView, OipMode
 from detection.api_reviews import ReviewQueueView, ReviewView, UndoView
 from detection.api_statistics import StatisticsTableView, StatisticsView
 from detection.i18n.language import ScriptTexts, switch_language
-from detection.metrics_view import metrics_page
+from detection.observability.views import metrics_page
 from detection.web.manifest import favicon, manifest
 
 pages = [

@@ -19,8 +19,8 @@ from detection.consumers import PredictConsumer  # noqa: E402
 from detection.entrance import BodyLimit, KnownLength  # noqa: E402
 from detection.lifespan import Lifespan  # noqa: E402
 from detection.live import LiveConsumer  # noqa: E402
+from detection.observability.middleware import Watch  # noqa: E402
 from detection.predict_door import PredictDoor  # noqa: E402
-from detection.watch import Watch  # noqa: E402
 from detection.websocket_door import WebSocketDoor  # noqa: E402
 
 

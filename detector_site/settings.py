@@ -9,7 +9,7 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from detection.conf import BASE_DIR, load_config, make_data_dir, secret_key
-from detection.logs import logging_config
+from detection.observability.logs import logging_config
 
 django_stubs_ext.monkeypatch()
 
@@ -42,7 +42,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "detection.web.middleware.Utf8Middleware",
-    "detection.watch.RouteMiddleware",
+    "detection.observability.middleware.RouteMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "detection.health.ProbeMiddleware",

@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from detection.conf import Config
-from detection.logs import CallersFaultFilter, JsonFormatter, TextFormatter, logging_config
+from detection.observability.logs import CallersFaultFilter, JsonFormatter, TextFormatter, logging_config
 
 UUID_1 = UUID("00000000-0000-0000-0000-000000000001")
 

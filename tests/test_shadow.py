@@ -13,8 +13,9 @@ from django.core.checks import run_checks
 from django.db import OperationalError
 from django.test import Client
 
-from detection import deletion, metrics, services, serving, shadow
+from detection import deletion, services, serving, shadow
 from detection.models import Detection, ShadowRun
+from detection.observability import metrics
 from detection.shadow import MAX_WAITING, Shadow, shadowing
 from tests.accounts import account
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model

@@ -18,8 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from websockets.sync.client import connect
 
-from detection import tracing
 from detection.conf import BASE_DIR, load_config
+from detection.observability import tracing
 from tests.serving import Server, running_server, server_environment
 from tests.test_checks import found
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.deprecation import MiddlewareMixin
 
-from detection import metrics, request_id, tracing
+from detection.observability import metrics, request_id, tracing
 from detection.web.asgi_messages import header
 
 _KEY = "detector.seen"

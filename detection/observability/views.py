@@ -8,9 +8,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from rest_framework.authtoken.models import Token
 
-from detection import metrics
 from detection.conf import current
 from detection.errors import error_body
+from detection.observability import metrics
 
 _REFUSED = "Send METRICS_TOKEN as `Authorization: Bearer ...`, or the token or the login of staff."
 

@@ -5,8 +5,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from detection import request_id, tracing
 from detection.conf import Config
+from detection.observability import request_id, tracing
 
 # No line shows them, and each of them costs a look-up for every record.
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
@@ -80,12 +80,12 @@ def logging_config(config: Config) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
-            "text": {"()": "detection.logs.TextFormatter"},
-            "json": {"()": "detection.logs.JsonFormatter"},
+            "text": {"()": "detection.observability.logs.TextFormatter"},
+            "json": {"()": "detection.observability.logs.JsonFormatter"},
         },
         "filters": {
-            "request_id": {"()": "detection.logs.RequestIdFilter"},
-            "callers_fault": {"()": "detection.logs.CallersFaultFilter"},
+            "request_id": {"()": "detection.observability.logs.RequestIdFilter"},
+            "callers_fault": {"()": "detection.observability.logs.CallersFaultFilter"},
         },
         "handlers": {
             "stderr": {
