@@ -17,7 +17,7 @@ from detection import (
     admin_shadow,  # noqa: F401  (registers its page)
     deletion,
 )
-from detection.accounts import StaffNameAndPassword
+from detection.accounts.views import StaffNameAndPassword
 from detection.admin_lists import (
     BoundedList,
     BoundedPaginator,

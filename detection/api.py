@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection import model_list, services, serving
-from detection.access import caller_of
+from detection.accounts.access import caller_of
 from detection.conf import current
 from detection.errors import InvalidContentError, RequestError
 from detection.predict_request import (

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection import batches
-from detection.access import caller_of, visible_to
+from detection.accounts.access import caller_of, visible_to
 from detection.batches import ListedPhoto
 from detection.errors import InvalidContentError
 from detection.models import Batch, BatchItem

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection import deletion, photo_store, pictures, removals
-from detection.access import caller_of, visible_to
+from detection.accounts.access import caller_of, visible_to
 from detection.errors import RequestError
 from detection.filters import DetectionFilter
 from detection.history import BadCursorError, Cursor, HistoryPage, page_of

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from detection import removals
-from detection.access import caller_of, visible_to
+from detection.accounts.access import caller_of, visible_to
 from detection.errors import RequestError
 from detection.export.registry import ExportFormat, export_formats
 from detection.export.selection import Selection

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection import health
-from detection.access import caller_of
+from detection.accounts.access import caller_of
 from detection.errors import RequestError, error_body, headers_for
 from detection.oip import answering
 from detection.oip.messages import HEADER_LENGTH, MessageError, read_request, write_answer

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection import removals, reviews
-from detection.access import caller_of, visible_to
+from detection.accounts.access import caller_of, visible_to
 from detection.inference.types import PixelBox
 from detection.models import Detection, Verdict
 from detection.review_json import review_body

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection.access import caller_of, limits
+from detection.accounts.access import caller_of, limits
 from detection.models import Detection
 from detection.period import DEFAULT_LENGTH, LENGTHS, MOST_DAYS, Bucket
 from detection.statistics import Scope

@@ -11,10 +11,6 @@ class DetectionConfig(AppConfig):
     verbose_name = "Object detection"
 
     def ready(self) -> None:
-        from detection import (  # noqa: F401  (they register system checks and the API's security schemes)
-            api_access_schema,
-            checks,
-        )
 
         post_migrate.connect(_enter_old_detections, sender=self)
 

@@ -10,7 +10,7 @@ from channels.exceptions import StopConsumer
 from redis.exceptions import RedisError
 
 from detection import news
-from detection.access import ANYBODY, Caller, visible_to
+from detection.accounts.access import ANYBODY, Caller, visible_to
 from detection.batches import group_of
 from detection.errors import NOT_FOUND, error_body, headers_for
 from detection.json_socket import JsonSocket

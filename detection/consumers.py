@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import cast
 from urllib.parse import parse_qsl
 
-from detection import services, throttle
-from detection.access import ANYBODY, Caller
+from detection import services
+from detection.accounts import throttling
+from detection.accounts.access import ANYBODY, Caller
 from detection.errors import RequestError, answer_to, error_body, respond_to
 from detection.json_socket import JsonSocket
 from detection.models import Detection
@@ -42,7 +43,7 @@ class PredictConsumer(JsonSocket):
             await self.send_body(error_body("Send a photo as one binary message."))
             return
         try:
-            throttle.take(self.caller, address_of(self.scope))
+            throttling.take(self.caller, address_of(self.scope))
             answer = await services.detect_async(self._upload(bytes_data))
         except Exception as error:  # noqa: BLE001 the outermost edge: whatever it is, the caller gets a sentence
             await self._fail(error)

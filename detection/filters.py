@@ -8,7 +8,7 @@ import django_filters
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from detection.access import caller_of, limits
+from detection.accounts.access import caller_of, limits
 from detection.models import Detection, ListEntry
 
 # The photos of a batch at most (`batches.MAX_PHOTOS`), and no more than a database takes in one condition.

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from detection import services, serving, throttle
-from detection.access import ANYBODY, Caller
+from detection import services, serving
+from detection.accounts import throttling
+from detection.accounts.access import ANYBODY, Caller
 from detection.errors import RequestError, ThrottledError, answer_to, error_body, respond_to
 from detection.json_socket import JsonSocket
 from detection.models import Detection
@@ -144,7 +145,7 @@ class LiveConsumer(JsonSocket):
         while True:
             await self._newest.arrival()
             try:
-                throttle.take(self.caller, address_of(self.scope))
+                throttling.take(self.caller, address_of(self.scope))
             except ThrottledError as error:
                 await self._wait_for_turn(error)
             else:

@@ -14,8 +14,9 @@ from urllib.parse import parse_qsl
 from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from django.http.request import split_domain_port, validate_host
 
-from detection import services, throttle
-from detection.access import ANYBODY, Caller, caller_by_token
+from detection import services
+from detection.accounts import throttling
+from detection.accounts.access import ANYBODY, Caller, caller_by_token
 from detection.conf import current
 from detection.errors import ThrottledError, error_body, headers_for, respond_to
 from detection.observability.middleware import name_route
@@ -48,7 +49,7 @@ class PredictDoor:
             return
         name_route(scope, "predict")
         try:
-            throttle.take(caller, address_of(scope))
+            throttling.take(caller, address_of(scope))
         except ThrottledError as error:
             await _refuse(scope, error, send)
             return

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from detection import bookkeeping, deletion
-from detection.access import Caller, visible_to
+from detection.accounts.access import Caller, visible_to
 from detection.errors import StorageUnavailableError
 from detection.models import Detection, Removal
 

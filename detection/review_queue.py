@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from detection.access import Caller, visible_to
+from detection.accounts.access import Caller, visible_to
 from detection.models import ListEntry, Removal
 
 MAX_COUNTED = 1_000

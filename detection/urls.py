@@ -6,7 +6,7 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from detection import health, views, views_batches, views_dashboard, views_reviews
-from detection.accounts import LoginView
+from detection.accounts.views import LoginView
 from detection.api import EntryPointView, ModelsView, ModelView, PredictView
 from detection.api_batches import BatchesView, BatchPhotoView, BatchView
 from detection.api_detections import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView

@@ -15,8 +15,9 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from detection import known_models, model_list, presentation, removals, services, serving, tallies, throttle
-from detection.access import caller_of, limits, visible_to
+from detection import known_models, model_list, presentation, removals, services, serving, tallies
+from detection.accounts import throttling
+from detection.accounts.access import caller_of, limits, visible_to
 from detection.conf import current
 from detection.errors import ModelUnavailableError, RequestError
 from detection.filters import DetectionFilter
@@ -115,7 +116,7 @@ def history(request: HttpRequest) -> HttpResponse:
 def _detect(request: HttpRequest, data: bytes, name: str, model: str = "") -> HttpResponse:
     caller = caller_of(request.user)
     try:
-        throttle.take(caller, request.META.get("REMOTE_ADDR", ""))
+        throttling.take(caller, request.META.get("REMOTE_ADDR", ""))
         answer = services.detect(
             services.Upload(data, Detection.Source.PAGE, original_name=name, owner_id=caller.user_id, model=model)
         )

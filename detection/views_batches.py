@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from detection import batches, model_list
-from detection.access import caller_of, visible_to
+from detection.accounts.access import caller_of, visible_to
 from detection.batches import ItemState
 from detection.conf import current
 from detection.models import Batch, BatchItem

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from detection import statistics
-from detection.access import caller_of, limits
+from detection.accounts.access import caller_of, limits
 from detection.dashboard.numbers import numbers_of
 from detection.models import Detection
 from detection.period import ALL, LENGTHS

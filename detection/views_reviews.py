@@ -14,7 +14,7 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
 from detection import known_models, removals, reviews, tallies
-from detection.access import Caller, caller_of, limits, visible_to
+from detection.accounts.access import Caller, caller_of, limits, visible_to
 from detection.errors import RequestError
 from detection.inference.errors import CheckpointError
 from detection.models import Detection, Verdict

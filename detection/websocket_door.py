@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from django.http.request import split_domain_port, validate_host
 
-from detection.access import SUBPROTOCOL, caller_of_socket
+from detection.accounts.access import SUBPROTOCOL, caller_of_socket
 from detection.web.asgi_messages import header
 
 _POLICY_VIOLATION = 1008
@@ -21,7 +21,7 @@ class WebSocketDoor:
     access to this server; programs send none (RFC 6455, section 10.2). This site is the host, with its port, that the
     connection is for, if it is one of `allowed_hosts`, and what `trusted_origins` says (a proxy may change the host).
     Cookies know no ports: a page of another program on the same machine is another site here.
-    Where ACCESS=login, whoever is not known is refused too (`detection/access.py`).
+    Where ACCESS=login, whoever is not known is refused too (`detection/accounts/access.py`).
     """
 
     def __init__(

@@ -53,7 +53,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "detection.access.LoginMiddleware",
+    "detection.accounts.access.LoginMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -151,9 +151,9 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 10
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["detection.api_access.CallerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["detection.api_access.MayCall"],
-    "DEFAULT_THROTTLE_CLASSES": ["detection.api_access.CallerThrottle"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["detection.accounts.authentication.CallerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["detection.accounts.authentication.MayCall"],
+    "DEFAULT_THROTTLE_CLASSES": ["detection.accounts.authentication.CallerThrottle"],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
@@ -168,11 +168,11 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "A photo in, its objects out: class, probability and box of each.",
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["detection.api_access.MayCall"],
+    "SERVE_PERMISSIONS": ["detection.accounts.authentication.MayCall"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "detection.api_health_schema.describe_probes",
-        "detection.api_access_schema.describe_access",
+        "detection.accounts.schema.describe_access",
         "detection.api_model_schema.name_models",
     ],
     # No badge of a foreign validation service.

@@ -12,16 +12,17 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.authtoken.models import Token
 
-from detection import batches, services, serving, throttle
-from detection.access import ANYBODY, Caller, caller_of_socket, visible_to
+from detection import batches, services, serving
+from detection.accounts import throttling
+from detection.accounts.access import ANYBODY, Caller, caller_of_socket, visible_to
+from detection.accounts.throttling import Limiter
+from detection.accounts.tokens import REMEMBERED_S, Tokens
 from detection.batches import ListedPhoto
 from detection.conf import Config, Rate
 from detection.inference.types import StageTimings
 from detection.models import Batch, Detection
 from detection.predict_door import PredictDoor
 from detection.services import Answer, Upload
-from detection.throttle import Limiter
-from detection.tokens import REMEMBERED_S, Tokens
 from tests.accounts import PASSWORD, account, token_headers
 from tests.asgi_calls import Answered, body_events, call, http_scope
 from tests.builders import stored_detection
@@ -100,7 +101,7 @@ def login(limits: Callable[..., Config]) -> Callable[..., Config]:
 @pytest.fixture(autouse=True)
 def fresh_counts() -> Iterator[None]:
     """Nobody owes requests of another test, and no time passes."""
-    with mock.patch.object(throttle, "_limiter", Limiter(lambda: 0.0)):
+    with mock.patch.object(throttling, "_limiter", Limiter(lambda: 0.0)):
         yield
 
 
@@ -321,7 +322,7 @@ def test_login_leads_to_no_other_site(login: Any, client: Client) -> None:
 
 @pytest.mark.django_db
 def test_passwords_are_not_guessed_for_long(login: Any, client: Client) -> None:
-    with mock.patch.object(throttle, "LOGINS", Rate(2, 60.0)):
+    with mock.patch.object(throttling, "LOGINS", Rate(2, 60.0)):
         answers = [client.post("/login/", {"username": "anna", "password": "x"}) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[2]["Retry-After"] == "30"
@@ -332,7 +333,7 @@ def test_passwords_are_not_guessed_for_long(login: Any, client: Client) -> None:
 def test_passwords_are_not_guessed_in_the_admin_either(login: Any, client: Client) -> None:
     account("anna", is_staff=True)
     given = {"username": "anna", "password": "x", "next": "/admin/"}
-    with mock.patch.object(throttle, "LOGINS", Rate(2, 60.0)):
+    with mock.patch.object(throttling, "LOGINS", Rate(2, 60.0)):
         answers = [client.post("/admin/login/", given) for _ in range(3)]
         right = client.post("/admin/login/", {**given, "password": PASSWORD})
     told = ["Too many requests" in answer.content.decode() for answer in (*answers, right)]
@@ -380,7 +381,7 @@ def test_limiter_takes_a_period_at_once_and_then_goes_at_the_rate() -> None:
 def test_limiter_forgets_rather_than_grows(later: float) -> None:
     now = [0.0]
     limiter = Limiter(lambda: now[0])
-    with mock.patch.object(throttle, "_MOST", 10):
+    with mock.patch.object(throttling, "_MOST", 10):
         for number in range(10):
             limiter.wait_s(number, Rate(1, 1.0))
         now[0] = later
@@ -453,7 +454,7 @@ def test_token_of_an_account_that_was_closed_is_not_valid() -> None:
 def test_remembered_tokens_do_not_grow_without_end() -> None:
     tokens = Tokens()
     keys = [token_headers(account(name))["Authorization"].split()[1] for name in ("a", "b")]
-    with mock.patch("detection.tokens._MOST", 1):
+    with mock.patch("detection.accounts.tokens._MOST", 1):
         found = [asyncio.run(tokens.holder(key)) for key in keys]
     assert None not in found
     assert list(tokens._known) == keys[1:]

@@ -19,13 +19,14 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from detection import serving, throttle
+from detection import serving
+from detection.accounts import throttling
+from detection.accounts.throttling import Limiter
 from detection.conf import Rate
 from detection.inference.detector import Detector
 from detection.inference.engines.base import Outputs
 from detection.inference.types import ImageArray
 from detection.live import MAX_FRAME_BYTES, LiveConsumer, NewestFrame
-from detection.throttle import Limiter
 from tests import photos
 from tests.inference.engines import BrightnessEngine, small_network
 from tests.serving import Server, running_server
@@ -377,7 +378,7 @@ def test_sockets_that_send_faster_than_the_server_answers_do_not_grow_its_memory
 @pytest.fixture
 def throttled(limits: Any) -> Iterator[Any]:
     """Limit the rate of addresses; nobody owes frames of another test."""
-    with mock.patch.object(throttle, "_limiter", Limiter()):
+    with mock.patch.object(throttling, "_limiter", Limiter()):
         yield lambda count, period_s: limits(throttle_anon=Rate(count, period_s))
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from detection import statistics, tallies
-from detection.access import ANYBODY
+from detection.accounts.access import ANYBODY
 from detection.filters import FEW, DetectionFilter, _narrowing, engines_in_history
 from detection.models import Detection
 from detection.review_queue import LOWEST, NEWEST, Queue

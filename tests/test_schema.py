@@ -13,7 +13,7 @@ from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import Client
 
-from detection.api_access_schema import OPEN_TO_ALL
+from detection.accounts.schema import OPEN_TO_ALL
 from detection.conf import BASE_DIR
 from tests.serving import server_environment
 

@@ -11,7 +11,7 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from detection import throttle
+from detection.accounts import throttling
 from detection.errors import ThrottledError, headers_for
 from detection.i18n.error_messages import sentence_of
 
@@ -31,7 +31,7 @@ class StaffNameAndPassword(AdminAuthenticationForm):
     def clean(self) -> dict[str, Any]:
         """Raises ValidationError, before the password is looked at, after too many attempts."""
         try:
-            throttle.take_login(_address(self.request))
+            throttling.take_login(_address(self.request))
         except ThrottledError as error:
             raise ValidationError(str(error)) from error
         return super().clean()
@@ -48,7 +48,7 @@ class LoginView(views.LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Raises nothing: too many attempts are answered with 429."""
         try:
-            throttle.take_login(_address(request))
+            throttling.take_login(_address(request))
         except ThrottledError as error:
             form = self.get_form_class()(request)
             context = self.get_context_data(form=form, error=sentence_of(error))

@@ -8,8 +8,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from detection import throttle
-from detection.access import caller_of
+from detection.accounts import throttling
+from detection.accounts.access import caller_of
 from detection.conf.current import config
 from detection.errors import ForeignSiteError
 
@@ -83,5 +83,5 @@ class CallerThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, _view: "APIView") -> bool:
         """Raises ThrottledError."""
-        throttle.take(caller_of(request.user), request.META.get("REMOTE_ADDR", ""))
+        throttling.take(caller_of(request.user), request.META.get("REMOTE_ADDR", ""))
         return True

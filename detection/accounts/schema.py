@@ -10,7 +10,7 @@ from detection.conf.current import config
 class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its base has no annotations
     """The two ways of `CallerAuthentication`, for drf-spectacular, which finds this class by its base."""
 
-    target_class = "detection.api_access.CallerAuthentication"
+    target_class = "detection.accounts.authentication.CallerAuthentication"
     name = ["token", "login"]
 
     def get_security_definition(self, _auto_schema: Any) -> Any:

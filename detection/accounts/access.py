@@ -15,8 +15,8 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 
+from detection.accounts.tokens import tokens
 from detection.conf.current import config
-from detection.tokens import tokens
 from detection.web.asgi_messages import header
 
 M = TypeVar("M", bound=Model)
@@ -58,7 +58,7 @@ def limits(caller: Caller) -> int | None:
 class LoginMiddleware(LoginRequiredMiddleware):
     """Django's own, where ACCESS=login: each view asks for a login unless it says that it does not.
 
-    Views of the API say so, and ask in their own way (`detection/api_access.py`).
+    Views of the API say so, and ask in their own way (`detection/accounts/authentication.py`).
     """
 
     def process_view(

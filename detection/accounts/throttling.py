@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 
-from detection.access import Caller
+from detection.accounts.access import Caller
 from detection.conf import Rate
 from detection.conf.current import config
 from detection.errors import ThrottledError
