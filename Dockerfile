@@ -48,6 +48,6 @@ ENV DATA_DIR=/data \
 EXPOSE 8080
 
 HEALTHCHECK --interval=30s --timeout=5s --start-period=90s --retries=3 \
-    CMD ["python", "-m", "detection.healthcheck"]
+    CMD ["python", "-m", "detection.serving.probe"]
 
 CMD ["python", "manage.py", "serve"]

@@ -55,7 +55,8 @@ def _compare(folder: Path, paths: list[Path], rounds: int, record: bool) -> None
     django.setup()
     from django.core.management import call_command
 
-    from detection import services, serving
+    from detection import services
+    from detection.serving import service as serving
 
     call_command("migrate", verbosity=0)
     serving.start(queue_size=1_000_000)
@@ -93,8 +94,8 @@ def _measured(run: Callable[[], object], count: int) -> _Measured:
 def _bare(paths: list[Path]) -> None:
     """Read, decode, stretch, infer, boxes, in plain threads."""
     from bench import steps
-    from detection import serving
     from detection.inference.hardware import usable_cores
+    from detection.serving import service as serving
 
     detector = serving.model("")
     network, engine, threads = detector.network, detector.engine, steps.THREADS_A_CORE * usable_cores()

@@ -78,7 +78,7 @@ def main() -> None:
 
     with (
         patch("detection.inference.detector.decode_photo", lambda *_arguments, **_options: _PHOTO),
-        patch("detection.serving.load_detector", instant_detector),
+        patch("detection.serving.service.load_detector", instant_detector),
     ):
         call_command("serve")
 

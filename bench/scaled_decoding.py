@@ -111,7 +111,7 @@ def _detector(model: Model) -> Detector:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "detector_site.settings")
     os.environ.update(model.environment)
     django.setup()
-    from detection import serving
+    from detection.serving import service as serving
 
     return load_detector(serving.detector_options(current.config()))
 

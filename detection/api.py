@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import model_list, services, serving
+from detection import model_list, services
 from detection.accounts.access import caller_of
 from detection.conf import current
 from detection.errors import InvalidContentError, RequestError
@@ -23,6 +23,7 @@ from detection.predict_request import (
     upload_from,
 )
 from detection.serializers import ModelListSerializer, ModelSerializer, PredictUploadSerializer
+from detection.serving import service as serving
 from detection.web.query import MODEL_PARAMETER, THRESHOLD_PARAMETER
 from detection.web.serializers import ErrorSerializer, PredictionSerializer, prediction_body
 

@@ -10,11 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import health
 from detection.accounts.access import caller_of
 from detection.errors import RequestError, error_body, headers_for
 from detection.oip import answering
 from detection.oip.messages import HEADER_LENGTH, MessageError, read_request, write_answer
+from detection.serving import health
 from detection.web.serializers import ErrorSerializer
 
 SERVER = {"name": "detector-site", "version": "1.0.0", "extensions": ["binary_tensor_data"]}

@@ -15,8 +15,8 @@ from detection.inference.cards import has_card, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.model_files import name_and_version
 from detection.observability import tracing
-from detection.resident_models import model_folder, models_parents, shadow_folder
-from detection.serving import configured_source
+from detection.serving.locations import model_folder, models_parents, shadow_folder
+from detection.serving.service import configured_source
 
 
 @checks.register()

@@ -8,14 +8,15 @@ from pathlib import Path
 from django.db import Error
 from django.db.models import QuerySet
 
-from detection import model_versions, serving
+from detection import model_versions
 from detection.conf import BASE_DIR, current
 from detection.inference.cards import ModelCard, has_card, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.model_files import ModelSource, card_threshold, classes_of, name_and_version
 from detection.inference.network import full_name
 from detection.models import Detection
-from detection.resident_models import model_folder
+from detection.serving import service as serving
+from detection.serving.locations import model_folder
 
 logger = logging.getLogger(__name__)
 

@@ -5,11 +5,13 @@ import logging
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from django.conf import settings
 
-from detection import memory, services, serving
+from detection import services
 from detection.conf import current
 from detection.inference.errors import InferenceError
 from detection.model_follower import following_the_active_model
 from detection.observability import metrics, tracing
+from detection.serving import malloc
+from detection.serving import service as serving
 from detection.shadow import shadowing
 from detection.upkeep import upkeep
 
@@ -33,7 +35,7 @@ class Lifespan:
             return
         if current.config().traces:
             tracing.start(str(settings.SPECTACULAR_SETTINGS["VERSION"]))
-        with memory.giving_back(), upkeep(current.config()), following_the_active_model(), shadowing():
+        with malloc.giving_back(), upkeep(current.config()), following_the_active_model(), shadowing():
             await send({"type": "lifespan.startup.complete"})
             await receive()
         services.stop()

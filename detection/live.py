@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from detection import services, serving
+from detection import services
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller
 from detection.errors import RequestError, ThrottledError, answer_to, error_body, respond_to
 from detection.json_socket import JsonSocket
 from detection.models import Detection
 from detection.services import Answer, Upload
+from detection.serving import service as serving
 from detection.web.asgi_messages import address_of
 from detection.web.query import parse_threshold
 from detection.web.serializers import prediction_body

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 from django.db import Error, connection
 
-from detection import model_versions, serving
+from detection import model_versions
 from detection.inference.errors import InferenceError
 from detection.models import ModelVersion
 from detection.observability import metrics
+from detection.serving import service as serving
 
 _NOT_YET: tuple[object, ...] = ("not looked yet",)
 

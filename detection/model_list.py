@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from detection import known_models, serving
+from detection import known_models
 from detection.conf import current
 from detection.errors import UnknownModelError
 from detection.inference.cards import read_card
 from detection.inference.detector import Detector
 from detection.inference.errors import CheckpointError
 from detection.inference.network import Network
-from detection.resident_models import added_versions, model_folder
+from detection.serving import service as serving
+from detection.serving.locations import added_versions, model_folder
 
 
 def models() -> list[dict[str, Any]]:

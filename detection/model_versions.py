@@ -14,7 +14,6 @@ from pathlib import Path
 from django.db import transaction
 from django.utils import timezone
 
-from detection import serving
 from detection.conf import BASE_DIR, current
 from detection.inference.cards import CARD_NAME, ModelCard, read_card
 from detection.inference.detector import Detector, load_detector
@@ -23,6 +22,7 @@ from detection.inference.model_files import ModelSource, name_and_version, open_
 from detection.inference.network import full_name
 from detection.inference.precision import files_beside
 from detection.models import ModelVersion
+from detection.serving import service as serving
 
 logger = logging.getLogger(__name__)
 

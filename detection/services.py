@@ -22,7 +22,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from detection import serving
 from detection.conf import current
 from detection.errors import DetectionTimeoutError
 from detection.inference.detector import Detector, Prediction
@@ -31,6 +30,7 @@ from detection.inference.network import Network
 from detection.inference.types import FoundObject, StageTimings
 from detection.observability import metrics, tracing
 from detection.recorder import Record, Recorder
+from detection.serving import service as serving
 from detection.web.text import as_text
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from django.db import Error, connection, transaction
 
-from detection import services, serving
+from detection import services
 from detection.conf import current
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import InferenceError
@@ -22,8 +22,9 @@ from detection.inference.model_files import ModelSource
 from detection.inference.types import FoundObject
 from detection.models import Detection, ShadowCount, ShadowRun
 from detection.observability import metrics
-from detection.resident_models import shadow_folder
 from detection.services import Kept
+from detection.serving import service as serving
+from detection.serving.locations import shadow_folder
 from detection.shadow_matching import Agreement, compare
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from detection import health, views, views_batches, views_dashboard, views_reviews
+from detection import views, views_batches, views_dashboard, views_reviews
 from detection.accounts.views import LoginView
 from detection.api import EntryPointView, ModelsView, ModelView, PredictView
 from detection.api_batches import BatchesView, BatchPhotoView, BatchView
@@ -16,6 +16,7 @@ from detection.api_reviews import ReviewQueueView, ReviewView, UndoView
 from detection.api_statistics import StatisticsTableView, StatisticsView
 from detection.i18n.language import ScriptTexts, switch_language
 from detection.observability.views import metrics_page
+from detection.serving import health
 from detection.web.manifest import favicon, manifest
 
 pages = [

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from detection import known_models, model_list, presentation, removals, services, serving, tallies
+from detection import known_models, model_list, presentation, removals, services, tallies
 from detection.accounts import throttling
 from detection.accounts.access import caller_of, limits, visible_to
 from detection.conf import current
@@ -25,6 +25,7 @@ from detection.history import BadCursorError, Cursor, HistoryPage, page_of
 from detection.i18n.class_titles import class_title
 from detection.inference.detector import KEPT_PROBABILITY
 from detection.models import Detection
+from detection.serving import service as serving
 from detection.web.forms import PhotoForm, ThresholdForm, first_sentence
 from detection.web.responses import _ANSWERED, HttpResponseSeeOther, _render
 

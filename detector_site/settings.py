@@ -45,7 +45,7 @@ MIDDLEWARE = [
     "detection.observability.middleware.RouteMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
-    "detection.health.ProbeMiddleware",
+    "detection.serving.health.ProbeMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "detection.i18n.language.LanguageMiddleware",
@@ -171,7 +171,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["detection.accounts.authentication.MayCall"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "detection.api_health_schema.describe_probes",
+        "detection.serving.schema.describe_probes",
         "detection.accounts.schema.describe_access",
         "detection.api_model_schema.name_models",
     ],

@@ -11,8 +11,9 @@ from django.conf import settings as django_settings
 from django.core.files.storage import default_storage
 from django.utils import translation
 
-from detection import services, serving
+from detection import services
 from detection.conf import Config, load_config
+from detection.serving import service as serving
 from tests import photos
 from tests.checkpoints import EMBEDDED_PREFIX
 

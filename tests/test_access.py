@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.authtoken.models import Token
 
-from detection import batches, services, serving
+from detection import batches, services
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller, caller_of_socket, visible_to
 from detection.accounts.throttling import Limiter
@@ -23,6 +23,7 @@ from detection.inference.types import StageTimings
 from detection.models import Batch, Detection
 from detection.predict_door import PredictDoor
 from detection.services import Answer, Upload
+from detection.serving import service as serving
 from tests.accounts import PASSWORD, account, token_headers
 from tests.asgi_calls import Answered, body_events, call, http_scope
 from tests.builders import stored_detection

@@ -19,7 +19,7 @@ from django.test import Client
 from pytest_django import Settings
 from rich.console import Console
 
-from detection import services, serving
+from detection import services
 from detection.conf import BASE_DIR, DEFAULT_MODEL_PREFIX, PRODUCTION_MODEL_PREFIX, load_config
 from detection.downloads import KnownFile
 from detection.inference.cards import CARD_NAME, read_card
@@ -27,7 +27,8 @@ from detection.management.commands.fetch_model import ProgressOfFiles, progress_
 from detection.model_follower import Follower
 from detection.model_store import KNOWN_MODELS, RESNET50_SSD
 from detection.models import ModelVersion
-from detection.resident_models import shadow_folder
+from detection.serving import service as serving
+from detection.serving.locations import shadow_folder
 from tests.checkpoints import EMBEDDED_PREFIX, tiny_ssd, write_checkpoint
 from tests.file_server import FileServer, file_server
 

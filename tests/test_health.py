@@ -13,7 +13,8 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 from django.test import Client
 
-from detection import services, serving
+from detection import services
+from detection.serving import service as serving
 from tests.serving import Server, running_server
 
 

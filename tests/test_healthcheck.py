@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from detection.conf import BASE_DIR, Config
-from detection.healthcheck import problem
+from detection.serving.probe import problem
 from tests.file_server import file_server
 
 
@@ -55,7 +55,7 @@ def test_nothing_listening_is_a_problem_and_exit_code_1() -> None:
         unused.bind(("127.0.0.1", 0))
         environment = os.environ | {"REST_HOST": "127.0.0.1", "REST_PORT": str(unused.getsockname()[1])}
         ended = subprocess.run(
-            [sys.executable, "-m", "detection.healthcheck"],
+            [sys.executable, "-m", "detection.serving.probe"],
             cwd=BASE_DIR,
             env=environment,
             capture_output=True,
@@ -71,6 +71,6 @@ def test_a_ready_server_is_exit_code_0() -> None:
     with file_server({"readyz": b"ready"}) as server:
         environment = os.environ | {"REST_HOST": "127.0.0.1", "REST_PORT": server.url.rpartition(":")[2]}
         ended = subprocess.run(
-            [sys.executable, "-m", "detection.healthcheck"], cwd=BASE_DIR, env=environment, check=False
+            [sys.executable, "-m", "detection.serving.probe"], cwd=BASE_DIR, env=environment, check=False
         )
     assert ended.returncode == 0

@@ -17,7 +17,7 @@ ENTRANCES = (
     "detection.api_",
     "detection.consumers",
     "detection.web.error_pages",
-    "detection.health",
+    "detection.serving.health",
     "detection.lifespan",
     "detection.live",
     "detection.management",

@@ -6,9 +6,10 @@ from unittest import mock
 
 import pytest
 
-from detection import services, serving
+from detection import services
 from detection.inference.errors import EngineError
 from detection.lifespan import Lifespan
+from detection.serving import service as serving
 
 
 def live(*received: str) -> list[dict[str, Any]]:

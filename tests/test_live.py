@@ -19,7 +19,6 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from detection import serving
 from detection.accounts import throttling
 from detection.accounts.throttling import Limiter
 from detection.conf import Rate
@@ -27,6 +26,7 @@ from detection.inference.detector import Detector
 from detection.inference.engines.base import Outputs
 from detection.inference.types import ImageArray
 from detection.live import MAX_FRAME_BYTES, LiveConsumer, NewestFrame
+from detection.serving import service as serving
 from tests import photos
 from tests.inference.engines import BrightnessEngine, small_network
 from tests.serving import Server, running_server

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from detection import memory
 from detection.inference.hardware import usable_cores
+from detection.serving import malloc
 
 # Each thread holds a piece of memory while all the others get theirs; then glibc tells its arenas as XML.
 PROGRAM = """
@@ -85,6 +85,6 @@ def test_free_memory_goes_back_to_the_system() -> None:
 
 def test_giving_back_ends_with_its_block() -> None:
     before = threading.active_count()
-    with memory.giving_back():
+    with malloc.giving_back():
         assert threading.active_count() == before + 1
     assert threading.active_count() == before

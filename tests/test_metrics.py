@@ -16,7 +16,7 @@ import pytest
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from detection import pictures, services, serving
+from detection import pictures, services
 from detection.conf import BASE_DIR
 from detection.inference.batching import Batcher
 from detection.inference.detector import Detector
@@ -25,6 +25,7 @@ from detection.inference.types import FoundObject, PixelBox
 from detection.models import Detection
 from detection.observability import metrics
 from detection.observability.middleware import Watch
+from detection.serving import service as serving
 from tests import photos
 from tests.accounts import account, token_headers
 from tests.asgi_calls import call, http_scope

@@ -19,7 +19,7 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.test import Client
 
-from detection import services, serving
+from detection import services
 from detection.conf import Config
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.precision import EngineMeasurements, Measurement, write_table
@@ -27,6 +27,7 @@ from detection.inference.quantized import quantized_network
 from detection.model_follower import Follower
 from detection.models import Detection, ModelVersion
 from detection.observability import metrics
+from detection.serving import service as serving
 from tests.checkpoints import EMBEDDED_PREFIX
 from tests.inference.model_folders import (
     constant_network,

@@ -9,11 +9,11 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from detection import serving
 from detection.conf import current
 from detection.inference.detector import load_detector
 from detection.inference.quantized import quantized_paths
 from detection.management.commands.quantize import find_photos
+from detection.serving import service as serving
 from tests import photos
 from tests.checkpoints import EMBEDDED_PREFIX, write_tiny_ssd
 

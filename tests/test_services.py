@@ -12,12 +12,13 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import OperationalError, transaction
 
-from detection import deletion, services, serving
+from detection import deletion, services
 from detection.errors import DetectionTimeoutError, ModelUnavailableError, StorageUnavailableError
 from detection.inference import images
 from detection.inference.errors import ImageDecodeError
 from detection.models import Detection, Photo
 from detection.services import Answer, Upload
+from detection.serving import service as serving
 from tests import photos
 from tests.builders import stored_rows
 
@@ -298,7 +299,7 @@ def test_model_is_loaded_once_by_whoever_asks_first() -> None:
         assert loading.wait(WAIT_S)
         return mock.Mock(name="detector")
 
-    with mock.patch("detection.serving.load_detector", side_effect=load) as load_detector:
+    with mock.patch("detection.serving.service.load_detector", side_effect=load) as load_detector:
         with ThreadPoolExecutor(4) as pool:
             asked = [pool.submit(serving._models.detector) for _ in range(4)]
             loading.set()
@@ -320,7 +321,7 @@ def test_event_loop_does_not_stand_still_while_the_model_is_loaded(chelsea: byte
         return detector
 
     with (
-        mock.patch("detection.serving.load_detector", side_effect=load),
+        mock.patch("detection.serving.service.load_detector", side_effect=load),
         pytest.raises(ImageDecodeError, match="refused"),
     ):
         detect_async(upload(chelsea))

@@ -8,9 +8,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from detection import services, serving
+from detection import services
 from detection.inference.errors import CheckpointError
 from detection.models import Batch, Detection
+from detection.serving import service as serving
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
 
 pytestmark = pytest.mark.django_db(transaction=True)

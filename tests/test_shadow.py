@@ -13,9 +13,10 @@ from django.core.checks import run_checks
 from django.db import OperationalError
 from django.test import Client
 
-from detection import deletion, services, serving, shadow
+from detection import deletion, services, shadow
 from detection.models import Detection, ShadowRun
 from detection.observability import metrics
+from detection.serving import service as serving
 from detection.shadow import MAX_WAITING, Shadow, shadowing
 from tests.accounts import account
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model

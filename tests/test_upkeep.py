@@ -14,11 +14,12 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 
-from detection import services, serving, upkeep
+from detection import services, upkeep
 from detection.conf import Config
 from detection.lifespan import Lifespan
 from detection.models import Detection
 from detection.retention import Pruned, RetentionError, Rules
+from detection.serving import service as serving
 from detection.upkeep import ORPHANS_EVERY, Upkeep, alone
 from tests.kept import keep
 from tests.test_orphans import aged

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from rich.console import Console
 
-from detection import photo_store, services, serving
+from detection import photo_store, services
 from detection.bulk.pipeline import in_order
 from detection.bulk.progress import meter
 from detection.bulk.running import AHEAD, Totals
@@ -25,6 +25,7 @@ from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.models import Detection, Photo
 from detection.recorder import Record, insert_detections
 from detection.services import Upload
+from detection.serving import service as serving
 
 CHUNK = 200
 _NAMESPACE = uuid.UUID("6f0b7a52-3c1e-4d55-9a0f-5f1f6d7f2b1c")

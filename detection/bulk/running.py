@@ -9,7 +9,6 @@ from typing import Protocol
 
 from rich.console import Console
 
-from detection import serving
 from detection.bulk.answering import Job, Wishes, answer
 from detection.bulk.files import BadPhotoError, PhotoFile
 from detection.bulk.inputs import Inputs
@@ -18,6 +17,7 @@ from detection.bulk.pipeline import MAX_RESULTS_AHEAD, in_order
 from detection.bulk.progress import meter, spoken
 from detection.bulk.stopping import stopping
 from detection.models import Detection
+from detection.serving import service as serving
 
 # Photos that are read, drawn or being written to the history, beside those that the detector works on.
 AHEAD = 8

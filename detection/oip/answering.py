@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detection import serving, several_photos
+from detection import several_photos
 from detection.conf import current
 from detection.errors import RequestError, UnknownModelError, UnknownServedModelError
 from detection.inference.detector import Detector
@@ -15,6 +15,7 @@ from detection.inference.network import Network
 from detection.models import Detection
 from detection.oip.messages import BYTES, UINT8, InferenceRequest, MessageError, Tensor
 from detection.services import Answer, Upload
+from detection.serving import service as serving
 from detection.web.query import parse_threshold
 
 IMAGE, PIXELS = "image", "image_rgb"

@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from rich.console import Console
 
-from detection import known_models, services, serving
+from detection import known_models, services
 from detection.bulk.answering import AnnotatedError, Wishes
 from detection.bulk.arguments import probability
 from detection.bulk.inputs import Inputs
@@ -22,6 +22,7 @@ from detection.bulk.running import Task, Totals, answer_all
 from detection.conf import current
 from detection.errors import DetectionTimeoutError, StorageUnavailableError
 from detection.inference.errors import InferenceError
+from detection.serving import service as serving
 
 # The run bounds itself how many photos it sends; none is refused.
 _UNBOUNDED = sys.maxsize

@@ -13,7 +13,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import Progress
 
-from detection import serving
 from detection.conf import PRECISION_NAMES, current
 from detection.evaluation.annotations import DatasetError
 from detection.evaluation.class_names import VOC_CLASSES, common_classes, common_name
@@ -28,6 +27,7 @@ from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.precision import BASELINE, EngineMeasurements, Measurement, write_table
 from detection.known_models import default_source, find_model
+from detection.serving import service as serving
 
 _TABLE_WIDTH = 120
 

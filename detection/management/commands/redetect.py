@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from rich.console import Console
 
-from detection import removals, serving
+from detection import removals
 from detection.bulk.again import detect_again
 from detection.bulk.arguments import add_filters, chosen_detections, probability
 from detection.bulk.running import Totals
@@ -17,6 +17,7 @@ from detection.errors import RequestError
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import InferenceError
 from detection.known_models import find_model
+from detection.serving import service as serving
 
 # The run bounds itself how many photos it sends; none is refused.
 _UNBOUNDED = sys.maxsize

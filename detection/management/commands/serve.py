@@ -12,11 +12,13 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from detection import memory, photo_store, serving
+from detection import photo_store
 from detection.conf import Config, current
 from detection.inference.errors import InferenceError
 from detection.patient_protocol import PatientProtocol
 from detection.patient_socket import PatientSocket
+from detection.serving import malloc
+from detection.serving import service as serving
 
 GRACE_S = 30
 _STOPPED = "Stopped."
@@ -32,7 +34,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Raises CommandError with a sentence when a step before serving fails."""
         config = current.config()
-        memory.keep_few_arenas()
+        malloc.keep_few_arenas()
         # Both signals end the start-up at once; uvicorn takes them over while it serves, and raises them again after it
         # has stopped.
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -8,10 +8,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from detection import serving
 from detection.errors import error_body
 from detection.models import Detection
 from detection.observability.middleware import name_route
+from detection.serving import service as serving
 
 
 # Or another method is told of a missing token before it is told of those that work.

@@ -1,6 +1,6 @@
-"""`python -m detection.healthcheck`: exit code 0 where the server of this configuration is ready, 1 and why where not.
+"""Health check of the Docker image, `python -m detection.serving.probe`: exit code 0 where the server is ready, else 1.
 
-The Docker image's HEALTHCHECK. It imports no Django, for it runs every few seconds beside the server.
+It imports no Django, because it runs every few seconds beside the server.
 """
 
 import http.client

@@ -12,7 +12,8 @@ from detection.inference.detector import KEPT_PROBABILITY, Detector, DetectorOpt
 from detection.inference.engines.base import EngineOptions, RemoteOptions
 from detection.inference.model_files import ModelSource
 from detection.inference.network import Network
-from detection.resident_models import ModelOwner, ResidentModels, free, model_folder
+from detection.serving.locations import model_folder
+from detection.serving.pool import ModelOwner, ResidentModels, free
 
 
 class _Models:
