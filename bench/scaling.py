@@ -51,7 +51,7 @@ def storing() -> None:
     from django.core.files.base import ContentFile
 
     settings.configure()
-    from detection.object_storage import PhotoObjectStorage
+    from detection.photos.s3 import PhotoObjectStorage
 
     storage = PhotoObjectStorage(store)
     data = jpeg("astronaut", SIZES_WH["2 MP"])

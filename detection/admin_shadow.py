@@ -10,9 +10,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext
 
-from detection import pictures, shadow_report
+from detection import shadow_report
 from detection.conf import current
 from detection.models import ShadowRun
+from detection.photos import rendering
 
 PAGE_SIZE = 12
 
@@ -67,7 +68,7 @@ class ShadowRunAdmin(admin.ModelAdmin[ShadowRun]):
         if run is None:
             raise Http404
         try:
-            jpeg = pictures.with_objects(run.detection.photo, shadow_report.objects_of(run))
+            jpeg = rendering.with_objects(run.detection.photo, shadow_report.objects_of(run))
         except FileNotFoundError as error:
             raise Http404 from error
         return HttpResponse(jpeg, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})

@@ -14,13 +14,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import deletion, photo_store, pictures, removals
+from detection import deletion, removals
 from detection.accounts.access import caller_of, visible_to
 from detection.errors import RequestError
 from detection.filters import DetectionFilter
 from detection.history import BadCursorError, Cursor, HistoryPage, page_of
 from detection.models import Detection
-from detection.pictures import Picture
+from detection.photos import rendering
+from detection.photos import store as photo_store
+from detection.photos.rendering import Picture
 from detection.serializers import DetectionSerializer
 from detection.web.query import THRESHOLD_PARAMETER, parse_threshold, refuse_unknown
 from detection.web.serializers import ErrorSerializer
@@ -200,7 +202,7 @@ class AnnotatedView(_PictureView):
         threshold = parse_threshold(request.query_params)
         detection = _detection(request, detection_id)
         try:
-            picture = pictures.annotated(detection, threshold)
+            picture = rendering.annotated(detection, threshold)
         except FileNotFoundError as error:
             raise _file_gone(detection) from error
         return self.respond_with(request, picture, f"detection-{detection.uuid}.jpg")
@@ -216,7 +218,7 @@ class ThumbnailView(_PictureView):
     def get(self, request: Request, detection_id: UUID) -> HttpResponse:
         detection = _detection(request, detection_id)
         try:
-            picture = pictures.thumbnail(detection)
+            picture = rendering.thumbnail(detection)
         except FileNotFoundError as error:
             raise _file_gone(detection) from error
         return self.respond_with(request, picture, f"thumbnail-{detection.uuid}.jpg")

@@ -4,9 +4,10 @@ from functools import partial
 
 from django.db import Error, transaction
 
-from detection import bookkeeping, photo_store
+from detection import bookkeeping
 from detection.errors import StorageUnavailableError
 from detection.models import Detection, Photo
+from detection.photos import store as photo_store
 
 
 def delete_detection(detection: Detection) -> None:

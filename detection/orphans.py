@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from detection import deletion, photo_store
+from detection import deletion
 from detection.models import Photo
+from detection.photos import store as photo_store
 
 GRACE = timedelta(hours=1)
-# A file on the way to its name (`detection/storage.py`).
+# A file on the way to its name (`detection/photos/filesystem.py`).
 _PART = ".part"
 _CHUNK = 500
 

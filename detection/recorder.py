@@ -24,14 +24,15 @@ from django.db import (
 )
 from django.utils import timezone
 
-from detection import bookkeeping, photo_store
+from detection import bookkeeping
 from detection.errors import StorageUnavailableError
 from detection.inference.hardware import usable_cores
 from detection.inference.images import PhotoInfo
 from detection.inference.types import FoundObject
 from detection.models import BatchItem, DetectedObject, Detection, Photo
 from detection.observability import metrics, request_id
-from detection.photo_store import StoredPhoto
+from detection.photos import store as photo_store
+from detection.photos.store import StoredPhoto
 
 logger = logging.getLogger(__name__)
 

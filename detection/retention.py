@@ -11,9 +11,10 @@ from django.db import transaction
 from django.db.models import Max, Q, Sum
 from django.utils import timezone
 
-from detection import bookkeeping, photo_store
+from detection import bookkeeping
 from detection.conf import Config
 from detection.models import Detection, Photo
+from detection.photos import store as photo_store
 
 # One transaction each: short enough that nobody who records a detection meanwhile notices.
 BATCH = 200

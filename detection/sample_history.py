@@ -16,9 +16,10 @@ from django.utils import timezone
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from detection import bookkeeping, photo_store, tallies
+from detection import bookkeeping, tallies
 from detection.inference.images import read_info
 from detection.models import DetectedObject, Detection, ListEntry, Photo, Review, Verdict
+from detection.photos import store as photo_store
 from detection.sample_copies import copy_into_the_past
 from detection.verdicts import verdict_counts, with_verdicts
 

@@ -128,11 +128,11 @@ warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume sy
 STORAGES = {
     "default": (
         {
-            "BACKEND": "detection.storage.PhotoFileStorage",
+            "BACKEND": "detection.photos.filesystem.PhotoFileStorage",
             "OPTIONS": {"location": DETECTOR.photo_dir, "file_permissions_mode": 0o640},
         }
         if DETECTOR.photo_store is None
-        else {"BACKEND": "detection.object_storage.PhotoObjectStorage", "OPTIONS": {"store": DETECTOR.photo_store}}
+        else {"BACKEND": "detection.photos.s3.PhotoObjectStorage", "OPTIONS": {"store": DETECTOR.photo_store}}
     ),
     "staticfiles": {
         "BACKEND": (

@@ -49,7 +49,7 @@ def config(session_config: Config, settings: Any) -> Iterator[Config]:
     settings.DETECTOR = session_config
     settings.STORAGES = {
         **settings.STORAGES,
-        "default": {"BACKEND": "detection.storage.PhotoFileStorage", "OPTIONS": {"location": photo_dir}},
+        "default": {"BACKEND": "detection.photos.filesystem.PhotoFileStorage", "OPTIONS": {"location": photo_dir}},
     }
     yield session_config
     shutil.rmtree(photo_dir, ignore_errors=True)

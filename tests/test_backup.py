@@ -15,10 +15,11 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
-from detection import backup, photo_store
+from detection import backup
 from detection.backup import BackupError, back_up, restore
 from detection.conf import Config
 from detection.models import DetectedObject, Detection, Photo
+from detection.photos import store as photo_store
 from tests.builders import stored_rows
 from tests.kept import has_file, keep
 

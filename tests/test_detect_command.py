@@ -18,12 +18,13 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from PIL import Image
 
-from detection import pictures, services
+from detection import services
 from detection.bulk.answering import annotated_path
 from detection.bulk.journal import Records
 from detection.errors import DetectionTimeoutError, StorageUnavailableError
 from detection.inference.errors import EngineError
 from detection.models import Detection
+from detection.photos import rendering
 from tests import photos
 from tests.builders import stored_rows
 from tests.serving import server_environment
@@ -155,7 +156,7 @@ def test_drawn_photos_are_those_of_the_site(base: Path, chelsea: bytes) -> None:
     drawn = sorted(str(path) for path in Path("drawn").rglob("*.*"))
     assert drawn == ["drawn/base/a cat.jpg", "drawn/base/c.jpg", "drawn/base/d.png.jpg"]
     answer = services.detect_upload(chelsea, source="command", store=False)
-    assert Path("drawn/base/a cat.jpg").read_bytes() == pictures.draw(chelsea, answer.objects, max_pixels=10**6)
+    assert Path("drawn/base/a cat.jpg").read_bytes() == rendering.draw(chelsea, answer.objects, max_pixels=10**6)
     with Image.open("drawn/base/d.png.jpg") as image:
         assert (image.format, image.size) == ("JPEG", (32, 32))
 

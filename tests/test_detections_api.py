@@ -15,7 +15,7 @@ from PIL import Image
 
 from detection import services
 from detection.models import Detection
-from detection.photo_store import SUFFIXES
+from detection.photos.store import SUFFIXES
 from tests import photos
 from tests.builders import SHA256, stored_detection, stored_rows
 

@@ -20,13 +20,13 @@ from django.test.utils import CaptureQueriesContext
 from PIL import Image
 from pycocotools.coco import COCO
 
-from detection import photo_store
 from detection.conf import BASE_DIR
 from detection.export import selection as selections
 from detection.export.registry import Member, export_formats, exports
 from detection.inference.cards import read_card
 from detection.inference.images import read_info
 from detection.models import Batch, BatchItem, Detection
+from detection.photos import store as photo_store
 from tests.builders import SHA256, stored_detection
 from tests.photos import encode, noise, two_colours, with_orientation
 

@@ -98,8 +98,8 @@ def test_nothing_imports_an_entrance_but_entrances() -> None:
     ("importer", "allowed"),
     [
         ("detection.conf", ("detection.conf",)),
-        ("detection.metadata", ()),
-        ("detection.storage", ()),
+        ("detection.photos.metadata", ()),
+        ("detection.photos.filesystem", ()),
         ("detection.models.detections", ("detection.inference.types",)),
         ("detection.inference.mxnet", ("detection.inference.errors", "detection.inference.mxnet")),
     ],

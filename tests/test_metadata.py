@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from detection.metadata import NotStrippableError, strip_metadata
+from detection.photos.metadata import NotStrippableError, strip_metadata
 from tests import photos
 
 SECRET = b"48.8583N 2.2945E"

@@ -16,7 +16,7 @@ import pytest
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from detection import pictures, services
+from detection import services
 from detection.conf import BASE_DIR
 from detection.inference.batching import Batcher
 from detection.inference.detector import Detector
@@ -25,6 +25,7 @@ from detection.inference.types import FoundObject, PixelBox
 from detection.models import Detection
 from detection.observability import metrics
 from detection.observability.middleware import Watch
+from detection.photos import rendering
 from detection.serving import service as serving
 from tests import photos
 from tests.accounts import account, token_headers
@@ -156,7 +157,7 @@ def test_detection_tells_model_batch_and_storage(chelsea: bytes) -> None:
     batches, stored = value("detector_batch_photos_count"), value("detector_stored_photos_total")
     drawn = value("detector_stage_seconds_count", stage="draw")
     services.detect_upload(chelsea, source="api")
-    pictures.annotated(Detection.objects.get())
+    rendering.annotated(Detection.objects.get())
     assert value("detector_batch_photos_count") - batches == 1
     assert value("detector_stored_photos_total") - stored == 1
     assert value("detector_stage_seconds_count", stage="draw") - drawn == 1

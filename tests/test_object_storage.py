@@ -18,11 +18,12 @@ from redis import Redis
 from redis.exceptions import RedisError
 from websockets.sync.client import connect
 
-from detection import orphans, photo_store, services
+from detection import orphans, services
 from detection.conf import PhotoStore
 from detection.inference.images import read_info
 from detection.models import Detection, Photo
-from detection.photo_store import StoredPhoto
+from detection.photos import store as photo_store
+from detection.photos.store import StoredPhoto
 from tests import photos
 from tests.faults.databases import fresh_postgres
 from tests.object_store import ObjectStore, object_store
@@ -44,7 +45,7 @@ def store(running_store: ObjectStore, request: Any, monkeypatch: Any, settings: 
     for name, value in running_store.settings.items():
         monkeypatch.setenv(name, value)
     place = PhotoStore("photos", f"test-{abs(hash(request.node.nodeid))}", running_store.endpoint, "us-east-1")
-    backend = {"BACKEND": "detection.object_storage.PhotoObjectStorage", "OPTIONS": {"store": place}}
+    backend = {"BACKEND": "detection.photos.s3.PhotoObjectStorage", "OPTIONS": {"store": place}}
     settings.STORAGES = {**settings.STORAGES, "default": backend}
     return running_store
 

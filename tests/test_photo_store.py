@@ -11,10 +11,10 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from PIL import Image
 
-from detection import photo_store
 from detection.inference.images import read_info
 from detection.models import Photo
-from detection.photo_store import StoredPhoto
+from detection.photos import store as photo_store
+from detection.photos.store import StoredPhoto
 from tests import photos
 
 JPEG = photos.encode(photos.two_colours())

@@ -12,11 +12,12 @@ import pytest
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from detection import photo_store, recorder
+from detection import recorder
 from detection.errors import StorageUnavailableError
 from detection.inference.hardware import usable_cores
 from detection.inference.images import PhotoInfo
 from detection.models import DetectedObject, Detection, Photo
+from detection.photos import store as photo_store
 from detection.recorder import MAX_GROUP, Record, Recorder
 from tests import photos
 from tests.builders import stored_rows
@@ -154,7 +155,7 @@ def test_record_whose_photo_cannot_be_prepared_fails_alone(running: Recorder, st
 
 
 def test_photo_store_that_cannot_be_written_keeps_no_row(running: Recorder) -> None:
-    with mock.patch("detection.storage.os.open", side_effect=OSError("read-only file system")):
+    with mock.patch("detection.photos.filesystem.os.open", side_effect=OSError("read-only file system")):
         error = running.submit(record()).exception(WAIT_S)
     assert isinstance(error, StorageUnavailableError)
     assert str(error) == (

@@ -16,10 +16,11 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
-from detection import deletion, photo_store, services
+from detection import deletion, services
 from detection.bulk import again
 from detection.inference.images import read_info
 from detection.models import Detection, Photo
+from detection.photos import store as photo_store
 from tests import photos
 from tests.builders import stored_detection
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from rich.console import Console
 
-from detection import photo_store, services
+from detection import services
 from detection.bulk.pipeline import in_order
 from detection.bulk.progress import meter
 from detection.bulk.running import AHEAD, Totals
@@ -23,6 +23,7 @@ from detection.bulk.stopping import stopping
 from detection.inference.detector import Detector
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.models import Detection, Photo
+from detection.photos import store as photo_store
 from detection.recorder import Record, insert_detections
 from detection.services import Upload
 from detection.serving import service as serving

@@ -6,13 +6,14 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from detection import pictures, services
+from detection import services
 from detection.bulk.files import BadPhotoError, PhotoFile
 from detection.bulk.journal import Line
 from detection.conf import current
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.types import FoundObject
 from detection.models import Detection
+from detection.photos import rendering
 from detection.services import Upload
 from detection.web.serializers import prediction_body
 from detection.web.text import NAME_LENGTH
@@ -91,7 +92,7 @@ def _content(job: Job) -> bytes:
 
 def _write_drawn(path: Path, data: bytes, objects: tuple[FoundObject, ...]) -> None:
     """Write the drawn photo whole or not at all."""
-    jpeg = pictures.draw(data, objects, max_pixels=current.config().max_pixels)
+    jpeg = rendering.draw(data, objects, max_pixels=current.config().max_pixels)
     temporary = path.with_name(f"{path.name[:200]}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from detection.models import Detection
-from detection.photo_store import SUFFIXES
+from detection.photos.store import SUFFIXES
 
 _STEM_LENGTH = 60
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]+")

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from detection import photo_store
 from detection.export.names import photo_name
 from detection.export.registry import ExportFormat, Member, export_formats
 from detection.export.selection import Selection
+from detection.photos import store as photo_store
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ STAGES = ("queue", "decode", "resize", "inference", "boxes", "record")
 
 
 class Photo(models.Model):
-    """One uploaded photo. Its file, free of EXIF, is kept under the upload's hash (`detection/photo_store.py`)."""
+    """One uploaded photo. Its file, free of EXIF, is kept under the upload's hash (`detection/photos/store.py`)."""
 
     class Format(models.TextChoices):
         JPEG = "JPEG", "JPEG"

@@ -17,7 +17,7 @@ from detection.inference.images import decode_photo, read_info
 from detection.inference.mxnet.checkpoint import load_checkpoint
 from detection.inference.mxnet.params import read_params
 from detection.inference.onnx_input import wrapped_onnx
-from detection.metadata import NotStrippableError, strip_metadata
+from detection.photos.metadata import NotStrippableError, strip_metadata
 from tests import photos
 from tests.checkpoints import PARAMS_VERSIONS, SAMPLE_PHOTO, params_bytes, tiny_ssd, write_checkpoint
 from tests.gluoncv_exports import CLASSES, EDGE, Export, small_ssd, small_yolo3, write_export

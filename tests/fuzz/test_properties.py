@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from detection.inference.cards import read_card
 from detection.inference.convert.registry import registered_converters
 from detection.inference.errors import CheckpointError, ImageDecodeError, ImageTooLargeError
-from detection.metadata import NotStrippableError
+from detection.photos.metadata import NotStrippableError
 from tests import photos
 from tests.fuzz.targets import TARGETS
 from tests.inference.convert.single import Misfit, Single, run_single

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from detection import photo_store
 from detection.inference.draw import draw_objects
 from detection.inference.hardware import usable_cores
 from detection.inference.images import decode_photo
 from detection.inference.types import NamedBox, StageTimings
 from detection.models import Detection, Photo
 from detection.observability import metrics
+from detection.photos import store as photo_store
 
 THUMBNAIL_EDGE_PX = 320
 _QUALITY = 90

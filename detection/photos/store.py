@@ -15,8 +15,8 @@ from PIL import Image
 from detection.errors import StorageUnavailableError
 from detection.inference.errors import ImageDecodeError
 from detection.inference.images import DecodedPhoto, PhotoInfo, decode_photo, read_info
-from detection.metadata import NotStrippableError, strip_metadata
 from detection.models import Photo
+from detection.photos.metadata import NotStrippableError, strip_metadata
 
 logger = logging.getLogger(__name__)
 
