@@ -11,9 +11,9 @@ from redis.exceptions import RedisError
 
 from detection import news
 from detection.accounts.access import ANYBODY, Caller, visible_to
+from detection.asgi.consumer import JsonSocket
 from detection.batches import group_of
 from detection.errors import NOT_FOUND, error_body, headers_for
-from detection.json_socket import JsonSocket
 from detection.models import Batch
 from detection.web.serializers import to_json
 

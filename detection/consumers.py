@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl
 from detection import services
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller
+from detection.asgi.consumer import JsonSocket
 from detection.errors import RequestError, answer_to, error_body, respond_to
-from detection.json_socket import JsonSocket
 from detection.models import Detection
 from detection.predict_request import upload_from
 from detection.services import Upload

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl
 from detection import services
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller
+from detection.asgi.consumer import JsonSocket
 from detection.errors import RequestError, ThrottledError, answer_to, error_body, respond_to
-from detection.json_socket import JsonSocket
 from detection.models import Detection
 from detection.services import Answer, Upload
 from detection.serving import service as serving

@@ -13,15 +13,18 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "detector_site.settings")
 # Before the modules below: they import tables and settings.
 django.setup(set_prefix=False)
 
+from detection.asgi.body_limits import (
+    BodyLimit,  # noqa: E402
+    KnownLength,  # noqa: E402
+)
+from detection.asgi.memory_budget import BodyBudget  # noqa: E402
+from detection.asgi.websocket_origin import WebSocketDoor  # noqa: E402
 from detection.batch_socket import BATCH_SOCKETS, BatchConsumer  # noqa: E402
-from detection.body_budget import BodyBudget  # noqa: E402
 from detection.consumers import PredictConsumer  # noqa: E402
-from detection.entrance import BodyLimit, KnownLength  # noqa: E402
 from detection.lifespan import Lifespan  # noqa: E402
 from detection.live import LiveConsumer  # noqa: E402
 from detection.observability.middleware import Watch  # noqa: E402
 from detection.predict_door import PredictDoor  # noqa: E402
-from detection.websocket_door import WebSocketDoor  # noqa: E402
 
 
 def _build(budget: BodyBudget) -> ASGI3Application:

@@ -143,7 +143,7 @@ STORAGES = {
     },
 }
 
-# The entrance layer (`detection/entrance.py`) has already refused what is larger.
+# The entrance layer (`detection/asgi/body_limits.py`) has already refused what is larger.
 DATA_UPLOAD_MAX_MEMORY_SIZE = DETECTOR.max_body_bytes
 # What it lets through stays in memory: no upload is written to disk before it is known to be a photo.
 FILE_UPLOAD_MAX_MEMORY_SIZE = DETECTOR.max_body_bytes

@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from detection.websocket_door import WebSocketDoor
+from detection.asgi.websocket_origin import WebSocketDoor
 from detector_site.asgi import application
 from tests.accounts import account, token_headers
 from tests.asgi_calls import http_scope

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 
-from detection.body_budget import BodyBudget, Share
-from detection.entrance import BodyLimit, KnownLength
+from detection.asgi.body_limits import BodyLimit, KnownLength
+from detection.asgi.memory_budget import BodyBudget, Share
 from detection.errors import BodyBudgetError
 from detection.web.asgi_messages import header, read_body
 from tests.asgi_calls import Answered, Headers, body_events, call, http_scope

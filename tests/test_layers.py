@@ -24,7 +24,7 @@ ENTRANCES = (
     "detection.predict_door",
     "detection.urls",
     "detection.views",
-    "detection.websocket_door",
+    "detection.asgi.websocket_origin",
 )
 FRAMEWORKS = ("django", "rest_framework", "channels", "asgiref", "detector_site")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from detection.websocket_door import WebSocketDoor
+from detection.asgi.websocket_origin import WebSocketDoor
 from tests.asgi_calls import http_scope
 
 HOSTS = ["localhost", ".example.org"]

@@ -33,7 +33,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 class RefusedMiddleware(MiddlewareMixin):
-    """The page for what the entrance has refused (`detection/entrance.py`), in the language of its reader."""
+    """The page for what the entrance has refused (`detection/asgi/body_limits.py`), in the language of its reader."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         """Before anything asks for the body, which has not been read."""

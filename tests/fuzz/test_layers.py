@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detection.body_budget import BodyBudget
-from detection.entrance import BodyLimit, KnownLength
+from detection.asgi.body_limits import BodyLimit, KnownLength
+from detection.asgi.memory_budget import BodyBudget
 from detection.errors import error_body
 from detection.oip.messages import InferenceRequest, MessageError, read_request
 from detection.web.asgi_messages import read_body

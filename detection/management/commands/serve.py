@@ -12,10 +12,10 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from detection.asgi.http_protocol import PatientProtocol
+from detection.asgi.websocket_protocol import PatientSocket
 from detection.conf import Config, current
 from detection.inference.errors import InferenceError
-from detection.patient_protocol import PatientProtocol
-from detection.patient_socket import PatientSocket
 from detection.photos import store as photo_store
 from detection.serving import malloc
 from detection.serving import service as serving

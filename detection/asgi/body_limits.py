@@ -18,7 +18,7 @@ from asgiref.typing import (
 )
 from django.core.handlers.asgi import ASGIRequest
 
-from detection.body_budget import BodyBudget, Share
+from detection.asgi.memory_budget import BodyBudget, Share
 from detection.errors import (
     BodyBudgetError,
     BodyTooLargeError,

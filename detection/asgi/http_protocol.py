@@ -31,7 +31,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._wait_for_header()
 
     def on_headers_complete(self) -> None:
-        """In time; the body has a limit of its own (`detection/entrance.py`)."""
+        """In time; the body has a limit of its own (`detection/asgi/body_limits.py`)."""
         self._stop_waiting()
         super().on_headers_complete()
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import OPEN
 
-from detection.body_budget import LET_GO, BodyBudget
+from detection.asgi.memory_budget import LET_GO, BodyBudget
 from detection.errors import BodyBudgetError, RequestError, UploadTimeoutError, answer_to
 
 # What a piece of a message takes beside its bytes; one may be empty.

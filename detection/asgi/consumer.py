@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from detection.body_budget import LET_GO
+from detection.asgi.memory_budget import LET_GO
 from detection.web.serializers import to_json
 
 # Channels gives a consumer no layer under a name that is none of CHANNEL_LAYERS.
