@@ -156,7 +156,7 @@ def _pairs(filters: Sequence[_Chosen]) -> list[tuple[_Chosen, ...]]:
 
 def _deep(filters: Sequence[_Chosen]) -> list[tuple[_Chosen, ...]]:
     """From the middle of the history, in both directions, and from its end."""
-    from detection.history import Cursor
+    from detection.history.pagination import Cursor
     from detection.models import Detection
 
     span = Detection.objects.order_by("pk").values_list("pk", flat=True)

@@ -11,14 +11,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from detection import (
-    admin_models,  # noqa: F401  (registers its page)
-    admin_search,
-    admin_shadow,  # noqa: F401  (registers its page)
-    deletion,
-)
 from detection.accounts.views import StaffNameAndPassword
-from detection.admin_lists import (
+from detection.admin_reviews import ReviewActions, VerdictInline, verdict_in_force
+from detection.history import admin as history_admin
+from detection.history import deletion
+from detection.history.admin import (
     BoundedList,
     BoundedPaginator,
     ClassFilter,
@@ -29,7 +26,6 @@ from detection.admin_lists import (
     ReviewFilter,
     SourceFilter,
 )
-from detection.admin_reviews import ReviewActions, VerdictInline, verdict_in_force
 from detection.i18n.class_titles import class_title
 from detection.models import DetectedObject, Detection, Photo, Verdict
 from detection.web.admin import ReadOnlyAdmin
@@ -73,7 +69,7 @@ class DetectionAdmin(ReviewActions, ReadOnlyAdmin, admin.ModelAdmin[Detection]):
     paginator = BoundedPaginator
     show_facets = admin.ShowFacets.NEVER
     search_fields = ("photo__original_name",)
-    search_help_text = admin_search.DETECTIONS_HELP
+    search_help_text = history_admin.DETECTIONS_HELP
     list_select_related = ("photo", "review")
     list_per_page = 50
     show_full_result_count = False
@@ -111,7 +107,7 @@ class DetectionAdmin(ReviewActions, ReadOnlyAdmin, admin.ModelAdmin[Detection]):
         self, request: HttpRequest, queryset: QuerySet[Detection], search_term: str
     ) -> tuple[QuerySet[Detection], bool]:
         """By indexes; never a row twice."""
-        return admin_search.detections(self, request, queryset, search_term.strip()), False
+        return history_admin.detections(self, request, queryset, search_term.strip()), False
 
     def delete_model(self, request: HttpRequest, obj: Detection) -> None:
         """Delete the photo and its file too."""
@@ -164,7 +160,7 @@ class PhotoAdmin(ReadOnlyAdmin, admin.ModelAdmin[Photo]):
 
     list_display = ("original_name", "format", "width", "height", "size_bytes", "created_at")
     search_fields = ("original_name",)
-    search_help_text = admin_search.PHOTOS_HELP
+    search_help_text = history_admin.PHOTOS_HELP
     show_full_result_count = False
     paginator = BoundedPaginator
     fields = ("uuid", "original_name", "format", "width", "height", "size_bytes", "sha256", "file", "created_at")
@@ -173,7 +169,7 @@ class PhotoAdmin(ReadOnlyAdmin, admin.ModelAdmin[Photo]):
         self, request: HttpRequest, queryset: QuerySet[Photo], search_term: str
     ) -> tuple[QuerySet[Photo], bool]:
         """By indexes; never a row twice."""
-        return admin_search.photos(self, request, queryset, search_term.strip()), False
+        return history_admin.photos(self, request, queryset, search_term.strip()), False
 
     def get_changelist(self, request: HttpRequest, **_given: Any) -> type[BoundedList]:
         """One that says that it is not counted to its end."""

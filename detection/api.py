@@ -13,6 +13,7 @@ from detection import model_list, services
 from detection.accounts.access import caller_of
 from detection.conf import current
 from detection.errors import InvalidContentError, RequestError
+from detection.history.serializers import ModelListSerializer, ModelSerializer, PredictUploadSerializer
 from detection.predict_request import (
     FILE_NAME_HEADER,
     FORM_WISHES,
@@ -22,7 +23,6 @@ from detection.predict_request import (
     media_type,
     upload_from,
 )
-from detection.serializers import ModelListSerializer, ModelSerializer, PredictUploadSerializer
 from detection.serving import service as serving
 from detection.web.query import MODEL_PARAMETER, THRESHOLD_PARAMETER
 from detection.web.serializers import ErrorSerializer, PredictionSerializer, prediction_body

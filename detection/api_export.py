@@ -13,13 +13,13 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from detection import removals
 from detection.accounts.access import caller_of, visible_to
 from detection.errors import RequestError
 from detection.export.registry import ExportFormat, export_formats
 from detection.export.selection import Selection
 from detection.export.stream import Export, content_types
-from detection.filters import DetectionFilter
+from detection.history import selectors
+from detection.history.filters import DetectionFilter
 from detection.known_models import classes_of_models
 from detection.models import Detection
 from detection.web.query import parse_flag, refuse_unknown
@@ -71,7 +71,7 @@ class ExportView(APIView):
         refuse_unknown(request.query_params, ["format", "photos", *DetectionFilter.base_filters])
         chosen = _format(request)
         photos = parse_flag(request.query_params, "photos", default=False)
-        detections = removals.shown(visible_to(caller_of(request.user), Detection.objects.all()))
+        detections = selectors.shown(visible_to(caller_of(request.user), Detection.objects.all()))
         filters = DetectionFilter(request.query_params, detections, request=request)
         if not filters.is_valid():
             raise ValidationError(filters.errors)

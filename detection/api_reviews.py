@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import removals, reviews
+from detection import reviews
 from detection.accounts.access import caller_of, visible_to
+from detection.history import selectors
 from detection.inference.types import PixelBox
 from detection.models import Detection, Verdict
 from detection.review_json import review_body
@@ -228,7 +229,7 @@ def _statement(said: dict[str, Any]) -> Statement:
 
 
 def _detection(request: Request, detection_id: UUID) -> Detection:
-    detections = removals.shown(visible_to(caller_of(request.user), Detection.objects.all()))
+    detections = selectors.shown(visible_to(caller_of(request.user), Detection.objects.all()))
     try:
         return reviews.reviewable(detections).get(uuid=detection_id)
     except Detection.DoesNotExist as error:

@@ -17,7 +17,7 @@ class DetectionConfig(AppConfig):
 
 def _enter_old_detections(**_given: Any) -> None:
     """A history from before there were entries and tallies gets them after its migration."""
-    from detection.bookkeeping import rebuild
+    from detection.history.indexing import rebuild
     from detection.models import Detection, ListEntry
 
     if Detection.objects.exists() and not ListEntry.objects.exists():

@@ -18,10 +18,10 @@ from django.utils.translation import gettext as _
 from detection import known_models, news, services
 from detection.conf import current
 from detection.errors import FAILED, BodyTooLargeError, answer_to, describe
+from detection.history.presentation import counts_text
 from detection.i18n.error_messages import in_language
 from detection.inference.types import NamedBox
 from detection.models import Batch, BatchItem, DetectedObject
-from detection.presentation import counts_text
 from detection.services import Upload
 from detection.web.serializers import to_json
 from detection.web.text import as_text

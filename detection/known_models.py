@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from detection import model_versions
 from detection.conf import BASE_DIR, current
+from detection.history.selectors import _Model, models_in_history
 from detection.inference.cards import ModelCard, has_card, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.model_files import ModelSource, card_threshold, classes_of, name_and_version
@@ -19,8 +20,6 @@ from detection.serving import service as serving
 from detection.serving.locations import model_folder
 
 logger = logging.getLogger(__name__)
-
-_Model = tuple[str, str]
 
 
 def default_source() -> ModelSource:
@@ -117,19 +116,6 @@ def classes_of_models(detections: QuerySet[Detection]) -> tuple[str, ...]:
     known = {**dict(_installed()), default: model_classes()}
     ordered = sorted(made_by & known.keys(), key=lambda model: (model != default, model))
     return tuple(dict.fromkeys(name for model in ordered for name in known[model]))
-
-
-def models_in_history() -> list[_Model]:
-    """Name and version of all that made detections: one look into the index for each, not one for each detection."""
-    models = Detection.objects.order_by("model_name", "model_version").values_list("model_name", "model_version")
-    found: list[_Model] = []
-    following = models.first()
-    while following is not None:
-        found.append(following)
-        name, version = following
-        other_version = models.filter(model_name=name, model_version__gt=version).first()
-        following = other_version or models.filter(model_name__gt=name).first()
-    return found
 
 
 def _source(name: str) -> ModelSource:

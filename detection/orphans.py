@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from detection import deletion
+from detection.history import deletion
 from detection.models import Photo
 from detection.photos import store as photo_store
 

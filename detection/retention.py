@@ -11,8 +11,8 @@ from django.db import transaction
 from django.db.models import Max, Q, Sum
 from django.utils import timezone
 
-from detection import bookkeeping
 from detection.conf import Config
+from detection.history import indexing
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store
 
@@ -185,7 +185,7 @@ def _delete(batch: list[_Old]) -> Pruned:
         locked = Photo.objects.select_for_update().filter(pk__in={old.photo_id for old in batch}).order_by("pk")
         photos = {photo.pk: photo for photo in locked}
         detections = Detection.objects.filter(pk__in=[old.pk for old in batch])
-        bookkeeping.leave(detections)
+        indexing.leave(detections)
         _, rows = detections.delete()
         unused = Photo.objects.filter(pk__in=photos, detections=None).values_list("pk", flat=True)
         gone = [photos[pk] for pk in unused]

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from detection.history.annotations import Judged
 from detection.inference.types import PixelBox
 from detection.reviews import ReviewState
-from detection.verdicts import Judged
 
 
 def review_body(state: ReviewState) -> dict[str, Any]:

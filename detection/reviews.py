@@ -20,13 +20,13 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from detection import bookkeeping, tallies
 from detection.errors import RequestError
+from detection.history import counters, indexing
+from detection.history.annotations import Judged, newest_verdicts, objects_of, tally_key, with_verdicts
+from detection.history.counters import Key
 from detection.inference.types import PixelBox
 from detection.models import Detection, ListEntry, Review, Verdict
 from detection.observability import metrics
-from detection.tallies import Key
-from detection.verdicts import Judged, newest_verdicts, objects_of, tally_key, with_verdicts
 from detection.web.text import as_text
 
 CLASS_NAME_LENGTH = 100
@@ -305,10 +305,10 @@ def _write(before: ReviewState, rows: list[Verdict], reviewer: Reviewer) -> Revi
     if ends:
         _finish(detection, ends[-1] == Verdict.Kind.REVIEWED, reviewer)
     after = _fresh(detection)
-    bookkeeping.mark([after.detection])
+    indexing.mark([after.detection])
     counts = Counter(_counted(after))
     counts.subtract(_counted(before))
-    tallies.add(counts)
+    counters.add(counts)
     transaction.on_commit(partial(metrics.observe_verdicts, [row.kind for row in rows if row.undoes is None]))
     return after
 

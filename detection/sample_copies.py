@@ -6,7 +6,7 @@ from django.core.management.color import no_style
 from django.db import connection, models, transaction
 from django.db.models import Max
 
-from detection import tallies
+from detection.history import counters
 from detection.models import DetectedObject, Detection, ListEntry, Review, Tally, Verdict
 
 # Which table a foreign key leads to: its number moves with that table's.
@@ -33,7 +33,7 @@ def copy_into_the_past(copies: int, days: int) -> Iterator[int]:
         for statement in connection.ops.sequence_reset_sql(no_style(), list(_COPIED)):
             cursor.execute(statement)
     with transaction.atomic():
-        tallies.add_up_months()
+        counters.add_up_months()
 
 
 def _span(model: type[models.Model]) -> int:

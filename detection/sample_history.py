@@ -16,12 +16,12 @@ from django.utils import timezone
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from detection import bookkeeping, tallies
+from detection.history import counters, indexing
+from detection.history.annotations import verdict_counts, with_verdicts
 from detection.inference.images import read_info
 from detection.models import DetectedObject, Detection, ListEntry, Photo, Review, Verdict
 from detection.photos import store as photo_store
 from detection.sample_copies import copy_into_the_past
-from detection.verdicts import verdict_counts, with_verdicts
 
 CHUNK = 5_000
 MADE = 20_000
@@ -75,7 +75,7 @@ def _make_each(plan: Plan) -> Iterator[int]:
         count = min(CHUNK, plan.detections - first)
         with transaction.atomic():
             detections, objects = _chunk(plan, random, photos, first, count)
-            bookkeeping.enter(detections, objects)
+            indexing.enter(detections, objects)
             _review(plan, random, detections, objects)
         yield first + count
 
@@ -254,5 +254,5 @@ def _review(
         for one in chosen.values()
     )
     ListEntry.objects.filter(detection__in=chosen).update(is_reviewed=True)
-    bookkeeping.mark(with_verdicts(Detection.objects.filter(pk__in=chosen)))
-    tallies.add(verdict_counts(list(chosen.values())))
+    indexing.mark(with_verdicts(Detection.objects.filter(pk__in=chosen)))
+    counters.add(verdict_counts(list(chosen.values())))

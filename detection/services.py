@@ -24,12 +24,12 @@ from typing import TypeVar
 
 from detection.conf import current
 from detection.errors import DetectionTimeoutError
+from detection.history.recorder import Record, Recorder
 from detection.inference.detector import Detector, Prediction
 from detection.inference.errors import DetectorClosedError
 from detection.inference.network import Network
 from detection.inference.types import FoundObject, StageTimings
 from detection.observability import metrics, tracing
-from detection.recorder import Record, Recorder
 from detection.serving import service as serving
 from detection.web.text import as_text
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from detection import statistics
+from detection.history.counters import SCORE_BINS
 from detection.statistics import Scope
-from detection.tallies import SCORE_BINS
 from detection.web.csv_cells import csv_line, harmless
 
 Row = tuple[Any, ...]

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from django.db import connection
 
-from detection import orphans, removals
+from detection import orphans
 from detection.conf import Config
 from detection.file_lock import held_by_us
+from detection.history import trash
 from detection.retention import Pruned, RetentionError, Rules, prune
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ class Upkeep:
         with alone(self._data_dir) as is_ours:
             if not is_ours:
                 return
-            removals.finish_due()
+            trash.finish_due()
             if self._rules.is_empty:
                 return
             pruned = prune(self._rules, self._data_dir, is_stopped=self._ending.is_set)

@@ -5,15 +5,16 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from detection import views, views_batches, views_dashboard, views_reviews
+from detection import views_batches, views_dashboard, views_reviews
 from detection.accounts.views import LoginView
 from detection.api import EntryPointView, ModelsView, ModelView, PredictView
 from detection.api_batches import BatchesView, BatchPhotoView, BatchView
-from detection.api_detections import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView
 from detection.api_export import ExportView
 from detection.api_oip import LiveView, OipInferView, OipModelReadyView, OipModelView, ReadyView, ServerView
 from detection.api_reviews import ReviewQueueView, ReviewView, UndoView
 from detection.api_statistics import StatisticsTableView, StatisticsView
+from detection.history import views as history_views
+from detection.history.api import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView
 from detection.i18n.language import ScriptTexts, switch_language
 from detection.observability.views import metrics_page
 from detection.serving import health
@@ -26,18 +27,18 @@ pages = [
     path("app.webmanifest", manifest, name="web-app"),
     path("favicon.ico", favicon, name="favicon"),
     path("texts.js", ScriptTexts.as_view(), name="script-texts"),
-    path("", views.home, name="home"),
-    path("live/", views.live, name="live"),
-    path("history/", views.history, name="history"),
+    path("", history_views.home, name="home"),
+    path("live/", history_views.live, name="live"),
+    path("history/", history_views.history, name="history"),
     path("batches/", views_batches.batch_list, name="batch-list"),
     path("batches/<uuid:uuid>/", views_batches.batch_page, name="batch-page"),
     path("review/", views_reviews.review_page, name="review"),
     path("review/<uuid:uuid>/", views_reviews.review_page, name="review-page"),
     path("review/<uuid:uuid>/say", views_reviews.say, name="review-say"),
     path("dashboard/", views_dashboard.dashboard, name="dashboard"),
-    path("detections/<uuid:uuid>/", views.detection_page, name="detection-page"),
-    path("detections/<uuid:uuid>/delete/", views.delete_detection, name="detection-delete"),
-    path("detections/<uuid:uuid>/restore/", views.restore_detection, name="detection-restore"),
+    path("detections/<uuid:uuid>/", history_views.detection_page, name="detection-page"),
+    path("detections/<uuid:uuid>/delete/", history_views.delete_detection, name="detection-delete"),
+    path("detections/<uuid:uuid>/restore/", history_views.restore_detection, name="detection-restore"),
 ]
 
 api = [

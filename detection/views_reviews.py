@@ -13,9 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
-from detection import known_models, removals, reviews, tallies
+from detection import known_models, reviews
 from detection.accounts.access import Caller, caller_of, limits, visible_to
 from detection.errors import RequestError
+from detection.history import counters, selectors
 from detection.inference.errors import CheckpointError
 from detection.models import Detection, Verdict
 from detection.review_json import review_body
@@ -74,7 +75,7 @@ def _said(form: QueryDict, detection: Detection, reviewer: Reviewer) -> ReviewSt
 
 
 def _detection(caller: Caller, uuid: UUID) -> Detection:
-    detections = removals.shown(visible_to(caller, Detection.objects.all()))
+    detections = selectors.shown(visible_to(caller, Detection.objects.all()))
     return get_object_or_404(reviews.reviewable(detections), uuid=uuid)
 
 
@@ -95,7 +96,7 @@ def query_of(queue: Queue) -> str:
 
 
 def _context(caller: Caller, queue: Queue, state: ReviewState | None) -> dict[str, Any]:
-    known = tallies.class_names(limits(caller))
+    known = counters.class_names(limits(caller))
     left = queue.count(caller)
     context = {
         "state": state,

@@ -13,7 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "detector_site.settings")
 # Before the modules below: they import tables and settings.
 django.setup(set_prefix=False)
 
-from detection.asgi.body_limits import (
+from detection.asgi.body_limits import (  # noqa: E402
     BodyLimit,  # noqa: E402
     KnownLength,  # noqa: E402
 )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from detection import bookkeeping
+from detection.history import indexing
 from detection.models import DetectedObject, Detection, Photo
 
 SHA256 = "ab" * 32
@@ -50,7 +50,7 @@ def stored_detection(
     if created_at is not None:
         Detection.objects.filter(pk=detection.pk).update(created_at=created_at)
         detection.refresh_from_db()
-    bookkeeping.enter([detection], rows)
+    indexing.enter([detection], rows)
     return detection
 
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
+from detection.history.recorder import Recorder
 from detection.models import Detection
-from detection.recorder import Recorder
 from tests import photos
 from tests.records import record
 

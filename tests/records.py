@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from detection.history.recorder import Record
 from detection.inference.images import read_info
 from detection.inference.types import FoundObject, PixelBox
-from detection.recorder import Record
 from tests import photos
 
 CAT = FoundObject(7, "cat", 0.9, PixelBox(6, 4, 32, 16), (0.1, 0.125, 0.6, 0.625))

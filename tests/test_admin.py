@@ -10,7 +10,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from detection import admin_search, services
+from detection import services
+from detection.history import admin as history_admin
 from detection.models import Detection, Photo
 from tests.builders import SHA256, stored_detection, stored_rows
 
@@ -126,7 +127,7 @@ def test_search_that_finds_more_than_it_shows_says_so(
 ) -> None:
     for number in range(3):
         stored_detection(original_name=f"holiday-{number}.jpg")
-    monkeypatch.setattr(admin_search, "MAX_PHOTOS", 2)
+    monkeypatch.setattr(history_admin, "MAX_PHOTOS", 2)
     response = admin_client.get(path, {"q": "holiday"})
     assert len(response.context["cl"].result_list) == 2
     assert "More than 2 photos match, and the others are not shown." in response.content.decode()

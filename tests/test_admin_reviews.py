@@ -9,7 +9,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from detection import admin_lists, admin_reviews, reviews
+from detection import admin_reviews, reviews
+from detection.history import admin as history_admin
 from detection.inference.types import PixelBox
 from detection.models import Detection, Verdict
 from detection.reviews import Reviewer, ReviewState, Statement, judge
@@ -236,7 +237,7 @@ def test_who_may_add_verdicts_reviews(clerk: User, client: Client) -> None:
 
 
 def test_list_is_not_counted_to_its_end(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admin_lists, "MAX_COUNTED", 2)
+    monkeypatch.setattr(history_admin, "MAX_COUNTED", 2)
     for _ in range(3):
         stored_detection(("cat", 0.9))
     with CaptureQueriesContext(connection) as queries:

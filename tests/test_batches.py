@@ -19,9 +19,10 @@ from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import ClientConnection, connect
 
-from detection import batches, deletion, recorder
+from detection import batches
 from detection.batches import ListedPhoto
 from detection.errors import FAILED, DetectionTimeoutError
+from detection.history import deletion, recorder
 from detection.inference.errors import OverloadedError
 from detection.models import Batch, BatchItem, Detection
 from tests.builders import stored_detection, stored_rows

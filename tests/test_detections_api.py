@@ -425,7 +425,7 @@ def test_database_that_does_not_answer_is_told(client: Client, monkeypatch: pyte
     def fail(*_: Any, **__: Any) -> None:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr("detection.api_detections.page_of", fail)
+    monkeypatch.setattr("detection.history.api.page_of", fail)
     response = client.get(LIST)
     assert (response.status_code, response["Retry-After"]) == (503, "1")
     assert response.json() == {"error": "The database does not answer. Try again later, or tell the server's operator."}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from detection.history import BadCursorError, Cursor, HistoryPage, neighbours, page_of
+from detection.history.pagination import BadCursorError, Cursor, HistoryPage, neighbours, page_of
 from detection.models import Detection
 from tests.builders import stored_detection
 

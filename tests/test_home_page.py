@@ -104,7 +104,7 @@ def test_bad_upload_is_refused_with_a_sentence_and_stores_nothing(
 def test_upload_says_try_later_when_the_database_cannot_be_written(
     client: Client, stored_files: Callable[[], list[str]]
 ) -> None:
-    with mock.patch("detection.recorder.transaction.atomic", side_effect=DatabaseError("disk full")):
+    with mock.patch("detection.history.recorder.transaction.atomic", side_effect=DatabaseError("disk full")):
         response = client.post("/", upload(real_photo("chelsea")))
     assert response.status_code == 503
     assert "Nothing was stored" in response.context["error"]

@@ -23,7 +23,7 @@ ENTRANCES = (
     "detection.management",
     "detection.predict_door",
     "detection.urls",
-    "detection.views",
+    "detection.history.views",
     "detection.asgi.websocket_origin",
 )
 FRAMEWORKS = ("django", "rest_framework", "channels", "asgiref", "detector_site")
@@ -78,7 +78,7 @@ def breaches(importers: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str
 def test_graph_is_the_real_one() -> None:
     assert "detection.inference.detector" in GRAPH["detection.services"]
     assert "detection.services" in GRAPH["detection.api"]
-    assert "django.db" in GRAPH["detection.deletion"]
+    assert "django.db" in GRAPH["detection.history.deletion"]
     assert breaches(("detection.api",), ("detection.services",)) == ["detection.api imports detection.services"]
 
 

@@ -9,9 +9,10 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db.models import F
 
-from detection import bookkeeping, sample_history
+from detection import sample_history
+from detection.history import indexing
+from detection.history.recorder import Recorder
 from detection.models import DetectedObject, Detection, ListEntry, Review, Tally, Verdict
-from detection.recorder import Recorder
 from tests.records import record
 
 DETECTIONS, DAYS = 101, 60
@@ -58,7 +59,7 @@ def test_copies_have_objects_and_reviews_of_their_own(made: None) -> None:
 
 def test_lists_and_numbers_are_what_counting_anew_makes_of_it(made: None) -> None:
     found = entries(), tallies()
-    bookkeeping.rebuild()
+    indexing.rebuild()
     assert found == (entries(), tallies())
 
 

@@ -8,9 +8,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from detection import statistics, tallies
+from detection import statistics
 from detection.accounts.access import ANYBODY
-from detection.filters import FEW, DetectionFilter, _narrowing, engines_in_history
+from detection.history import counters
+from detection.history.filters import FEW, DetectionFilter, _narrowing
+from detection.history.selectors import engines_in_history
 from detection.models import Detection
 from detection.review_queue import LOWEST, NEWEST, Queue
 from detection.statistics import Scope
@@ -60,7 +62,7 @@ def steps_of(statement: str, values: Any) -> str:
 def test_classes_are_listed_from_one_to_the_next(owner_id: int | None) -> None:
     stored_detection(("cat", 0.9), ("bird", 0.6))
     use_indexes()
-    plan = steps_of(*tallies.class_names_query(owner_id))
+    plan = steps_of(*counters.class_names_query(owner_id))
     # PostgreSQL does not tell how it finds what it selects in a step of the recursion, only where it starts and looks.
     assert plan.count("tally_class") == (2 if connection.vendor == "postgresql" else 3)
     assert "one_tally" not in plan

@@ -12,13 +12,13 @@ import pytest
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from detection import recorder
 from detection.errors import StorageUnavailableError
+from detection.history import recorder
+from detection.history.recorder import MAX_GROUP, Record, Recorder
 from detection.inference.hardware import usable_cores
 from detection.inference.images import PhotoInfo
 from detection.models import DetectedObject, Detection, Photo
 from detection.photos import store as photo_store
-from detection.recorder import MAX_GROUP, Record, Recorder
 from tests import photos
 from tests.builders import stored_rows
 from tests.records import CAT, record

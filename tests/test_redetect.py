@@ -16,8 +16,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
-from detection import deletion, services
+from detection import services
 from detection.bulk import again
+from detection.history import deletion
 from detection.inference.images import read_info
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store

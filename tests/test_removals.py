@@ -11,9 +11,10 @@ from django.db.models import QuerySet
 from django.test import Client
 from django.utils import timezone
 
-from detection import batches, bookkeeping, removals, reviews, services
+from detection import batches, reviews, services
 from detection.batches import ListedPhoto
 from detection.errors import StorageUnavailableError
+from detection.history import indexing, trash
 from detection.models import DetectedObject, Detection, Photo, Removal, Tally
 from detection.retention import Rules
 from detection.reviews import Reviewer
@@ -67,7 +68,7 @@ def test_undo_brings_all_of_it_back(client: Client, kept: Detection, stored_file
 
 def test_two_clicks_delete_once(client: Client, kept: Detection) -> None:
     assert [delete(client, kept).status_code for _ in range(2)] == [303, 404]
-    removals.remove(kept)
+    trash.remove(kept)
     assert Removal.objects.count() == 1
     assert [restore(client, kept).status_code for _ in range(2)] == [303, 404]
 
@@ -134,7 +135,7 @@ def test_database_that_cannot_be_written_is_told_and_changes_nothing(client: Cli
     assert answer.status_code == 503
     assert "could not be brought back" in answer.text
     with mock.patch.object(Removal, "delete", side_effect=failing), pytest.raises(StorageUnavailableError):
-        removals.restore(Removal.objects.get())
+        trash.restore(Removal.objects.get())
 
 
 def numbers() -> dict[tuple[Any, ...], int]:
@@ -149,12 +150,12 @@ def test_removed_detection_leaves_the_numbers_at_once_and_once(client: Client) -
     reviews.reject_all(removed, 0, Reviewer())
     everything = numbers()
     for _ in range(2):
-        removals.remove(removed)
+        trash.remove(removed)
         assert numbers() == without
-    bookkeeping.rebuild()
+    indexing.rebuild()
     assert numbers() == without
-    removals.restore(Removal.objects.get())
+    trash.restore(Removal.objects.get())
     assert numbers() == everything
-    removals.remove(removed)
-    removals.finish_due(timezone.now() + timedelta(days=1))
+    trash.remove(removed)
+    trash.finish_due(timezone.now() + timedelta(days=1))
     assert numbers() == without

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from detection.errors import StorageUnavailableError
+from detection.history.recorder import Recorder
 from detection.inference.detector import Detector
 from detection.observability import request_id
 from detection.observability.logs import RequestIdFilter, TextFormatter
 from detection.photos import store as photo_store
-from detection.recorder import Recorder
 from tests.inference.engines import BrightnessEngine, small_network
 from tests.records import record
 from tests.serving import Server, running_server

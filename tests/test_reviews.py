@@ -9,8 +9,9 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import connection
 
-from detection import bookkeeping, deletion, reviews
+from detection import reviews
 from detection.errors import RequestError
+from detection.history import deletion, indexing
 from detection.inference.types import PixelBox
 from detection.models import Detection, ListEntry, Review, Tally, Verdict
 from detection.reviews import ConflictError, Reviewer, ReviewState, Statement, judge, state_of, undo
@@ -239,7 +240,7 @@ def test_numbers_follow_each_verdict_and_are_what_counting_anew_gives() -> None:
     counted = fresh | {("rejected", "cat", ""): 1, ("corrected", "dog", ""): 1, ("added", "cow", ""): 1}
     assert tallies() == counted
     entries = set(ListEntry.objects.values_list("detection", "class_name", "lowest", "highest", "is_reviewed"))
-    bookkeeping.rebuild()
+    indexing.rebuild()
     assert tallies() == counted
     rebuilt = set(ListEntry.objects.values_list("detection", "class_name", "lowest", "highest", "is_reviewed"))
     assert rebuilt == entries
@@ -284,7 +285,7 @@ def test_marks_of_old_verdicts_are_made_by_the_migration_and_by_counting_anew() 
     ListEntry.objects.update(has_rejected=False, has_changed=False, has_added=False)
     import_module("detection.migrations.0011_review_marks").mark_what_people_said(apps, None)
     assert marks() == expected
-    bookkeeping.rebuild()
+    indexing.rebuild()
     assert marks() == expected
 
 

@@ -12,8 +12,9 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import OperationalError, transaction
 
-from detection import deletion, services
+from detection import services
 from detection.errors import DetectionTimeoutError, ModelUnavailableError, StorageUnavailableError
+from detection.history import deletion
 from detection.inference import images
 from detection.inference.errors import ImageDecodeError
 from detection.models import Detection, Photo

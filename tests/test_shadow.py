@@ -13,7 +13,8 @@ from django.core.checks import run_checks
 from django.db import OperationalError
 from django.test import Client
 
-from detection import deletion, services, shadow
+from detection import services, shadow
+from detection.history import deletion
 from detection.models import Detection, ShadowRun
 from detection.observability import metrics
 from detection.serving import service as serving

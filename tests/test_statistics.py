@@ -15,13 +15,14 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.db.models import F
 
-from detection import bookkeeping, deletion, reviews, statistics, tallies
+from detection import reviews, statistics
+from detection.history import counters, deletion, indexing
+from detection.history.annotations import objects_of, with_verdicts
+from detection.history.counters import Key
 from detection.models import DetectedObject, Detection, Tally, Verdict
 from detection.period import Bucket, start_of
 from detection.reviews import Reviewer, Statement
 from detection.statistics import Scope
-from detection.tallies import Key
-from detection.verdicts import objects_of, with_verdicts
 from tests.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
@@ -154,9 +155,9 @@ def test_months_are_the_sums_of_their_days_also_when_they_are_made_anew(history:
 
     kept = months()
     assert len(kept) > 100
-    tallies.add_up_months()
+    counters.add_up_months()
     assert months() == kept
-    bookkeeping.rebuild()
+    indexing.rebuild()
     assert months() == kept
 
 
@@ -170,7 +171,7 @@ def test_writers_at_once_lose_nothing_of_the_same_days_and_months() -> None:
         together.wait(60)
         for _ in range(25):
             with transaction.atomic():
-                tallies.add(dict.fromkeys((*keys[turn:], *keys[:turn]), 1))
+                counters.add(dict.fromkeys((*keys[turn:], *keys[:turn]), 1))
         connection.close()
 
     with ThreadPoolExecutor(len(keys)) as writers:
@@ -190,7 +191,7 @@ def test_tallies_from_before_are_told_apart_and_added_up(history: int) -> None:
     Tally.objects.filter(kind__in=(Tally.Kind.OBJECT, Tally.Kind.SCORE)).delete()
     for detection in Detection.objects.all():
         for found in reported(detection):
-            key = tallies.key_of(detection, Tally.Kind.OBJECT, found.class_name, tallies.score_bin(found.probability))
+            key = counters.key_of(detection, Tally.Kind.OBJECT, found.class_name, counters.score_bin(found.probability))
             row, _ = Tally.objects.get_or_create(**key._asdict(), span=Tally.Span.DAY, defaults={"count": 0})
             Tally.objects.filter(pk=row.pk).update(count=F("count") + 1)
     migration = import_module("detection.migrations.0012_tallies_of_months")
@@ -202,18 +203,18 @@ def test_tallies_from_before_are_told_apart_and_added_up(history: int) -> None:
 
 def test_classes_are_those_that_were_reported_and_not_deleted(history: int) -> None:
     stored = DetectedObject.objects.filter(probability__gt=F("detection__threshold"))
-    assert tallies.class_names() == sorted(set(stored.values_list("class_name", flat=True)))
+    assert counters.class_names() == sorted(set(stored.values_list("class_name", flat=True)))
     of_owner = stored.filter(detection__owner_id=history).values_list("class_name", flat=True)
-    assert tallies.class_names(history) == sorted(set(of_owner))
-    assert tallies.class_names(history + 1) == []
+    assert counters.class_names(history) == sorted(set(of_owner))
+    assert counters.class_names(history + 1) == []
     for detection in Detection.objects.filter(objects_found__class_name="horse").distinct():
         deletion.delete_detection(detection)
-    assert "horse" not in tallies.class_names()
-    assert set(tallies.class_names()) <= set(CLASSES)
+    assert "horse" not in counters.class_names()
+    assert set(counters.class_names()) <= set(CLASSES)
 
 
 def test_nothing_has_no_classes_and_no_models() -> None:
-    assert (tallies.class_names(), tallies.class_names(1), statistics.model_names()) == ([], [], [])
+    assert (counters.class_names(), counters.class_names(1), statistics.model_names()) == ([], [], [])
 
 
 def test_models_are_those_that_have_answered(history: int) -> None:

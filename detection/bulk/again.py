@@ -20,11 +20,11 @@ from detection.bulk.pipeline import in_order
 from detection.bulk.progress import meter
 from detection.bulk.running import AHEAD, Totals
 from detection.bulk.stopping import stopping
+from detection.history.recorder import Record, insert_detections
 from detection.inference.detector import Detector
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store
-from detection.recorder import Record, insert_detections
 from detection.services import Upload
 from detection.serving import service as serving
 

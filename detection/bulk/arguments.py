@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from detection.errors import RequestError
-from detection.filters import DetectionFilter
+from detection.history.filters import DetectionFilter
 from detection.models import Detection
 
 FILTERS = {

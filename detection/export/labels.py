@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 
-from detection import tallies
+from detection.history import counters
+from detection.history.annotations import objects_of
 from detection.inference.types import PixelBox
 from detection.models import DetectedObject, Detection, Verdict
-from detection.verdicts import objects_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def with_labels(detections: QuerySet[Detection]) -> QuerySet[Detection]:
 def class_names_ever() -> set[str]:
     """Every class of the whole history, reported or said by a person."""
     said = Verdict.objects.exclude(class_name="").order_by().values_list("class_name", flat=True).distinct()
-    return {*tallies.class_names(), *said}
+    return {*counters.class_names(), *said}
 
 
 def class_names_in(detections: QuerySet[Detection], names: Iterable[str]) -> list[str]:

@@ -101,7 +101,7 @@ class Detection(models.Model):
 
 
 class Removal(models.Model):
-    """Somebody has deleted this detection in a page, and may undo it until it is due (`detection/removals.py`)."""
+    """Somebody has deleted this detection in a page, and may undo it until it is due (`detection/history/trash.py`)."""
 
     detection = models.OneToOneField(Detection, on_delete=models.CASCADE, related_name="removal")
     due_at = models.DateTimeField(db_index=True)

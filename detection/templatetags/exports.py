@@ -6,7 +6,7 @@ from django import template
 from django.template import Context
 
 from detection.export.registry import export_formats
-from detection.filters import DetectionFilter
+from detection.history.filters import DetectionFilter
 
 register = template.Library()
 

@@ -8,12 +8,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from rich.console import Console
 
-from detection import removals
 from detection.bulk.again import detect_again
 from detection.bulk.arguments import add_filters, chosen_detections, probability
 from detection.bulk.running import Totals
 from detection.conf import current
 from detection.errors import RequestError
+from detection.history import selectors
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import InferenceError
 from detection.known_models import find_model
@@ -55,7 +55,7 @@ class Command(BaseCommand):
             raise SystemExit(totals.exit_code)
 
     def _run(self, options: dict[str, Any]) -> Totals:
-        detections = removals.shown(chosen_detections(options))
+        detections = selectors.shown(chosen_detections(options))
         chosen = replace(current.config(), queue_size=_UNBOUNDED)
         wanted = replace(serving.detector_options(chosen), source=find_model(options["model"]))
         detector = serving.on_owner(lambda: load_detector(wanted))

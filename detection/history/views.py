@@ -15,13 +15,14 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from detection import known_models, model_list, presentation, removals, services, tallies
+from detection import known_models, model_list, services
 from detection.accounts import throttling
 from detection.accounts.access import caller_of, limits, visible_to
 from detection.conf import current
 from detection.errors import ModelUnavailableError, RequestError
-from detection.filters import DetectionFilter
-from detection.history import BadCursorError, Cursor, HistoryPage, page_of
+from detection.history import counters, presentation, selectors, trash
+from detection.history.filters import DetectionFilter
+from detection.history.pagination import BadCursorError, Cursor, HistoryPage, page_of
 from detection.i18n.class_titles import class_title
 from detection.inference.detector import KEPT_PROBABILITY
 from detection.models import Detection
@@ -80,7 +81,7 @@ def delete_detection(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Delete a detection, then show the history, where it can be undone."""
     detection = _detection(request, uuid)
     try:
-        removals.remove(detection)
+        trash.remove(detection)
     except _ANSWERED as error:
         return _render_detection(request, detection, error)
     return HttpResponseSeeOther(reverse("history"))
@@ -89,9 +90,9 @@ def delete_detection(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 def restore_detection(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Undo a deletion, then show the detection."""
-    removal = get_object_or_404(removals.of(caller_of(request.user)), detection__uuid=uuid)
+    removal = get_object_or_404(trash.of(caller_of(request.user)), detection__uuid=uuid)
     try:
-        removals.restore(removal)
+        trash.restore(removal)
     except _ANSWERED as error:
         return _render_history(request, error=error)
     messages.success(request, gettext("The detection is back."))
@@ -127,7 +128,7 @@ def _detect(request: HttpRequest, data: bytes, name: str, model: str = "") -> Ht
 
 
 def _detections(request: HttpRequest) -> QuerySet[Detection]:
-    return removals.shown(visible_to(caller_of(request.user), Detection.objects.all()))
+    return selectors.shown(visible_to(caller_of(request.user), Detection.objects.all()))
 
 
 def _detection(request: HttpRequest, uuid: UUID) -> Detection:
@@ -160,7 +161,7 @@ def _render_detection(request: HttpRequest, detection: Detection, error: Excepti
     context = {
         **presentation.result_context(detection, threshold, page_url),
         **presentation.provenance_context(detection),
-        "undo_minutes": removals.UNDO_MINUTES,
+        "undo_minutes": trash.UNDO_MINUTES,
         **presentation.closer_context(detection, threshold, _detections(request)),
     }
     return _render(request, "detection/detection.html", context, error)
@@ -176,8 +177,8 @@ def _render_history(
         "chosen": chosen,
         "classes": _known_classes(request),
         "filtered": any(chosen.values()),
-        "removed": removals.of(caller_of(request.user))[: removals.SHOWN_COUNT],
-        "undo_minutes": removals.UNDO_MINUTES,
+        "removed": trash.of(caller_of(request.user))[: trash.SHOWN_COUNT],
+        "undo_minutes": trash.UNDO_MINUTES,
         "newer_url": shown.newer and _history_url(request.GET, shown.newer),
         "older_url": shown.older and _history_url(request.GET, shown.older),
     }
@@ -186,7 +187,7 @@ def _render_history(
 
 def _known_classes(request: HttpRequest) -> list[tuple[str, str]]:
     """The classes of all reported objects, also those of a model of the past, each with what pages call it."""
-    names = tallies.class_names(limits(caller_of(request.user)))
+    names = counters.class_names(limits(caller_of(request.user)))
     return sorted(((name, class_title(name)) for name in names), key=itemgetter(1))
 
 

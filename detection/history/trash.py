@@ -12,20 +12,15 @@ from django.db import Error, OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from detection import bookkeeping, deletion
 from detection.accounts.access import Caller, visible_to
 from detection.errors import StorageUnavailableError
+from detection.history import deletion, indexing
 from detection.models import Detection, Removal
 
 logger = logging.getLogger(__name__)
 
 UNDO_MINUTES = 5
 SHOWN_COUNT = 5
-
-
-def shown(detections: QuerySet[Detection]) -> QuerySet[Detection]:
-    """Those that nobody has removed; the removed ones are few."""
-    return detections.exclude(pk__in=Removal.objects.values("detection_id"))
 
 
 def remove(detection: Detection) -> None:
@@ -38,7 +33,7 @@ def remove(detection: Detection) -> None:
         with transaction.atomic():
             _, is_new = Removal.objects.get_or_create(detection=detection, defaults={"due_at": due_at})
             if is_new:
-                bookkeeping.hide(detection)
+                indexing.hide(detection)
     except Error as error:
         raise StorageUnavailableError(
             "The detection could not be deleted: the database cannot be written now. Try again later."
@@ -54,7 +49,7 @@ def restore(removal: Removal) -> None:
         with transaction.atomic():
             count, _ = removal.delete()
             if count:
-                bookkeeping.show(removal.detection)
+                indexing.show(removal.detection)
     except OperationalError as error:
         raise StorageUnavailableError(
             "The detection could not be brought back: the database cannot be written now. Try again later."

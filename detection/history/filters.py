@@ -144,17 +144,6 @@ def _of_objects(given: dict[str, Any]) -> dict[str, Any]:
     return conditions
 
 
-def engines_in_history() -> list[str]:
-    """All engines that made detections: one look into the index for each, not one for each detection."""
-    engines = Detection.objects.order_by("engine").values_list("engine", flat=True)
-    found: list[str] = []
-    following = engines.first()
-    while following is not None:
-        found.append(following)
-        following = engines.filter(engine__gt=following).first()
-    return found
-
-
 def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 

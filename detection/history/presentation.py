@@ -12,7 +12,7 @@ from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from detection.history import neighbours
+from detection.history.pagination import neighbours
 from detection.i18n.class_titles import class_title
 from detection.inference.detector import KEPT_PROBABILITY
 from detection.inference.draw import drawing_of

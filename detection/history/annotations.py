@@ -10,10 +10,10 @@ from datetime import datetime
 
 from django.db.models import Prefetch, QuerySet
 
-from detection import tallies
+from detection.history import counters
+from detection.history.counters import Key
 from detection.inference.types import PixelBox
 from detection.models import DetectedObject, Detection, Tally, Verdict
-from detection.tallies import Key
 
 _ADDED = "a"
 _OUT = frozenset({Verdict.Kind.REJECTED, Verdict.Kind.CLEARED})
@@ -104,11 +104,11 @@ def tally_key(detection: Detection, judged: Judged) -> Key | None:
     Weaker objects are not counted: precision is that of what the model reports.
     """
     if judged.found is None:
-        return tallies.key_of(detection, Tally.Kind.ADDED, judged.class_name)
+        return counters.key_of(detection, Tally.Kind.ADDED, judged.class_name)
     if judged.is_open or judged.found.probability <= detection.threshold:
         return None
     detail = judged.class_name if judged.kind == Verdict.Kind.RELABELLED else ""
-    return tallies.key_of(detection, judged.kind, judged.found.class_name, detail)
+    return counters.key_of(detection, judged.kind, judged.found.class_name, detail)
 
 
 def verdict_counts(detections: Sequence[Detection]) -> Counter[Key]:

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from detection import tallies
+from detection.history import counters
+from detection.history.annotations import objects_of, verdict_counts, with_verdicts
+from detection.history.counters import Key
 from detection.models import DetectedObject, Detection, ListEntry, Removal, Review, Tally, Verdict
-from detection.tallies import Key
-from detection.verdicts import objects_of, verdict_counts, with_verdicts
 
 _CHUNK = 2_000
 # What an entry tells of the verdicts on its objects.
@@ -31,20 +31,20 @@ def enter(detections: Sequence[Detection], objects: Iterable[DetectedObject]) ->
     entries: list[ListEntry] = []
     for detection in detections:
         reported = [found for found in by_detection[detection.pk] if found.probability > detection.threshold]
-        counts.update(tallies.counts_of(detection, reported))
+        counts.update(counters.counts_of(detection, reported))
         entries.extend(_entries(detection, reported))
     ListEntry.objects.bulk_create(entries)
-    tallies.add(counts)
+    counters.add(counts)
 
 
 def hide(detection: Detection) -> None:
     """Take a detection that was removed out of the numbers, until `show` or for good."""
-    tallies.add({key: -count for key, count in _counts_with_verdicts([detection]).items()})
+    counters.add({key: -count for key, count in _counts_with_verdicts([detection]).items()})
 
 
 def show(detection: Detection) -> None:
     """Take a detection that was hidden into the numbers again."""
-    tallies.add(_counts_with_verdicts([detection]))
+    counters.add(_counts_with_verdicts([detection]))
 
 
 def leave(detections: QuerySet[Detection]) -> None:
@@ -54,7 +54,7 @@ def leave(detections: QuerySet[Detection]) -> None:
     """
     rows = list(detections.filter(removal=None).order_by())
     counts = _counts_with_verdicts(rows)
-    tallies.add({key: -count for key, count in counts.items()})
+    counters.add({key: -count for key, count in counts.items()})
 
 
 def mark(detections: Iterable[Detection]) -> None:
@@ -100,7 +100,7 @@ def rebuild() -> None:
                 for entry in _entries(detection, by_detection[detection.pk], is_reviewed=detection.pk in reviewed)
             )
             removed = set(Removal.objects.filter(detection__in=rows).values_list("detection_id", flat=True))
-            tallies.add(_counts_with_verdicts([one for one in rows if one.pk not in removed], by_detection))
+            counters.add(_counts_with_verdicts([one for one in rows if one.pk not in removed], by_detection))
             judged = Verdict.objects.filter(detection__in=rows).values("detection_id")
             mark(with_verdicts(Detection.objects.filter(pk__in=judged)))
 
@@ -114,7 +114,7 @@ def _counts_with_verdicts(
         )
     counts: Counter[Key] = Counter()
     for detection in rows:
-        counts.update(tallies.counts_of(detection, by_detection[detection.pk]))
+        counts.update(counters.counts_of(detection, by_detection[detection.pk]))
     counts.update(verdict_counts(rows))
     return counts
 

@@ -24,8 +24,8 @@ from django.db import (
 )
 from django.utils import timezone
 
-from detection import bookkeeping
 from detection.errors import StorageUnavailableError
+from detection.history import indexing
 from detection.inference.hardware import usable_cores
 from detection.inference.images import PhotoInfo
 from detection.inference.types import FoundObject
@@ -252,7 +252,7 @@ def insert_detections(records: Sequence[Record], photos: Sequence[Photo]) -> lis
         for record, detection in zip(records, detections, strict=True)
         for rank, found in enumerate(record.objects)
     )
-    bookkeeping.enter(detections, objects)
+    indexing.enter(detections, objects)
     return detections
 
 

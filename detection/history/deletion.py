@@ -4,8 +4,8 @@ from functools import partial
 
 from django.db import Error, transaction
 
-from detection import bookkeeping
 from detection.errors import StorageUnavailableError
+from detection.history import indexing
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store
 
@@ -20,7 +20,7 @@ def delete_detection(detection: Detection) -> None:
         with transaction.atomic():
             # Locked, so that of two who delete the last two detections of a photo, one sees that it was the last.
             photo = Photo.objects.select_for_update().filter(pk=detection.photo_id).first()
-            bookkeeping.leave(Detection.objects.filter(pk=detection.pk))
+            indexing.leave(Detection.objects.filter(pk=detection.pk))
             detection.delete()
             if photo is not None and not photo.detections.exists():
                 photo.delete()

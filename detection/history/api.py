@@ -14,16 +14,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import deletion, removals
 from detection.accounts.access import caller_of, visible_to
 from detection.errors import RequestError
-from detection.filters import DetectionFilter
-from detection.history import BadCursorError, Cursor, HistoryPage, page_of
+from detection.history import deletion, selectors
+from detection.history.filters import DetectionFilter
+from detection.history.pagination import BadCursorError, Cursor, HistoryPage, page_of
+from detection.history.serializers import DetectionSerializer
 from detection.models import Detection
 from detection.photos import rendering
 from detection.photos import store as photo_store
 from detection.photos.rendering import Picture
-from detection.serializers import DetectionSerializer
 from detection.web.query import THRESHOLD_PARAMETER, parse_threshold, refuse_unknown
 from detection.web.serializers import ErrorSerializer
 
@@ -40,11 +40,11 @@ _NOT_FOUND = OpenApiResponse(ErrorSerializer, description="There is no such dete
 
 def _with_everything(request: Request) -> QuerySet[Detection]:
     detections = Detection.objects.select_related("photo").prefetch_related("objects_found")
-    return removals.shown(visible_to(caller_of(request.user), detections))
+    return selectors.shown(visible_to(caller_of(request.user), detections))
 
 
 class HistoryPagination(BasePagination):
-    """Pages by keyset (`detection/history.py`), newest first."""
+    """Pages by keyset (`detection/history/pagination.py`), newest first."""
 
     PARAMETERS = ("cursor", "page_size")
 
