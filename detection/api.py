@@ -9,11 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import model_list, services
+from detection import services
 from detection.accounts.access import caller_of
-from detection.conf import current
 from detection.errors import InvalidContentError, RequestError
-from detection.history.serializers import ModelListSerializer, ModelSerializer, PredictUploadSerializer
+from detection.history.serializers import PredictUploadSerializer
 from detection.predict_request import (
     FILE_NAME_HEADER,
     FORM_WISHES,
@@ -23,7 +22,6 @@ from detection.predict_request import (
     media_type,
     upload_from,
 )
-from detection.serving import service as serving
 from detection.web.query import MODEL_PARAMETER, THRESHOLD_PARAMETER
 from detection.web.serializers import ErrorSerializer, PredictionSerializer, prediction_body
 
@@ -109,25 +107,3 @@ def _wishes_of_form(request: Request) -> dict[str, str]:
         return {}
     said = request.POST.dict()
     return {name: str(said[name]) for name in FORM_WISHES & said.keys()}
-
-
-class ModelsView(APIView):
-    """The models that `?model=` can name. The first answers by default; the others are loaded when they are asked."""
-
-    @extend_schema(operation_id="models", responses={200: ModelListSerializer})
-    def get(self, _request: Request) -> Response:
-        return Response(
-            {
-                "models": model_list.models(),
-                "max_resident_models": current.config().max_resident_models,
-                "resident_memory_bytes": model_list.resident_memory_bytes(),
-            }
-        )
-
-
-class ModelView(APIView):
-    """The model that answers."""
-
-    @extend_schema(operation_id="model", responses={200: ModelSerializer, 503: ErrorSerializer})
-    def get(self, _request: Request) -> Response:
-        return Response(serving.model_info())

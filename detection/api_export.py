@@ -20,8 +20,8 @@ from detection.export.selection import Selection
 from detection.export.stream import Export, content_types
 from detection.history import selectors
 from detection.history.filters import DetectionFilter
-from detection.known_models import classes_of_models
 from detection.models import Detection
+from detection.registry.catalogue import classes_of_models
 from detection.web.query import parse_flag, refuse_unknown
 from detection.web.serializers import ErrorSerializer
 

@@ -15,13 +15,14 @@ from django.db import transaction
 from django.db.models import Case, Count, F, Min, When
 from django.utils.translation import gettext as _
 
-from detection import known_models, news, services
+from detection import news, services
 from detection.conf import current
 from detection.errors import FAILED, BodyTooLargeError, answer_to, describe
 from detection.history.presentation import counts_text
 from detection.i18n.error_messages import in_language
 from detection.inference.types import NamedBox
 from detection.models import Batch, BatchItem, DetectedObject
+from detection.registry import catalogue
 from detection.services import Upload
 from detection.web.serializers import to_json
 from detection.web.text import as_text
@@ -100,13 +101,13 @@ def create(
 
     model: the name of the one that is to answer, "" for the default. Raises UnknownModelError.
     """
-    known_models.require_model(model)
+    catalogue.require_model(model)
     config = current.config()
     too_large = str(BodyTooLargeError(config.max_body_bytes))
     with transaction.atomic():
         batch = Batch.objects.create(
             name=as_text(name) or f"{len(photos)} photos",
-            threshold=known_models.default_threshold(model) if threshold is None else threshold,
+            threshold=catalogue.default_threshold(model) if threshold is None else threshold,
             model_name=model,
             owner_id=owner_id,
         )

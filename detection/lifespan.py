@@ -8,8 +8,8 @@ from django.conf import settings
 from detection import services
 from detection.conf import current
 from detection.inference.errors import InferenceError
-from detection.model_follower import following_the_active_model
 from detection.observability import metrics, tracing
+from detection.registry.reconciler import following_the_active_model
 from detection.serving import malloc
 from detection.serving import service as serving
 from detection.shadow import shadowing

@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from detection import views_batches, views_dashboard, views_reviews
 from detection.accounts.views import LoginView
-from detection.api import EntryPointView, ModelsView, ModelView, PredictView
+from detection.api import EntryPointView, PredictView
 from detection.api_batches import BatchesView, BatchPhotoView, BatchView
 from detection.api_export import ExportView
 from detection.api_oip import LiveView, OipInferView, OipModelReadyView, OipModelView, ReadyView, ServerView
@@ -17,6 +17,7 @@ from detection.history import views as history_views
 from detection.history.api import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView
 from detection.i18n.language import ScriptTexts, switch_language
 from detection.observability.views import metrics_page
+from detection.registry.api import ModelsView, ModelView
 from detection.serving import health
 from detection.web.manifest import favicon, manifest
 

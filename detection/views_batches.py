@@ -12,11 +12,12 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from detection import batches, model_list
+from detection import batches
 from detection.accounts.access import caller_of, visible_to
 from detection.batches import ItemState
 from detection.conf import current
 from detection.models import Batch, BatchItem
+from detection.registry import listing
 
 PAGE_SIZE = 50
 STATE_TEXTS = {
@@ -69,7 +70,7 @@ def batch_list(request: HttpRequest) -> HttpResponse:
     page = Paginator(visible_to(caller_of(request.user), Batch.objects.all()), PAGE_SIZE).get_page(
         request.GET.get("page")
     )
-    context = {"page": page, "rows": _rows(page.object_list), "models": model_list.choices(), **_limits()}
+    context = {"page": page, "rows": _rows(page.object_list), "models": listing.choices(), **_limits()}
     return render(request, "detection/batches.html", context)
 
 

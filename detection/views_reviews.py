@@ -13,12 +13,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
-from detection import known_models, reviews
+from detection import reviews
 from detection.accounts.access import Caller, caller_of, limits, visible_to
 from detection.errors import RequestError
 from detection.history import counters, selectors
 from detection.inference.errors import CheckpointError
 from detection.models import Detection, Verdict
+from detection.registry import catalogue
 from detection.review_json import review_body
 from detection.review_queue import MAX_COUNTED, ORDERS, Queue
 from detection.reviews import ConflictError, Reviewer, ReviewState, Statement, reviewer_of
@@ -131,7 +132,7 @@ def _context(caller: Caller, queue: Queue, state: ReviewState | None) -> dict[st
 
 def _model_classes() -> tuple[str, ...]:
     try:
-        return known_models.model_classes()
+        return catalogue.model_classes()
     except CheckpointError:
         return ()
 

@@ -173,7 +173,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "detection.serving.schema.describe_probes",
         "detection.accounts.schema.describe_access",
-        "detection.api_model_schema.name_models",
+        "detection.registry.schema.name_models",
     ],
     # No badge of a foreign validation service.
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},

@@ -17,12 +17,14 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
 
-from detection import known_models, model_versions, services
+from detection import services
 from detection.bulk.journal import Records
 from detection.conf import BASE_DIR, Config
 from detection.inference.cards import read_card
-from detection.model_follower import Follower
 from detection.models import Detection, ModelVersion
+from detection.registry import catalogue
+from detection.registry import versions as model_versions
+from detection.registry.reconciler import Follower
 from tests.builders import stored_detection
 from tests.checkpoints import EMBEDDED_PREFIX
 from tests.evaluation.builders import write_voc
@@ -134,13 +136,13 @@ def test_quantize_makes_the_int8_model_of_another_folder_when_told(chelsea: byte
 
 
 def test_names_mean_what_they_mean_to_the_server(own_models: Config) -> None:
-    assert known_models.find_model("mobilenet_ssd_voc").location == EMBEDDED_PREFIX
-    assert known_models.find_model("nanodet_plus_m").location == NANODET
+    assert catalogue.find_model("mobilenet_ssd_voc").location == EMBEDDED_PREFIX
+    assert catalogue.find_model("nanodet_plus_m").location == NANODET
     activate(mobilenet("1.1"))
     active = own_models.models_dir / "mobilenet_ssd_voc@1.1"
-    assert known_models.find_model("mobilenet_ssd_voc").location == active
-    assert known_models.find_model("mobilenet_ssd_voc@1.1").location == active
-    assert known_models.find_model("mobilenet_ssd_voc@1.0").location == MOBILENET
+    assert catalogue.find_model("mobilenet_ssd_voc").location == active
+    assert catalogue.find_model("mobilenet_ssd_voc@1.1").location == active
+    assert catalogue.find_model("mobilenet_ssd_voc@1.0").location == MOBILENET
 
 
 def test_an_active_version_that_is_gone_is_told_and_no_other_answers(chelsea: bytes, own_models: Config) -> None:
@@ -151,7 +153,7 @@ def test_an_active_version_that_is_gone_is_told_and_no_other_answers(chelsea: by
             CommandError, match=r"net@1 is active, and cannot be used here: .* `manage\.py model activate`"
         ):
             call_command(*arguments)
-    assert known_models.find_model("nanodet_plus_m").location == NANODET
+    assert catalogue.find_model("nanodet_plus_m").location == NANODET
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from detection.downloads import (
+from detection.registry.downloads import (
     DownloadError,
     FolderSource,
     HttpSource,
@@ -19,7 +19,7 @@ from detection.downloads import (
     require_space,
     source_from,
 )
-from detection.model_store import KnownModel, install
+from detection.registry.pretrained import KnownModel, install
 from tests.file_server import file_server
 
 CONTENT = bytes(range(256)) * 4000

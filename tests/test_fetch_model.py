@@ -21,12 +21,12 @@ from rich.console import Console
 
 from detection import services
 from detection.conf import BASE_DIR, DEFAULT_MODEL_PREFIX, PRODUCTION_MODEL_PREFIX, load_config
-from detection.downloads import KnownFile
 from detection.inference.cards import CARD_NAME, read_card
 from detection.management.commands.fetch_model import ProgressOfFiles, progress_bar
-from detection.model_follower import Follower
-from detection.model_store import KNOWN_MODELS, RESNET50_SSD
 from detection.models import ModelVersion
+from detection.registry.downloads import KnownFile
+from detection.registry.pretrained import KNOWN_MODELS, RESNET50_SSD
+from detection.registry.reconciler import Follower
 from detection.serving import service as serving
 from detection.serving.locations import shadow_folder
 from tests.checkpoints import EMBEDDED_PREFIX, tiny_ssd, write_checkpoint

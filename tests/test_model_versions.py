@@ -24,9 +24,9 @@ from detection.conf import Config
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.precision import EngineMeasurements, Measurement, write_table
 from detection.inference.quantized import quantized_network
-from detection.model_follower import Follower
 from detection.models import Detection, ModelVersion
 from detection.observability import metrics
+from detection.registry.reconciler import Follower
 from detection.serving import service as serving
 from tests.checkpoints import EMBEDDED_PREFIX
 from tests.inference.model_folders import (

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from detection import known_models
 from detection.bulk.answering import safe_parts
 from detection.bulk.journal import JSON_LINES, Line, Places, Run, read_lines
 from detection.export.labels import Label
@@ -16,6 +15,7 @@ from detection.export.selection import Example, Selection
 from detection.export.stream import Export
 from detection.inference.types import PixelBox
 from detection.models import Detection, Photo
+from detection.registry import catalogue
 from detection.web.serializers import to_json
 
 
@@ -66,7 +66,7 @@ def _write(path: Path, blocks: Iterator[bytes]) -> None:
 
 
 def _blocks(places: Places, run: Run) -> Iterator[bytes]:
-    selection = RecordSelection(Detection.objects.none(), known_models.model_classes(), 0, places.records, run)
+    selection = RecordSelection(Detection.objects.none(), catalogue.model_classes(), 0, places.records, run)
     return Export(selection, export_formats()[run.format], photos=False).blocks()
 
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from detection import known_models, model_list, services
+from detection import services
 from detection.accounts import throttling
 from detection.accounts.access import caller_of, limits, visible_to
 from detection.conf import current
@@ -26,6 +26,7 @@ from detection.history.pagination import BadCursorError, Cursor, HistoryPage, pa
 from detection.i18n.class_titles import class_title
 from detection.inference.detector import KEPT_PROBABILITY
 from detection.models import Detection
+from detection.registry import catalogue, listing
 from detection.serving import service as serving
 from detection.web.forms import PhotoForm, ThresholdForm, first_sentence
 from detection.web.responses import _ANSWERED, HttpResponseSeeOther, _render
@@ -60,12 +61,12 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
     """The camera of the visitor, with boxes that follow over `/ws/live`."""
-    threshold = known_models.default_threshold()
+    threshold = catalogue.default_threshold()
     context = {
         "threshold": f"{threshold:g}",
         "threshold_percent": f"{threshold * 100:g}",
         "lowest_threshold": f"{min(KEPT_PROBABILITY, threshold):g}",
-        "models": model_list.choices(),
+        "models": listing.choices(),
     }
     return _render(request, "detection/live.html", context, None)
 
@@ -142,7 +143,7 @@ def _render_home(request: HttpRequest, error: Exception | None = None) -> HttpRe
         "max_body_bytes": max_body_bytes,
         "max_megabytes": f"{max_body_bytes / 1e6:g}",
         "model": _model_info(),
-        "models": model_list.choices(),
+        "models": listing.choices(),
         "chosen_model": request.POST.get("model", ""),
         "predict_url": request.build_absolute_uri(current.config().rest_entry_point),
         "recent": presentation.cards(recent),

@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 from rich.console import Console
 
-from detection import known_models, services
+from detection import services
 from detection.bulk.answering import AnnotatedError, Wishes
 from detection.bulk.arguments import probability
 from detection.bulk.inputs import Inputs
@@ -22,6 +22,7 @@ from detection.bulk.running import Task, Totals, answer_all
 from detection.conf import current
 from detection.errors import DetectionTimeoutError, StorageUnavailableError
 from detection.inference.errors import InferenceError
+from detection.registry import catalogue
 from detection.serving import service as serving
 
 # The run bounds itself how many photos it sends; none is refused.
@@ -76,7 +77,7 @@ class Command(BaseCommand):
         inputs = Inputs(tuple(options["paths"]), sys.stdin.buffer, config.max_body_bytes)
         if options["record"]:
             call_command("migrate", interactive=False, verbosity=0)
-        serving.start(queue_size=_UNBOUNDED, source=known_models.default_source())
+        serving.start(queue_size=_UNBOUNDED, source=catalogue.default_source())
         model = serving.model_info()
         threshold = model["threshold"] if options["threshold"] is None else options["threshold"]
         wishes = Wishes(threshold, options["record"], options["annotated"])

@@ -26,7 +26,7 @@ from detection.inference.detector import Detector, DetectorOptions, load_detecto
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.precision import BASELINE, EngineMeasurements, Measurement, write_table
-from detection.known_models import default_source, find_model
+from detection.registry.catalogue import default_source, find_model
 from detection.serving import service as serving
 
 _TABLE_WIDTH = 120

@@ -16,7 +16,7 @@ from detection.export.registry import export_formats
 from detection.export.selection import Selection
 from detection.export.stream import Export
 from detection.inference.errors import CheckpointError
-from detection.known_models import classes_of_models
+from detection.registry.catalogue import classes_of_models
 
 _STDOUT = "-"
 

@@ -5,12 +5,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from detection import known_models
 from detection.conf import current
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.model_repository import SERVERS, has_free_batch, next_steps, write_repository
 from detection.inference.quantized import quantized_network
+from detection.registry import catalogue
 
 
 class Command(BaseCommand):
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         config = current.config()
         folder, server = options["folder"], options["server"]
         try:
-            source = known_models.default_source() if options["model"] is None else ModelSource(options["model"])
+            source = catalogue.default_source() if options["model"] is None else ModelSource(options["model"])
             network = open_model(source, config.cache_dir)
             if options["int8"]:
                 network = quantized_network(network)

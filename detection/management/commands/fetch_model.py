@@ -8,10 +8,10 @@ from django.db import Error
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from detection import model_versions
 from detection.conf import load_config
-from detection.downloads import DownloadError, KnownFile, source_from
-from detection.model_store import KNOWN_MODELS, Installation, KnownModel, install
+from detection.registry import versions as model_versions
+from detection.registry.downloads import DownloadError, KnownFile, source_from
+from detection.registry.pretrained import KNOWN_MODELS, Installation, KnownModel, install
 
 
 class Command(BaseCommand):

@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connection
 from django.utils import timezone
 
-from detection import known_models
 from detection.inference.errors import CheckpointError
 from detection.models import Detection
+from detection.registry import catalogue
 from detection.sample_history import Plan, make
 
 PROGRESS = 100_000
@@ -41,7 +41,7 @@ class Command(BaseCommand):
                 )
             plan = Plan(
                 options["detections"],
-                known_models.model_classes(),
+                catalogue.model_classes(),
                 options["seed"],
                 options["until"] or timezone.now(),
                 options["days"],

@@ -5,10 +5,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from detection import model_versions
 from detection.inference.errors import CheckpointError, InferenceError
-from detection.model_versions import ModelVersionError
 from detection.models import ModelVersion
+from detection.registry import versions as model_versions
+from detection.registry.versions import ModelVersionError
 
 
 class Command(BaseCommand):

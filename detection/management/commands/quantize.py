@@ -8,10 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import track
 
-from detection import known_models
 from detection.conf import current
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
+from detection.registry import catalogue
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         photos = _Photos(paths)
         source = options["source"] or ", ".join(path.name or str(path) for path in options["photos"])
         try:
-            chosen = known_models.default_source() if options["model"] is None else ModelSource(options["model"])
+            chosen = catalogue.default_source() if options["model"] is None else ModelSource(options["model"])
             network = open_model(chosen, config.cache_dir)
             model = quantize(network, photos, max_pixels=config.max_pixels, source=source)
         except InferenceError as error:

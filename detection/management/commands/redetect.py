@@ -16,7 +16,7 @@ from detection.errors import RequestError
 from detection.history import selectors
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import InferenceError
-from detection.known_models import find_model
+from detection.registry.catalogue import find_model
 from detection.serving import service as serving
 
 # The run bounds itself how many photos it sends; none is refused.

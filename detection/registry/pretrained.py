@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detection.conf import PRODUCTION_MODEL_EDGE, PRODUCTION_MODEL_NAME, PRODUCTION_MODEL_PREFIX
-from detection.downloads import DownloadError, KnownFile, Source, fetch_file, is_intact, left_bytes, require_space
 from detection.inference.cards import CARD_NAME, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.files import replace_file
+from detection.registry.downloads import (
+    DownloadError,
+    KnownFile,
+    Source,
+    fetch_file,
+    is_intact,
+    left_bytes,
+    require_space,
+)
 
 
 @dataclass(frozen=True, slots=True)

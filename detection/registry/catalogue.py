@@ -8,7 +8,6 @@ from pathlib import Path
 from django.db import Error
 from django.db.models import QuerySet
 
-from detection import model_versions
 from detection.conf import BASE_DIR, current
 from detection.history.selectors import _Model, models_in_history
 from detection.inference.cards import ModelCard, has_card, read_card
@@ -16,6 +15,7 @@ from detection.inference.errors import CheckpointError
 from detection.inference.model_files import ModelSource, card_threshold, classes_of, name_and_version
 from detection.inference.network import full_name
 from detection.models import Detection
+from detection.registry import versions as model_versions
 from detection.serving import service as serving
 from detection.serving.locations import model_folder
 

@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from detection import model_versions
 from detection.i18n.error_messages import in_language
 from detection.inference.errors import InferenceError
-from detection.model_versions import ModelVersionError
 from detection.models import ModelVersion
+from detection.registry import versions as model_versions
+from detection.registry.versions import ModelVersionError
 from detection.serving import service as serving
 
 

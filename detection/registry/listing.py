@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from detection import known_models
 from detection.conf import current
 from detection.errors import UnknownModelError
 from detection.inference.cards import read_card
 from detection.inference.detector import Detector
 from detection.inference.errors import CheckpointError
 from detection.inference.network import Network
+from detection.registry import catalogue
 from detection.serving import service as serving
 from detection.serving.locations import added_versions, model_folder
 
@@ -33,7 +33,7 @@ def models() -> list[dict[str, Any]]:
 
 def choices() -> list[str]:
     """The names that people can choose among, the default one first; none where there is nothing to choose."""
-    default, _ = known_models.default_model()
+    default, _ = catalogue.default_model()
     others = [name for name in current.config().models if name != default]
     return [default, *others] if others else []
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 from django.db import Error, connection
 
-from detection import model_versions
 from detection.inference.errors import InferenceError
 from detection.models import ModelVersion
 from detection.observability import metrics
+from detection.registry import versions as model_versions
 from detection.serving import service as serving
 
 _NOT_YET: tuple[object, ...] = ("not looked yet",)
