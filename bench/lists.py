@@ -209,7 +209,7 @@ def _search() -> Iterator[Case]:
 
 def _numbers() -> Iterator[Case]:
     from detection.models import Detection
-    from detection.period import LENGTHS
+    from detection.statistics.periods import LENGTHS
 
     model = Detection.objects.values_list("model_name", flat=True)[0]
     narrowed: list[tuple[_Chosen, ...]] = [(), (("source", "api"),), (("source", "websocket"),), (("model", model),)]

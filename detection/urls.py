@@ -5,20 +5,21 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from detection import views_batches, views_dashboard, views_reviews
+from detection import views_batches, views_reviews
 from detection.accounts.views import LoginView
 from detection.api import EntryPointView, PredictView
 from detection.api_batches import BatchesView, BatchPhotoView, BatchView
 from detection.api_export import ExportView
 from detection.api_oip import LiveView, OipInferView, OipModelReadyView, OipModelView, ReadyView, ServerView
 from detection.api_reviews import ReviewQueueView, ReviewView, UndoView
-from detection.api_statistics import StatisticsTableView, StatisticsView
 from detection.history import views as history_views
 from detection.history.api import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView
 from detection.i18n.language import ScriptTexts, switch_language
 from detection.observability.views import metrics_page
 from detection.registry.api import ModelsView, ModelView
 from detection.serving import health
+from detection.statistics import views as statistics_views
+from detection.statistics.api import StatisticsTableView, StatisticsView
 from detection.web.manifest import favicon, manifest
 
 pages = [
@@ -36,7 +37,7 @@ pages = [
     path("review/", views_reviews.review_page, name="review"),
     path("review/<uuid:uuid>/", views_reviews.review_page, name="review-page"),
     path("review/<uuid:uuid>/say", views_reviews.say, name="review-say"),
-    path("dashboard/", views_dashboard.dashboard, name="dashboard"),
+    path("dashboard/", statistics_views.dashboard, name="dashboard"),
     path("detections/<uuid:uuid>/", history_views.detection_page, name="detection-page"),
     path("detections/<uuid:uuid>/delete/", history_views.delete_detection, name="detection-delete"),
     path("detections/<uuid:uuid>/restore/", history_views.restore_detection, name="detection-restore"),

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from detection.period import Bucket, bucket_of, drawn, last_days, parts_by_month, start_of, starts_between
+from detection.statistics.periods import Bucket, bucket_of, drawn, last_days, parts_by_month, start_of, starts_between
 
 DAY = timedelta(days=1)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from detection.precision import VerdictCounts, wilson_interval
+from detection.statistics.intervals import VerdictCounts, wilson_interval
 
 
 # Newcombe, "Two-sided confidence intervals for the single proportion" (1998), table I, method 3.

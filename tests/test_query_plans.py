@@ -8,14 +8,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from detection import statistics
 from detection.accounts.access import ANYBODY
 from detection.history import counters
 from detection.history.filters import FEW, DetectionFilter, _narrowing
 from detection.history.selectors import engines_in_history
 from detection.models import Detection
 from detection.review_queue import LOWEST, NEWEST, Queue
-from detection.statistics import Scope
+from detection.statistics import queries
+from detection.statistics.queries import Scope
 from tests.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
@@ -70,12 +70,12 @@ def test_classes_are_listed_from_one_to_the_next(owner_id: int | None) -> None:
 
 
 NUMBERS = {
-    "photos": statistics.photos_over_time,
-    "classes": statistics.objects_by_class,
-    "objects": statistics.objects_over_time,
-    "objects of some classes": lambda scope: statistics.objects_over_time(scope, ["cat"]),
-    "scores": statistics.scores,
-    "verdicts": statistics.verdicts,
+    "photos": queries.photos_over_time,
+    "classes": queries.objects_by_class,
+    "objects": queries.objects_over_time,
+    "objects of some classes": lambda scope: queries.objects_over_time(scope, ["cat"]),
+    "scores": queries.scores,
+    "verdicts": queries.verdicts,
 }
 OF_OBJECTS = {"classes", "objects", "objects of some classes"}
 SCOPES = {

@@ -15,14 +15,15 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.db.models import F
 
-from detection import reviews, statistics
+from detection import reviews
 from detection.history import counters, deletion, indexing
 from detection.history.annotations import objects_of, with_verdicts
 from detection.history.counters import Key
 from detection.models import DetectedObject, Detection, Tally, Verdict
-from detection.period import Bucket, start_of
 from detection.reviews import Reviewer, Statement
-from detection.statistics import Scope
+from detection.statistics import queries
+from detection.statistics.periods import Bucket, start_of
+from detection.statistics.queries import Scope
 from tests.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
@@ -102,7 +103,7 @@ def test_photos_are_those_of_the_history(scope: Scope) -> None:
         start = start_of(scope.bucket, detection.created_at.date())
         photos[start] += 1
         empty[start] += not reported(detection)
-    found = statistics.photos_over_time(scope)
+    found = queries.photos_over_time(scope)
     assert {start: (count.photos, count.empty) for start, count in found.items()} == {
         start: (count, empty[start]) for start, count in photos.items()
     }
@@ -111,19 +112,19 @@ def test_photos_are_those_of_the_history(scope: Scope) -> None:
 
 def test_objects_are_those_of_the_history(scope: Scope) -> None:
     rows = [(detection, found) for detection in counted(scope) for found in reported(detection)]
-    assert statistics.objects_by_class(scope) == Counter(found.class_name for _, found in rows)
-    assert statistics.objects_over_time(scope) == Counter(
+    assert queries.objects_by_class(scope) == Counter(found.class_name for _, found in rows)
+    assert queries.objects_over_time(scope) == Counter(
         (start_of(scope.bucket, detection.created_at.date()), found.class_name) for detection, found in rows
     )
-    assert statistics.objects_over_time(scope, ["cat", "dog"]) == Counter(
+    assert queries.objects_over_time(scope, ["cat", "dog"]) == Counter(
         (
             start_of(scope.bucket, detection.created_at.date()),
-            found.class_name if found.class_name in {"cat", "dog"} else statistics.OTHERS,
+            found.class_name if found.class_name in {"cat", "dog"} else queries.OTHERS,
         )
         for detection, found in rows
     )
     bins = Counter(min(int(found.probability * 20), 19) for _, found in rows)
-    assert statistics.scores(scope) == tuple(bins[place] for place in range(20))
+    assert queries.scores(scope) == tuple(bins[place] for place in range(20))
 
 
 def test_verdicts_are_those_of_the_history(scope: Scope) -> None:
@@ -138,7 +139,7 @@ def test_verdicts_are_those_of_the_history(scope: Scope) -> None:
                 judged[one.found.class_name, one.kind] += 1
                 if one.kind == Verdict.Kind.RELABELLED:
                     relabelled[one.found.class_name, one.class_name] += 1
-    said = statistics.verdicts(scope)
+    said = queries.verdicts(scope)
     kinds = ("confirmed", "corrected", "rejected", "relabelled")
     assert {
         (one.class_name, kind): getattr(one, kind) for one in said.judged for kind in kinds if getattr(one, kind)
@@ -214,14 +215,14 @@ def test_classes_are_those_that_were_reported_and_not_deleted(history: int) -> N
 
 
 def test_nothing_has_no_classes_and_no_models() -> None:
-    assert (counters.class_names(), counters.class_names(1), statistics.model_names()) == ([], [], [])
+    assert (counters.class_names(), counters.class_names(1), queries.model_names()) == ([], [], [])
 
 
 def test_models_are_those_that_have_answered(history: int) -> None:
-    assert statistics.model_names() == ["mobilenet_ssd_voc", "nanodet_plus_m"]
+    assert queries.model_names() == ["mobilenet_ssd_voc", "nanodet_plus_m"]
     stored_detection(model_name="yolox", created_at=datetime(2020, 1, 1, tzinfo=UTC))
-    assert statistics.model_names() == ["mobilenet_ssd_voc", "nanodet_plus_m", "yolox"]
-    assert statistics.model_names(history) == ["mobilenet_ssd_voc", "nanodet_plus_m"]
+    assert queries.model_names() == ["mobilenet_ssd_voc", "nanodet_plus_m", "yolox"]
+    assert queries.model_names(history) == ["mobilenet_ssd_voc", "nanodet_plus_m"]
 
 
 def test_bucket_is_that_of_the_period() -> None:

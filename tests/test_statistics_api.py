@@ -10,7 +10,7 @@ from django.test import Client
 
 from detection import reviews
 from detection.reviews import Reviewer, Statement
-from detection.statistics_tables import TABLES
+from detection.statistics.tables import TABLES
 from tests.accounts import account, token_headers
 from tests.builders import stored_detection
 from tests.test_access import login

@@ -10,8 +10,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import pgettext
 
-from detection.dashboard.words import count_text
 from detection.i18n import class_titles
+from detection.statistics.figures.words import count_text
 
 register = template.Library()
 register.filter("class_title", class_titles.class_title)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-from detection.plots.svg import Element
+from detection.statistics.plots.svg import Element
 
 
 class Rect(NamedTuple):

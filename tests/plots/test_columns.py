@@ -2,8 +2,8 @@
 
 import pytest
 
-from detection.plots.columns import FIELD_PX, Column, Tick, stacked_columns
-from detection.plots.svg import Caption, Element
+from detection.statistics.plots.columns import FIELD_PX, Column, Tick, stacked_columns
+from detection.statistics.plots.svg import Caption, Element
 from tests.plots.reading import all_of, parsed, rects, share, texts
 
 CAPTION = Caption("photos", "Photos <by day>", "Two parts & more")

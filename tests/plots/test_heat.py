@@ -1,6 +1,6 @@
 """Tables whose cells are the warmer the more they hold."""
 
-from detection.plots.heat import LEVELS, heat_table
+from detection.statistics.plots.heat import LEVELS, heat_table
 
 
 def test_largest_rows_and_columns_come_first() -> None:

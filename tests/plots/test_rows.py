@@ -2,9 +2,9 @@
 
 import pytest
 
-from detection.plots.rows import ROW_PX, Bar, Share, bars, shares
-from detection.plots.svg import Caption
-from detection.precision import Interval
+from detection.statistics.intervals import Interval
+from detection.statistics.plots.rows import ROW_PX, Bar, Share, bars, shares
+from detection.statistics.plots.svg import Caption
 from tests.plots.reading import all_of, parsed, rects, share, texts
 
 CAPTION = Caption("rows", "Rows", "One for each")

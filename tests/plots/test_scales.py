@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from detection.plots.scales import day_ticks, month_ticks, round_ticks
+from detection.statistics.plots.scales import day_ticks, month_ticks, round_ticks
 
 
 @pytest.mark.parametrize(

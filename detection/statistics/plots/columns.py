@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from detection.plots.scales import round_ticks
-from detection.plots.svg import Caption, Element, add, add_text, percent, plot
+from detection.statistics.plots.scales import round_ticks
+from detection.statistics.plots.svg import Caption, Element, add, add_text, percent, plot
 
 FIELD_PX = 200.0
 _TOP_PX = 10.0

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detection import statistics
 from detection.history.counters import SCORE_BINS
-from detection.statistics import Scope
+from detection.statistics import queries
+from detection.statistics.queries import Scope
 from detection.web.csv_cells import csv_line, harmless
 
 Row = tuple[Any, ...]
@@ -32,24 +32,24 @@ class Table:
 
 
 def _photos(scope: Scope) -> Iterable[Row]:
-    return [(day, count.photos, count.empty) for day, count in statistics.photos_over_time(scope).items()]
+    return [(day, count.photos, count.empty) for day, count in queries.photos_over_time(scope).items()]
 
 
 def _objects(scope: Scope) -> Iterable[Row]:
-    return [(day, name, count) for (day, name), count in sorted(statistics.objects_over_time(scope).items())]
+    return [(day, name, count) for (day, name), count in sorted(queries.objects_over_time(scope).items())]
 
 
 def _classes(scope: Scope) -> Iterable[Row]:
-    return statistics.objects_by_class(scope).most_common()
+    return queries.objects_by_class(scope).most_common()
 
 
 def _scores(scope: Scope) -> Iterable[Row]:
-    counts = statistics.scores(scope)
+    counts = queries.scores(scope)
     return [(place / SCORE_BINS, (place + 1) / SCORE_BINS, count) for place, count in enumerate(counts)]
 
 
 def _precision(scope: Scope) -> Iterable[Row]:
-    said = statistics.verdicts(scope)
+    said = queries.verdicts(scope)
     for one in said.judged:
         interval = one.interval
         counts = (one.confirmed, one.corrected, one.rejected, one.relabelled)
@@ -57,12 +57,12 @@ def _precision(scope: Scope) -> Iterable[Row]:
 
 
 def _confusion(scope: Scope) -> Iterable[Row]:
-    relabelled = statistics.verdicts(scope).relabelled
+    relabelled = queries.verdicts(scope).relabelled
     return [(model_class, said, count) for (model_class, said), count in relabelled.most_common()]
 
 
 def _missed(scope: Scope) -> Iterable[Row]:
-    return statistics.verdicts(scope).added.most_common()
+    return queries.verdicts(scope).added.most_common()
 
 
 TABLES: Mapping[str, Table] = {

@@ -6,9 +6,9 @@ from datetime import date
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext, pgettext
 
-from detection.period import Bucket
-from detection.plots.columns import Tick, middle_of
-from detection.plots.scales import day_ticks, month_ticks
+from detection.statistics.periods import Bucket
+from detection.statistics.plots.columns import Tick, middle_of
+from detection.statistics.plots.scales import day_ticks, month_ticks
 
 _MOST_TICKS = 7
 # Further right the text would stick out of a narrow plot.

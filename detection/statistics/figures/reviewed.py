@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext
 
-from detection.dashboard.figures import DataTable, Figure
-from detection.dashboard.words import count_text, percent_text
 from detection.i18n.class_titles import class_title
-from detection.plots.heat import heat_table
-from detection.plots.rows import Share, shares
-from detection.plots.svg import Caption, written
-from detection.precision import VerdictCounts
-from detection.statistics import Verdicts
+from detection.statistics.figures.figures import DataTable, Figure
+from detection.statistics.figures.words import count_text, percent_text
+from detection.statistics.intervals import VerdictCounts
+from detection.statistics.plots.heat import heat_table
+from detection.statistics.plots.rows import Share, shares
+from detection.statistics.plots.svg import Caption, written
+from detection.statistics.queries import Verdicts
 
 SHOWN_CLASSES = 12
 SHOWN_CONFUSED = 10

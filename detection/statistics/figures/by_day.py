@@ -6,12 +6,12 @@ from datetime import date
 
 from django.utils.translation import gettext
 
-from detection.dashboard.figures import OTHERS_SERIES, DataTable, Figure, Legend, series_class
-from detection.dashboard.words import Time, bucket_text, bucket_ticks, bucket_title, count_text, percent_text
 from detection.i18n.class_titles import class_title
-from detection.plots.columns import Column, stacked_columns
-from detection.plots.svg import Caption, written
-from detection.statistics import PhotoCount
+from detection.statistics.figures.figures import OTHERS_SERIES, DataTable, Figure, Legend, series_class
+from detection.statistics.figures.words import Time, bucket_text, bucket_ticks, bucket_title, count_text, percent_text
+from detection.statistics.plots.columns import Column, stacked_columns
+from detection.statistics.plots.svg import Caption, written
+from detection.statistics.queries import PhotoCount
 
 _PHOTO_SERIES = (series_class(0), OTHERS_SERIES)
 

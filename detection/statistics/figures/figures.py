@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
 
-from detection.plots.heat import HeatTable
+from detection.statistics.plots.heat import HeatTable
 
 
 @dataclass(frozen=True, slots=True)

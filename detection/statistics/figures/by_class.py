@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
-from detection.dashboard.figures import DataTable, Figure, series_class
-from detection.dashboard.words import count_text, percent_text
 from detection.i18n.class_titles import class_title
-from detection.plots.columns import Column, Tick, stacked_columns
-from detection.plots.rows import Bar, bars
-from detection.plots.svg import Caption, written
+from detection.statistics.figures.figures import DataTable, Figure, series_class
+from detection.statistics.figures.words import count_text, percent_text
+from detection.statistics.plots.columns import Column, Tick, stacked_columns
+from detection.statistics.plots.rows import Bar, bars
+from detection.statistics.plots.svg import Caption, written
 
 SHOWN_CLASSES = 12
 _TICKS = 4

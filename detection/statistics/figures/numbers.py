@@ -7,14 +7,14 @@ from datetime import date
 
 from django.utils.translation import gettext, ngettext
 
-from detection import statistics
-from detection.dashboard.by_class import classes_figure, scores_figure
-from detection.dashboard.by_day import objects_figure, photos_figure
-from detection.dashboard.figures import Figure
-from detection.dashboard.reviewed import confusion_figure, interval_text, precision_figure
-from detection.dashboard.words import Time, average_text, bucket_text, count_text, day_text, percent_text
-from detection.period import drawn
-from detection.statistics import PhotoCount, Scope, Verdicts
+from detection.statistics import queries
+from detection.statistics.figures.by_class import classes_figure, scores_figure
+from detection.statistics.figures.by_day import objects_figure, photos_figure
+from detection.statistics.figures.figures import Figure
+from detection.statistics.figures.reviewed import confusion_figure, interval_text, precision_figure
+from detection.statistics.figures.words import Time, average_text, bucket_text, count_text, day_text, percent_text
+from detection.statistics.periods import drawn
+from detection.statistics.queries import PhotoCount, Scope, Verdicts
 
 # Of the classes that are told apart over time; more colours than these are hard to tell apart.
 SHOWN_CLASSES = 5
@@ -40,10 +40,10 @@ class Numbers:
 
 def numbers_of(scope: Scope) -> Numbers:
     """The numbers of a part of the history."""
-    photos = statistics.photos_over_time(scope)
+    photos = queries.photos_over_time(scope)
     if not photos:
         return Numbers()
-    classes, said = statistics.objects_by_class(scope), statistics.verdicts(scope)
+    classes, said = queries.objects_by_class(scope), queries.verdicts(scope)
     return Numbers(
         _days_text(scope, photos),
         _tiles(photos, classes.total(), said),
@@ -56,7 +56,7 @@ def _over_time(scope: Scope, photos: Mapping[date, PhotoCount], classes: Counter
     yield photos_figure(photos, time)
     if classes:
         shown = [name for name, _ in classes.most_common(SHOWN_CLASSES)]
-        yield objects_figure(statistics.objects_over_time(scope, shown), shown, time)
+        yield objects_figure(queries.objects_over_time(scope, shown), shown, time)
 
 
 def _by_class(scope: Scope, classes: Counter[str], said: Verdicts) -> Iterator[Figure]:
@@ -64,7 +64,7 @@ def _by_class(scope: Scope, classes: Counter[str], said: Verdicts) -> Iterator[F
     if classes:
         yield classes_figure(classes)
         yield precision_figure(said)
-        yield scores_figure(statistics.scores(scope))
+        yield scores_figure(queries.scores(scope))
         yield confusion_figure(said.relabelled)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from detection.plots.svg import Caption, Element, add, add_text, percent, plot
-from detection.precision import Interval
+from detection.statistics.intervals import Interval
+from detection.statistics.plots.svg import Caption, Element, add, add_text, percent, plot
 
 ROW_PX = 40.0
 _TEXT_PX = 15.0

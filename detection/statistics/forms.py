@@ -6,8 +6,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from detection.models import Detection
-from detection.period import DEFAULT_LENGTH, LENGTHS, last_days
-from detection.statistics import Scope
+from detection.statistics.periods import DEFAULT_LENGTH, LENGTHS, last_days
+from detection.statistics.queries import Scope
 
 _EARLIEST, _LATEST = date(1900, 1, 1), date(2999, 12, 31)
 

@@ -8,12 +8,12 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from detection import statistics
 from detection.accounts.access import caller_of, limits
-from detection.dashboard.numbers import numbers_of
 from detection.models import Detection
-from detection.period import ALL, LENGTHS
-from detection.statistics_form import ScopeForm
+from detection.statistics import queries
+from detection.statistics.figures.numbers import numbers_of
+from detection.statistics.forms import ScopeForm
+from detection.statistics.periods import ALL, LENGTHS
 from detection.web.forms import first_sentence
 
 LENGTH_TEXTS = {
@@ -49,7 +49,7 @@ def _filters(request: HttpRequest, form: ScopeForm, owner_id: int | None) -> dic
         ],
         "length": length,
         "sources": Detection.Source.choices,
-        "models": statistics.model_names(owner_id),
+        "models": queries.model_names(owner_id),
         "all_url": "?" + urlencode({"period": ALL}),
         "is_everything": length == ALL and not kept,
         "query": urlencode({name: value for name, value in asked.items() if value}),

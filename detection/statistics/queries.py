@@ -10,8 +10,8 @@ from django.db.models import Case, Q, QuerySet, Sum, Value, When
 
 from detection.history.counters import SCORE_BINS
 from detection.models import Tally
-from detection.period import Bucket, bucket_of, parts_by_month, start_of
-from detection.precision import VerdictCounts
+from detection.statistics.intervals import VerdictCounts
+from detection.statistics.periods import Bucket, bucket_of, parts_by_month, start_of
 
 OTHERS = ""
 _RIGHT_OR_WRONG = (Tally.Kind.CONFIRMED, Tally.Kind.CORRECTED, Tally.Kind.REJECTED, Tally.Kind.RELABELLED)

@@ -14,10 +14,10 @@ from rest_framework.views import APIView
 
 from detection.accounts.access import caller_of, limits
 from detection.models import Detection
-from detection.period import DEFAULT_LENGTH, LENGTHS, MOST_DAYS, Bucket
-from detection.statistics import Scope
-from detection.statistics_form import ScopeForm
-from detection.statistics_tables import TABLES
+from detection.statistics.forms import ScopeForm
+from detection.statistics.periods import DEFAULT_LENGTH, LENGTHS, MOST_DAYS, Bucket
+from detection.statistics.queries import Scope
+from detection.statistics.tables import TABLES
 from detection.web.query import refuse_unknown
 from detection.web.serializers import ErrorSerializer
 
