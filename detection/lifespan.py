@@ -8,12 +8,12 @@ from django.conf import settings
 from detection import services
 from detection.conf import current
 from detection.inference.errors import InferenceError
+from detection.maintenance.worker import upkeep
 from detection.observability import metrics, tracing
 from detection.registry.reconciler import following_the_active_model
 from detection.serving import malloc
 from detection.serving import service as serving
 from detection.shadow import shadowing
-from detection.upkeep import upkeep
 
 logger = logging.getLogger(__name__)
 

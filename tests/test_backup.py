@@ -15,9 +15,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
-from detection import backup
-from detection.backup import BackupError, back_up, restore
 from detection.conf import Config
+from detection.maintenance import backup
+from detection.maintenance.backup import BackupError, back_up, restore
 from detection.models import DetectedObject, Detection, Photo
 from detection.photos import store as photo_store
 from tests.builders import stored_rows

@@ -18,9 +18,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 from websockets.sync.client import connect
 
-from detection import orphans, services
+from detection import services
 from detection.conf import PhotoStore
 from detection.inference.images import read_info
+from detection.maintenance import orphans
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store
 from detection.photos.store import StoredPhoto

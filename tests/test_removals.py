@@ -15,11 +15,11 @@ from detection import batches, reviews, services
 from detection.batches import ListedPhoto
 from detection.errors import StorageUnavailableError
 from detection.history import indexing, trash
+from detection.maintenance.retention import Rules
+from detection.maintenance.worker import Upkeep
 from detection.models import DetectedObject, Detection, Photo, Removal, Tally
-from detection.retention import Rules
 from detection.reviews import Reviewer
 from detection.services import Upload
-from detection.upkeep import Upkeep
 from tests.accounts import account
 from tests.builders import stored_detection
 

@@ -13,11 +13,11 @@ from django.core.management.base import CommandError
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from detection import retention
 from detection.conf import Config, load_config
+from detection.maintenance import retention
+from detection.maintenance.retention import BATCH, Pruned, RetentionError, Rules, prune, stored_bytes
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store
-from detection.retention import BATCH, Pruned, RetentionError, Rules, prune, stored_bytes
 from tests.builders import stored_rows
 from tests.kept import has_file, keep
 

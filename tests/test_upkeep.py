@@ -14,13 +14,14 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 
-from detection import services, upkeep
+from detection import services
 from detection.conf import Config
 from detection.lifespan import Lifespan
+from detection.maintenance import worker
+from detection.maintenance.retention import Pruned, RetentionError, Rules
+from detection.maintenance.worker import ORPHANS_EVERY, Upkeep, alone
 from detection.models import Detection
-from detection.retention import Pruned, RetentionError, Rules
 from detection.serving import service as serving
-from detection.upkeep import ORPHANS_EVERY, Upkeep, alone
 from tests.kept import keep
 from tests.test_orphans import aged
 
@@ -90,7 +91,7 @@ def test_round_with_nothing_to_do_says_nothing(data_dir: Path, caplog: pytest.Lo
 
 def test_orphans_are_looked_for_now_and_then(data_dir: Path) -> None:
     keeper = Upkeep(Rules(keep=1), data_dir)
-    with mock.patch("detection.orphans.files_without_rows", return_value=[]) as looked:
+    with mock.patch("detection.maintenance.orphans.files_without_rows", return_value=[]) as looked:
         for _ in range(ORPHANS_EVERY + 1):
             keeper.once()
     assert looked.call_count == 2
@@ -127,7 +128,7 @@ def test_thread_outlives_a_round_that_fails(
         return Pruned()
 
     keeper = Upkeep(Rules(keep=1), data_dir, every_s=0.01)
-    with mock.patch.object(upkeep, "prune", prune):
+    with mock.patch.object(worker, "prune", prune):
         keeper.start()
         assert again.wait(WAIT_S)
         keeper.stop()
@@ -163,6 +164,6 @@ def test_server_keeps_house(rule: dict[str, int], limits: Any) -> None:
 
 
 def test_without_a_rule_nothing_is_pruned(data_dir: Path) -> None:
-    with mock.patch.object(upkeep, "prune") as prune:
+    with mock.patch.object(worker, "prune") as prune:
         Upkeep(Rules(), data_dir).once()
     assert prune.call_count == 0

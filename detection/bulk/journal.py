@@ -16,8 +16,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from detection.file_lock import held_by_us
 from detection.inference.network import full_name
+from detection.maintenance.file_lock import held_by_us
 from detection.web.serializers import to_json
 
 JSON_LINES = "jsonl"

@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from detection.backup import BackupError, back_up
 from detection.conf import current
-from detection.upkeep import alone
+from detection.maintenance.backup import BackupError, back_up
+from detection.maintenance.worker import alone
 
 
 class Command(BaseCommand):

@@ -8,11 +8,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from detection import orphans
 from detection.conf import current
 from detection.errors import StorageUnavailableError
-from detection.retention import Pruned, RetentionError, Rules, prune
-from detection.upkeep import alone
+from detection.maintenance import orphans
+from detection.maintenance.retention import Pruned, RetentionError, Rules, prune
+from detection.maintenance.worker import alone
 
 _AGES = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _SIZES = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from detection.backup import BackupError, restore
+from detection.maintenance.backup import BackupError, restore
 
 
 class Command(BaseCommand):

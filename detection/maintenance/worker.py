@@ -13,18 +13,18 @@ from pathlib import Path
 
 from django.db import connection
 
-from detection import orphans
 from detection.conf import Config
-from detection.file_lock import held_by_us
 from detection.history import trash
-from detection.retention import Pruned, RetentionError, Rules, prune
+from detection.maintenance import orphans
+from detection.maintenance.file_lock import held_by_us
+from detection.maintenance.retention import Pruned, RetentionError, Rules, prune
 
 logger = logging.getLogger(__name__)
 
 EVERY_S = 60.0
 # All files are looked at for it.
 ORPHANS_EVERY = 60
-# A number of our own for PostgreSQL's advisory locks: the first bytes of sha256(b"detection.upkeep").
+# A number of our own for PostgreSQL's advisory locks: the first bytes of sha256(b"detection.maintenance.worker").
 _LOCK_KEY = 0x66F594E8
 
 
