@@ -55,7 +55,7 @@ def _compare(folder: Path, paths: list[Path], rounds: int, record: bool) -> None
     django.setup()
     from django.core.management import call_command
 
-    from detection import services
+    from detection.predict import service as predict_service
     from detection.serving import service as serving
 
     call_command("migrate", verbosity=0)
@@ -68,7 +68,7 @@ def _compare(folder: Path, paths: list[Path], rounds: int, record: bool) -> None
             bulk.append(_measured(partial(_bulk, folder, number, record), len(paths)))
             print(f"bare: {bare[-1]}; detect: {bulk[-1]}", flush=True)
     finally:
-        services.stop()
+        predict_service.stop()
     rate = statistics.median(one.rate / other.rate for one, other in zip(bulk, bare, strict=True))
     cpu = statistics.median(one.cpu_ms / other.cpu_ms for one, other in zip(bulk, bare, strict=True))
     print(f"median: detect has {rate:.1%} of the bare rate, and takes {cpu:.1%} of the processor time of a photo")

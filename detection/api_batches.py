@@ -16,7 +16,7 @@ from detection.accounts.access import caller_of, visible_to
 from detection.batches import ListedPhoto
 from detection.errors import InvalidContentError
 from detection.models import Batch, BatchItem
-from detection.predict_request import PHOTO_TYPES, media_type, upload_from
+from detection.predict.request import PHOTO_TYPES, media_type, upload_from
 from detection.web.serializers import ErrorSerializer, PredictionSerializer, prediction_body
 
 _PHOTO_BODY = {"type": "string", "format": "binary"}

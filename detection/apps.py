@@ -1,4 +1,4 @@
-"""The Django app. Loading it reads no model: only a server does (`detection/services.py`)."""
+"""The Django app. Loading it reads no model: only a server does (`detection/predict/service.py`)."""
 
 from typing import Any
 

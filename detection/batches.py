@@ -15,15 +15,16 @@ from django.db import transaction
 from django.db.models import Case, Count, F, Min, When
 from django.utils.translation import gettext as _
 
-from detection import news, services
+from detection import news
 from detection.conf import current
 from detection.errors import FAILED, BodyTooLargeError, answer_to, describe
 from detection.history.presentation import counts_text
 from detection.i18n.error_messages import in_language
 from detection.inference.types import NamedBox
 from detection.models import Batch, BatchItem, DetectedObject
+from detection.predict import service as predict_service
+from detection.predict.service import Upload
 from detection.registry import catalogue
-from detection.services import Upload
 from detection.web.serializers import to_json
 from detection.web.text import as_text
 
@@ -146,7 +147,7 @@ def detect_item(item: BatchItem, upload: Upload) -> tuple[ItemState, Iterable[Na
     )
     announce(batch.uuid, ItemState(item.position, DETECTING))
     try:
-        answer = services.detect(wanted)
+        answer = predict_service.detect(wanted)
     except Exception as error:
         announce(batch.uuid, _after(error, item))
         raise

@@ -5,11 +5,11 @@ import logging
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from django.conf import settings
 
-from detection import services
 from detection.conf import current
 from detection.inference.errors import InferenceError
 from detection.maintenance.worker import upkeep
 from detection.observability import metrics, tracing
+from detection.predict import service as predict_service
 from detection.registry.reconciler import following_the_active_model
 from detection.serving import malloc
 from detection.serving import service as serving
@@ -38,7 +38,7 @@ class Lifespan:
         with malloc.giving_back(), upkeep(current.config()), following_the_active_model(), shadowing():
             await send({"type": "lifespan.startup.complete"})
             await receive()
-        services.stop()
+        predict_service.stop()
         metrics.forget_process()
         tracing.stop()
         await send({"type": "lifespan.shutdown.complete"})

@@ -14,7 +14,6 @@ from dataclasses import replace
 
 from django.db import Error, connection, transaction
 
-from detection import services
 from detection.conf import current
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import InferenceError
@@ -22,7 +21,8 @@ from detection.inference.model_files import ModelSource
 from detection.inference.types import FoundObject
 from detection.models import Detection, ShadowCount, ShadowRun
 from detection.observability import metrics
-from detection.services import Kept
+from detection.predict import service as predict_service
+from detection.predict.service import Kept
 from detection.serving import service as serving
 from detection.serving.locations import shadow_folder
 from detection.shadow_matching import Agreement, compare
@@ -42,11 +42,11 @@ def shadowing() -> Iterator["Shadow | None"]:
         yield None
         return
     shadow = Shadow(current.config().shadow_share)
-    services.listen(shadow.offer)
+    predict_service.listen(shadow.offer)
     try:
         yield shadow
     finally:
-        services.listen(None)
+        predict_service.listen(None)
         shadow.stop()
 
 

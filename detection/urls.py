@@ -7,7 +7,6 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from detection import views_batches, views_reviews
 from detection.accounts.views import LoginView
-from detection.api import EntryPointView, PredictView
 from detection.api_batches import BatchesView, BatchPhotoView, BatchView
 from detection.api_export import ExportView
 from detection.api_oip import LiveView, OipInferView, OipModelReadyView, OipModelView, ReadyView, ServerView
@@ -16,6 +15,8 @@ from detection.history import views as history_views
 from detection.history.api import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView
 from detection.i18n.language import ScriptTexts, switch_language
 from detection.observability.views import metrics_page
+from detection.predict import views as predict_views
+from detection.predict.api import EntryPointView, PredictView
 from detection.registry.api import ModelsView, ModelView
 from detection.serving import health
 from detection.statistics import views as statistics_views
@@ -29,8 +30,8 @@ pages = [
     path("app.webmanifest", manifest, name="web-app"),
     path("favicon.ico", favicon, name="favicon"),
     path("texts.js", ScriptTexts.as_view(), name="script-texts"),
-    path("", history_views.home, name="home"),
-    path("live/", history_views.live, name="live"),
+    path("", predict_views.home, name="home"),
+    path("live/", predict_views.live, name="live"),
     path("history/", history_views.history, name="history"),
     path("batches/", views_batches.batch_list, name="batch-list"),
     path("batches/<uuid:uuid>/", views_batches.batch_page, name="batch-page"),

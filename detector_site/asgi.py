@@ -20,11 +20,11 @@ from detection.asgi.body_limits import (  # noqa: E402
 from detection.asgi.memory_budget import BodyBudget  # noqa: E402
 from detection.asgi.websocket_origin import WebSocketDoor  # noqa: E402
 from detection.batch_socket import BATCH_SOCKETS, BatchConsumer  # noqa: E402
-from detection.consumers import PredictConsumer  # noqa: E402
 from detection.lifespan import Lifespan  # noqa: E402
-from detection.live import LiveConsumer  # noqa: E402
 from detection.observability.middleware import Watch  # noqa: E402
-from detection.predict_door import PredictDoor  # noqa: E402
+from detection.predict.consumers import PredictConsumer  # noqa: E402
+from detection.predict.fast_path import PredictDoor  # noqa: E402
+from detection.predict.live import LiveConsumer  # noqa: E402
 
 
 def _build(budget: BodyBudget) -> ASGI3Application:

@@ -11,8 +11,8 @@ from django.conf import settings as django_settings
 from django.core.files.storage import default_storage
 from django.utils import translation
 
-from detection import services
 from detection.conf import Config, load_config
+from detection.predict import service as predict_service
 from detection.serving import service as serving
 from tests import photos
 from tests.checkpoints import EMBEDDED_PREFIX
@@ -32,14 +32,14 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """The recorder's connection is closed before the test database goes; PostgreSQL would not drop it otherwise."""
     yield
-    services.stop()
+    predict_service.stop()
 
 
 @pytest.fixture(scope="session")
 def session_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Config]:
     """The default configuration in a folder of the tests, with the model whose every number is known from MXNet."""
     yield load_config({"DATA_DIR": str(tmp_path_factory.mktemp("data")), "MODEL_PREFIX": str(EMBEDDED_PREFIX)})
-    services.stop()
+    predict_service.stop()
 
 
 @pytest.fixture(autouse=True)

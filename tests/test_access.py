@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.authtoken.models import Token
 
-from detection import batches, services
+from detection import batches
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller, caller_of_socket, visible_to
 from detection.accounts.throttling import Limiter
@@ -21,8 +21,9 @@ from detection.batches import ListedPhoto
 from detection.conf import Config, Rate
 from detection.inference.types import StageTimings
 from detection.models import Batch, Detection
-from detection.predict_door import PredictDoor
-from detection.services import Answer, Upload
+from detection.predict import service as predict_service
+from detection.predict.fast_path import PredictDoor
+from detection.predict.service import Answer, Upload
 from detection.serving import service as serving
 from tests.accounts import PASSWORD, account, token_headers
 from tests.asgi_calls import Answered, body_events, call, http_scope
@@ -120,8 +121,8 @@ def uploads() -> Iterator[list[Upload]]:
 
     loaded = mock.patch.object(type(serving._models), "loaded", None)
     with (
-        mock.patch.object(services, "detect", detect),
-        mock.patch.object(services, "detect_async", detect_async),
+        mock.patch.object(predict_service, "detect", detect),
+        mock.patch.object(predict_service, "detect_async", detect_async),
         loaded,
     ):
         yield given

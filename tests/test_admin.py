@@ -10,9 +10,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from detection import services
 from detection.history import admin as history_admin
 from detection.models import Detection, Photo
+from detection.predict import service as predict_service
 from tests.builders import SHA256, stored_detection, stored_rows
 
 pytestmark = pytest.mark.django_db
@@ -235,7 +235,7 @@ def test_photo_is_shown_and_goes_with_its_detection_only(admin_client: Client) -
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("model")
 def test_deletion_of_one_removes_its_rows_and_its_file(admin_client: Client, chelsea: bytes, stored_files: Any) -> None:
-    services.detect_upload(chelsea, source="api")
+    predict_service.detect_upload(chelsea, source="api")
     delete = reverse("admin:detection_detection_delete", args=[Detection.objects.get().pk])
     assert "Are you sure" in admin_client.get(delete).content.decode()
     assert len(stored_files()) == 1
@@ -248,7 +248,7 @@ def test_deletion_of_one_removes_its_rows_and_its_file(admin_client: Client, che
 @pytest.mark.usefixtures("model")
 def test_deletion_of_many_removes_their_rows_and_files(admin_client: Client, chelsea: bytes, stored_files: Any) -> None:
     for _ in range(2):
-        services.detect_upload(chelsea, source="api")
+        predict_service.detect_upload(chelsea, source="api")
     kept = stored_detection(("cat", 0.9))
     chosen = [str(one.pk) for one in Detection.objects.exclude(pk=kept.pk)]
     action = {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}

@@ -186,7 +186,7 @@ def test_photo_waits_when_the_server_is_busy_and_fails_when_it_fails(
     error: Exception, status: int, state: str, reason: str
 ) -> None:
     batch = new_batch("cat.jpg")
-    with mock.patch("detection.services.detect", side_effect=error):
+    with mock.patch("detection.predict.service.detect", side_effect=error):
         response = send(batch, 0, b"photo")
     item = batch.items.get()
     assert (response.status_code, item.state, item.error) == (status, state, reason)

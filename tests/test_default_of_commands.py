@@ -17,11 +17,11 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
 
-from detection import services
 from detection.bulk.journal import Records
 from detection.conf import BASE_DIR, Config
 from detection.inference.cards import read_card
 from detection.models import Detection, ModelVersion
+from detection.predict import service as predict_service
 from detection.registry import catalogue
 from detection.registry import versions as model_versions
 from detection.registry.reconciler import Follower
@@ -40,9 +40,9 @@ MOBILENET, NANODET = BASE_DIR / "models" / "mobilenet_ssd_voc", BASE_DIR / "mode
 def own_models(limits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
     """A data folder of this test, and an empty folder to work in; no model is loaded before or after."""
     monkeypatch.chdir(tmp_path)
-    services.stop()
+    predict_service.stop()
     yield limits(data_dir=tmp_path / "data")
-    services.stop()
+    predict_service.stop()
 
 
 def activate(folder: Path) -> ModelVersion:
@@ -186,7 +186,7 @@ def download(name: str) -> bytes:
 
 def exported(name: str) -> bytes:
     """By the command, in which no model is loaded."""
-    services.stop()
+    predict_service.stop()
     call_command("export", name, f"out.{name}")
     return Path(f"out.{name}").read_bytes()
 

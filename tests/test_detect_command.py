@@ -18,13 +18,13 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from PIL import Image
 
-from detection import services
 from detection.bulk.answering import annotated_path
 from detection.bulk.journal import Records
 from detection.errors import DetectionTimeoutError, StorageUnavailableError
 from detection.inference.errors import EngineError
 from detection.models import Detection
 from detection.photos import rendering
+from detection.predict import service as predict_service
 from tests import photos
 from tests.builders import stored_rows
 from tests.serving import server_environment
@@ -46,7 +46,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def one_model(model: None) -> Iterator[None]:
     """The commands share the model of all tests, which takes longer to load than they run."""
-    with mock.patch.object(services, "stop"):
+    with mock.patch.object(predict_service, "stop"):
         yield
 
 
@@ -94,7 +94,7 @@ def test_every_photo_gets_a_line_in_order_and_the_damaged_one_says_why(
 def test_answers_are_those_of_the_service(base: Path, chelsea: bytes) -> None:
     detect("base/a cat.jpg", "--output", "out.jsonl", "--threshold", "0.2")
     (line,) = read_lines(Path("out.jsonl"))
-    answer = services.detect_upload(chelsea, source="command", threshold=0.2, store=False)
+    answer = predict_service.detect_upload(chelsea, source="command", threshold=0.2, store=False)
     assert [(found["probability"], found["x"]) for found in line["prediction"]] == [
         (found.probability, found.box.x) for found in answer.objects
     ]
@@ -155,7 +155,7 @@ def test_drawn_photos_are_those_of_the_site(base: Path, chelsea: bytes) -> None:
     detect("base", "--output", "out.jsonl", "--annotated", "drawn")
     drawn = sorted(str(path) for path in Path("drawn").rglob("*.*"))
     assert drawn == ["drawn/base/a cat.jpg", "drawn/base/c.jpg", "drawn/base/d.png.jpg"]
-    answer = services.detect_upload(chelsea, source="command", store=False)
+    answer = predict_service.detect_upload(chelsea, source="command", store=False)
     assert Path("drawn/base/a cat.jpg").read_bytes() == rendering.draw(chelsea, answer.objects, max_pixels=10**6)
     with Image.open("drawn/base/d.png.jpg") as image:
         assert (image.format, image.size) == ("JPEG", (32, 32))
@@ -192,7 +192,7 @@ def test_drawn_photo_that_cannot_be_written_ends_the_run_and_it_goes_on_later(ba
 )
 def test_what_is_not_the_photos_fault_ends_the_run_and_fails_no_photo(error: Exception, base: Path) -> None:
     with (
-        mock.patch.object(services, "detect", side_effect=error),
+        mock.patch.object(predict_service, "detect", side_effect=error),
         pytest.raises(CommandError, match=str(error)),
     ):
         detect("base", "--output", "out.jsonl")

@@ -19,11 +19,11 @@ from django.test import Client
 from pytest_django import Settings
 from rich.console import Console
 
-from detection import services
 from detection.conf import BASE_DIR, DEFAULT_MODEL_PREFIX, PRODUCTION_MODEL_PREFIX, load_config
 from detection.inference.cards import CARD_NAME, read_card
 from detection.management.commands.fetch_model import ProgressOfFiles, progress_bar
 from detection.models import ModelVersion
+from detection.predict import service as predict_service
 from detection.registry.downloads import KnownFile
 from detection.registry.pretrained import KNOWN_MODELS, RESNET50_SSD
 from detection.registry.reconciler import Follower
@@ -155,7 +155,7 @@ def test_a_fetched_checkpoint_is_offered_added_and_compared(
     folder: Path, real_mirror: FileServer, settings: Settings, client: Client, chelsea: bytes
 ) -> None:
     fetch(real_mirror.url)
-    services.stop()
+    predict_service.stop()
     config = dataclasses.replace(
         settings.DETECTOR,
         model_prefix=EMBEDDED_PREFIX,
@@ -176,7 +176,7 @@ def test_a_fetched_checkpoint_is_offered_added_and_compared(
         assert active is not None
         assert (active.full_name, active.edge) == ("resnet50_ssd@1.0", 512)
     finally:
-        services.stop()
+        predict_service.stop()
 
 
 def test_model_prefix_still_rules(folder: Path, mirror: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:

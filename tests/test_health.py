@@ -13,13 +13,13 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 from django.test import Client
 
-from detection import services
+from detection.predict import service as predict_service
 from detection.serving import service as serving
 from tests.serving import Server, running_server
 
 
 def test_process_that_answers_is_healthy_without_a_model(client: Client) -> None:
-    services.stop()
+    predict_service.stop()
     response = client.get("/healthz")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
     assert "no-store" in response["Cache-Control"]
@@ -35,7 +35,7 @@ def test_server_with_model_and_database_is_ready(client: Client) -> None:
 
 @pytest.mark.django_db
 def test_server_is_not_ready_before_its_model_is_loaded(client: Client) -> None:
-    services.stop()
+    predict_service.stop()
     response = client.get("/readyz")
     assert response.status_code == 503
     assert response.json() == {"error": "The model is not loaded yet. Ask again in a moment."}

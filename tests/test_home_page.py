@@ -10,8 +10,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DatabaseError
 from django.test import Client
 
-from detection import services
 from detection.models import Detection
+from detection.predict import service as predict_service
 from tests.builders import stored_detection, stored_rows
 from tests.photos import real_photo
 
@@ -43,7 +43,7 @@ def test_first_page_names_the_loaded_model_and_its_classes(client: Client) -> No
 
 @pytest.mark.django_db
 def test_first_page_says_how_to_start_when_no_model_is_loaded(client: Client) -> None:
-    services.stop()
+    predict_service.stop()
     response = client.get("/")
     assert response.status_code == 200
     assert "manage.py serve" in response.content.decode()

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 
-from detection import services
+from detection.predict import service as predict_service
 from tests.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ def test_name_of_a_renderer_is_known_to_all(path: str, client: Client) -> None:
 
 
 def test_pages_take_links_that_count_visitors(client: Client) -> None:
-    services.stop()
+    predict_service.stop()
     stored_detection(("cat", 0.9))
     for path in ("/history/", "/dashboard/", "/review/"):
         assert client.get(path, {"utm_source": "mail", "nosuchfilter": "1"}).status_code == 200

@@ -10,7 +10,6 @@ from django.test import Client
 from django.utils import translation
 from django.utils.translation import ngettext
 
-from detection import services
 from detection.conf import BASE_DIR, Rate
 from detection.errors import (
     FAILED,
@@ -28,7 +27,8 @@ from detection.i18n.class_titles import class_title
 from detection.i18n.error_messages import in_language
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.images import decode_photo
-from detection.services import Upload
+from detection.predict import service as predict_service
+from detection.predict.service import Upload
 from tests.photos import encode, noise
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -96,7 +96,7 @@ def test_unusable_photo_is_told_in_russian_on_the_page(client: Client, model: No
 
 
 def test_detection_in_russian(client: Client, model: None, chelsea: bytes) -> None:
-    kept = services.detect(Upload(chelsea, "page", original_name="cat.jpg"))
+    kept = predict_service.detect(Upload(chelsea, "page", original_name="cat.jpg"))
     page = client.get(f"/detections/{kept.detection_uuid}/", headers=RUSSIAN).text
     assert "Найден 1 объект" in page
     assert '<th scope="row">кошка</th>' in page
@@ -109,7 +109,7 @@ def test_detection_in_russian(client: Client, model: None, chelsea: bytes) -> No
 
 
 def test_moments_name_the_zone_of_the_server(client: Client, model: None, chelsea: bytes) -> None:
-    kept = services.detect(Upload(chelsea, "page"))
+    kept = predict_service.detect(Upload(chelsea, "page"))
     url = f"/detections/{kept.detection_uuid}/"
     zone = r'<time datetime="\d{4}-\d\d-\d\dT[^"]+\+00:00" data-moment>\d{1,2} %s \d{4}, \d\d:\d\d UTC</time>'
     assert re.search(zone % "[A-Z][a-z]+", client.get(url).text)

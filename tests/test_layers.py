@@ -13,15 +13,15 @@ from detection.conf import BASE_DIR
 # Where requests and commands come in. Nothing that is asked by them may ask them.
 ENTRANCES = (
     "detection.admin",
-    "detection.api",
+    "detection.predict.api",
     "detection.api_",
-    "detection.consumers",
+    "detection.predict.consumers",
     "detection.web.error_pages",
     "detection.serving.health",
     "detection.lifespan",
-    "detection.live",
+    "detection.predict.live",
     "detection.management",
-    "detection.predict_door",
+    "detection.predict.fast_path",
     "detection.urls",
     "detection.history.views",
     "detection.asgi.websocket_origin",
@@ -76,10 +76,12 @@ def breaches(importers: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str
 
 
 def test_graph_is_the_real_one() -> None:
-    assert "detection.inference.detector" in GRAPH["detection.services"]
-    assert "detection.services" in GRAPH["detection.api"]
+    assert "detection.inference.detector" in GRAPH["detection.predict.service"]
+    assert "detection.predict.service" in GRAPH["detection.predict.api"]
     assert "django.db" in GRAPH["detection.history.deletion"]
-    assert breaches(("detection.api",), ("detection.services",)) == ["detection.api imports detection.services"]
+    assert breaches(("detection.predict.api",), ("detection.predict.service",)) == [
+        "detection.predict.api imports detection.predict.service"
+    ]
 
 
 def test_inference_imports_no_framework_and_nothing_of_the_app() -> None:

@@ -6,9 +6,9 @@ from unittest import mock
 
 import pytest
 
-from detection import services
 from detection.inference.errors import EngineError
 from detection.lifespan import Lifespan
+from detection.predict import service as predict_service
 from detection.serving import service as serving
 
 
@@ -30,7 +30,7 @@ def live(*received: str) -> list[dict[str, Any]]:
 
 
 def test_model_is_loaded_at_the_start_and_stopped_at_the_end() -> None:
-    with mock.patch.object(serving, "start") as start, mock.patch.object(services, "stop") as stop:
+    with mock.patch.object(serving, "start") as start, mock.patch.object(predict_service, "stop") as stop:
         sent = live("lifespan.startup", "lifespan.shutdown")
     assert sent == [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
     assert (start.call_count, stop.call_count) == (1, 1)

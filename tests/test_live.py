@@ -25,7 +25,7 @@ from detection.conf import Rate
 from detection.inference.detector import Detector
 from detection.inference.engines.base import Outputs
 from detection.inference.types import ImageArray
-from detection.live import MAX_FRAME_BYTES, LiveConsumer, NewestFrame
+from detection.predict.live import MAX_FRAME_BYTES, LiveConsumer, NewestFrame
 from detection.serving import service as serving
 from tests import photos
 from tests.inference.engines import BrightnessEngine, small_network
@@ -232,9 +232,11 @@ def test_frames_are_logged_for_debugging_only(engine: BrightnessEngine, caplog: 
     async def ask(socket: ConsumerSocket) -> dict[str, Any]:
         return await asked(socket, grey(204))
 
-    with caplog.at_level(logging.DEBUG, "detection.services"):
+    with caplog.at_level(logging.DEBUG, "detection.predict.service"):
         with_socket(ask)
-    assert [record.levelno for record in caplog.records if record.name == "detection.services"] == [logging.DEBUG]
+    assert [record.levelno for record in caplog.records if record.name == "detection.predict.service"] == [
+        logging.DEBUG
+    ]
 
 
 @pytest.fixture(scope="module")

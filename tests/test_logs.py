@@ -16,7 +16,9 @@ UUID_1 = UUID("00000000-0000-0000-0000-000000000001")
 
 
 def record(**extra: object) -> logging.LogRecord:
-    made = logging.LogRecord("detection.services", logging.INFO, "services.py", 1, "Found %d objects.", (2,), None)
+    made = logging.LogRecord(
+        "detection.predict.service", logging.INFO, "services.py", 1, "Found %d objects.", (2,), None
+    )
     made.created = 1_700_000_000.125
     made.__dict__.update(extra)
     return made
@@ -28,7 +30,7 @@ def test_json_line_has_time_level_logger_message_and_what_was_passed_along() -> 
     assert json.loads(line) == {
         "time": "2023-11-14T22:13:20.125+00:00",
         "level": "INFO",
-        "logger": "detection.services",
+        "logger": "detection.predict.service",
         "message": "Found 2 objects.",
         "detection": str(UUID_1),
         "timings_ms": {"decode": 1.5},

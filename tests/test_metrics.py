@@ -16,7 +16,6 @@ import pytest
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from detection import services
 from detection.conf import BASE_DIR
 from detection.inference.batching import Batcher
 from detection.inference.detector import Detector
@@ -26,6 +25,7 @@ from detection.models import Detection
 from detection.observability import metrics
 from detection.observability.middleware import Watch
 from detection.photos import rendering
+from detection.predict import service as predict_service
 from detection.serving import service as serving
 from tests import photos
 from tests.accounts import account, token_headers
@@ -156,7 +156,7 @@ def test_series_of_very_many_models_are_told_as_one(monkeypatch: pytest.MonkeyPa
 def test_detection_tells_model_batch_and_storage(chelsea: bytes) -> None:
     batches, stored = value("detector_batch_photos_count"), value("detector_stored_photos_total")
     drawn = value("detector_stage_seconds_count", stage="draw")
-    services.detect_upload(chelsea, source="api")
+    predict_service.detect_upload(chelsea, source="api")
     rendering.annotated(Detection.objects.get())
     assert value("detector_batch_photos_count") - batches == 1
     assert value("detector_stored_photos_total") - stored == 1

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from detection import services
+from detection.predict import service as predict_service
 
 
 @pytest.mark.usefixtures("model")
@@ -38,7 +38,7 @@ def test_model_tells_what_it_is_and_runs_on(client: Client) -> None:
 
 
 def test_model_that_is_not_loaded_is_told(client: Client) -> None:
-    services.stop()
+    predict_service.stop()
     response = client.get("/api/model")
     assert (response.status_code, response["Retry-After"]) == (503, "1")
     assert response.json() == {"error": "The model is not loaded yet. Try again in a moment."}

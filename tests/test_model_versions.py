@@ -19,13 +19,13 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.test import Client
 
-from detection import services
 from detection.conf import Config
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.precision import EngineMeasurements, Measurement, write_table
 from detection.inference.quantized import quantized_network
 from detection.models import Detection, ModelVersion
 from detection.observability import metrics
+from detection.predict import service as predict_service
 from detection.registry.reconciler import Follower
 from detection.serving import service as serving
 from tests.checkpoints import EMBEDDED_PREFIX
@@ -47,9 +47,9 @@ ALREADY_PROBABLE = constant_network({"output": np.full((16, 18), 0.5, np.float32
 @pytest.fixture(autouse=True)
 def own_models(limits: Any, tmp_path: Path) -> Iterator[Config]:
     """A data folder of this test; afterwards the next test finds the model that it expects."""
-    services.stop()
+    predict_service.stop()
     yield limits(data_dir=tmp_path / "data")
-    services.stop()
+    predict_service.stop()
 
 
 def model(*arguments: object) -> str:
@@ -68,8 +68,8 @@ def marks() -> list[str]:
     return [f"{line[:2]}{line[2:].split()[0]}" for line in model("list").splitlines()]
 
 
-def answer(data: bytes) -> services.Answer:
-    return services.detect_upload(data, source=Detection.Source.API)
+def answer(data: bytes) -> predict_service.Answer:
+    return predict_service.detect_upload(data, source=Detection.Source.API)
 
 
 @database
@@ -309,7 +309,7 @@ def test_everybody_who_asks_is_told_that_the_active_version_does_not_answer(
         return metrics.registry.get_sample_value("detector_active_version_loaded")
 
     def restart() -> None:
-        services.stop()
+        predict_service.stop()
         serving.start()
         Follower().once()
 

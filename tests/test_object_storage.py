@@ -18,13 +18,13 @@ from redis import Redis
 from redis.exceptions import RedisError
 from websockets.sync.client import connect
 
-from detection import services
 from detection.conf import PhotoStore
 from detection.inference.images import read_info
 from detection.maintenance import orphans
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store
 from detection.photos.store import StoredPhoto
+from detection.predict import service as predict_service
 from tests import photos
 from tests.faults.databases import fresh_postgres
 from tests.object_store import ObjectStore, object_store
@@ -110,7 +110,7 @@ def test_orphans_are_found_in_both_directions(chelsea: bytes) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("store", "model")
 def test_detection_photo_and_drawing_come_from_the_store_and_leave_it(chelsea: bytes, client: Client) -> None:
-    services.stop()
+    predict_service.stop()
     client.post("/api/predict", chelsea, content_type="image/jpeg")
     detection = Detection.objects.get()
     address = f"/api/detections/{detection.uuid}"
@@ -129,7 +129,7 @@ def test_detection_photo_and_drawing_come_from_the_store_and_leave_it(chelsea: b
 def test_backup_holds_the_photos_of_the_store_and_brings_them_back(
     chelsea: bytes, client: Client, tmp_path: Path
 ) -> None:
-    services.stop()
+    predict_service.stop()
     client.post("/api/predict", chelsea, content_type="image/jpeg")
     (before,) = names()
     call_command("backup", str(tmp_path / "all.tar"), verbosity=0)
@@ -143,7 +143,7 @@ def test_backup_holds_the_photos_of_the_store_and_brings_them_back(
 def test_store_that_is_gone_is_answered_with_503_and_found_again(
     store: ObjectStore, chelsea: bytes, client: Client
 ) -> None:
-    services.stop()
+    predict_service.stop()
     client.post("/api/predict", chelsea, content_type="image/jpeg")
     address = f"/api/detections/{Detection.objects.get().uuid}/photo"
     store.stop()

@@ -13,10 +13,10 @@ import tritonclient.http as triton
 from django.test import Client
 from tritonclient.utils import InferenceServerException
 
-from detection import services
 from detection.conf import Config, Rate
 from detection.inference.errors import OverloadedError
 from detection.models import Detection
+from detection.predict import service as predict_service
 from tests import photos
 from tests.checkpoints import EMBEDDED_PREFIX
 from tests.serving import Server, running_server
@@ -190,7 +190,7 @@ def test_unknown_model_or_version_is_not_found(address: str, client: Client, mod
 
 @pytest.mark.django_db
 def test_server_without_its_model_is_live_but_not_ready(client: Client) -> None:
-    services.stop()
+    predict_service.stop()
     assert client.get("/v2/health/live").json() == {"live": True}
     response = client.get("/v2/health/ready")
     assert (response.status_code, response["Retry-After"]) == (503, "1")
@@ -206,7 +206,7 @@ def test_throttle_counts_inferences_too(infer: Any, limits: Callable[..., Config
 
 @pytest.mark.django_db
 def test_full_queue_is_said_and_what_was_queued_before_is_not_kept(infer: Any, monkeypatch: Any) -> None:
-    submit, calls = services.submit, []
+    submit, calls = predict_service.submit, []
 
     def submit_two(upload: Any) -> Any:
         calls.append(upload)
@@ -214,7 +214,7 @@ def test_full_queue_is_said_and_what_was_queued_before_is_not_kept(infer: Any, m
             raise OverloadedError("The server is busy.")
         return submit(upload)
 
-    monkeypatch.setattr(services, "submit", submit_two)
+    monkeypatch.setattr(predict_service, "submit", submit_two)
     response = infer(image(*[PHOTO] * 3))
     assert (response.status_code, response["Retry-After"]) == (503, "1")
     assert Detection.objects.count() == 0

@@ -8,7 +8,6 @@ from unittest import mock
 import pytest
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 
-from detection import services
 from detection.errors import (
     DetectionTimeoutError,
     ModelUnavailableError,
@@ -23,8 +22,9 @@ from detection.inference.errors import (
     OverloadedError,
 )
 from detection.inference.types import FoundObject, PixelBox, StageTimings
-from detection.predict_door import PredictDoor
-from detection.services import Answer, Upload
+from detection.predict import service as predict_service
+from detection.predict.fast_path import PredictDoor
+from detection.predict.service import Answer, Upload
 from tests.asgi_calls import Answered, body_events, call, http_scope
 
 CAT = FoundObject(7, "cat", 0.75, PixelBox(1, 2, 3, 4), (0.1, 0.2, 0.3, 0.4))
@@ -54,7 +54,7 @@ def uploads() -> Iterator[list[Upload]]:
         given.append(upload)
         return Answer((CAT,), None, timings, (64, 32))
 
-    with mock.patch.object(services, "detect_async", detect):
+    with mock.patch.object(predict_service, "detect_async", detect):
         yield given
 
 
@@ -146,7 +146,7 @@ def test_wishes_of_the_caller_reach_the_service(query: str, name: str, wanted: A
     ],
 )
 def test_error_is_a_status_and_a_sentence(error: Exception, status: int, sentence: str) -> None:
-    with mock.patch.object(services, "detect_async", side_effect=error):
+    with mock.patch.object(predict_service, "detect_async", side_effect=error):
         answered = post(door(), b"photo")
     assert (answered.status, answered.json) == (status, {"error": sentence})
     assert answered.headers["content-type"] == "application/json"
@@ -154,7 +154,7 @@ def test_error_is_a_status_and_a_sentence(error: Exception, status: int, sentenc
 
 
 def test_mistake_of_ours_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    with mock.patch.object(services, "detect_async", side_effect=ZeroDivisionError("secret")):
+    with mock.patch.object(predict_service, "detect_async", side_effect=ZeroDivisionError("secret")):
         post(door(), b"photo")
     assert "The request to /predict failed." in caplog.text
     assert "ZeroDivisionError: secret" in caplog.text
@@ -177,7 +177,7 @@ def test_caller_who_leaves_before_the_answer_takes_the_photo_out_of_the_queue() 
             raise
         raise AssertionError
 
-    with mock.patch.object(services, "detect_async", detect):
+    with mock.patch.object(predict_service, "detect_async", detect):
         answered = asyncio.run(call(door(), http_scope("/predict", HEADERS), body_events(b"photo"), leaves=True))
     assert (answered.status, ended) == (0, ["cancelled"])
 
@@ -201,6 +201,6 @@ def test_server_that_stops_takes_the_photo_out_of_the_queue() -> None:
             await serving
         await asyncio.sleep(0)
 
-    with mock.patch.object(services, "detect_async", detect):
+    with mock.patch.object(predict_service, "detect_async", detect):
         asyncio.run(stop())
     assert ended == ["cancelled"]

@@ -11,9 +11,9 @@ import pytest
 from django.http.request import validate_host
 from django.urls import Resolver404, resolve
 
-from detection import services
 from detection.conf import DEFAULT_MODEL_PREFIX, load_config, secret_key
-from detection.services import Upload
+from detection.predict import service as predict_service
+from detection.predict.service import Upload
 from detection.web.serializers import prediction_body
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -56,18 +56,18 @@ def test_the_table_of_settings_has_every_setting_and_no_other() -> None:
 def test_the_transcript_of_curl_is_what_the_service_answers(limits: Any) -> None:
     found = CURL.findall(README)
     assert [model for _, model, _ in found] == ["", "mobilenet_ssd_voc"]
-    services.stop()
+    predict_service.stop()
     limits(model_prefix=DEFAULT_MODEL_PREFIX)
     for photo, model, body in found:
         upload = Upload((REPOSITORY / photo).read_bytes(), source="api", store=False, model=model)
-        answer = services.detect(upload)
+        answer = predict_service.detect(upload)
         (told,), (answered,) = json.loads(body)["prediction"], prediction_body(answer.objects)["prediction"]
         assert list(told) == list(answered)
         assert told.pop("objectClass") == answered.pop("objectClass")
         # Another processor rounds otherwise: the last digits of the probability, and a pixel at most.
         assert told.pop("probability") == pytest.approx(answered.pop("probability"), abs=1e-4)
         assert told == pytest.approx(answered, abs=1)
-    services.stop()
+    predict_service.stop()
 
 
 def test_every_address_of_the_api_exists() -> None:

@@ -16,12 +16,12 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
-from detection import services
 from detection.bulk import again
 from detection.history import deletion
 from detection.inference.images import read_info
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store
+from detection.predict import service as predict_service
 from tests import photos
 from tests.builders import stored_detection
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
@@ -40,7 +40,7 @@ def dark_and_light(limits: Any, tmp_path: Path) -> Iterator[None]:
         write_model(tmp_path / "models" / name, constant_network(nanodet_outputs(int(name == "light"))))
     limits(data_dir=tmp_path)
     yield
-    services.stop()
+    predict_service.stop()
 
 
 def stored(number: int, *objects: tuple[str, float], **fields: Any) -> Detection:

@@ -11,15 +11,16 @@ from django.db.models import QuerySet
 from django.test import Client
 from django.utils import timezone
 
-from detection import batches, reviews, services
+from detection import batches, reviews
 from detection.batches import ListedPhoto
 from detection.errors import StorageUnavailableError
 from detection.history import indexing, trash
 from detection.maintenance.retention import Rules
 from detection.maintenance.worker import Upkeep
 from detection.models import DetectedObject, Detection, Photo, Removal, Tally
+from detection.predict import service as predict_service
+from detection.predict.service import Upload
 from detection.reviews import Reviewer
-from detection.services import Upload
 from tests.accounts import account
 from tests.builders import stored_detection
 
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def kept(model: None, chelsea: bytes) -> Detection:
-    answer = services.detect(Upload(chelsea, "page", original_name="cat.jpg"))
+    answer = predict_service.detect(Upload(chelsea, "page", original_name="cat.jpg"))
     assert answer.detection_uuid is not None
     return Detection.objects.get(uuid=answer.detection_uuid)
 
@@ -76,7 +77,7 @@ def test_two_clicks_delete_once(client: Client, kept: Detection) -> None:
 def test_server_finishes_what_is_due_and_nothing_else(
     client: Client, kept: Detection, chelsea: bytes, stored_files: Any, tmp_path: Path
 ) -> None:
-    other = services.detect(Upload(b"\xff\xd8\xff\xfe\x00\x03x" + chelsea[2:], "page"))
+    other = predict_service.detect(Upload(b"\xff\xd8\xff\xfe\x00\x03x" + chelsea[2:], "page"))
     delete(client, kept)
     keeper = Upkeep(Rules(), tmp_path)
     keeper.once()

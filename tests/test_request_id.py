@@ -109,8 +109,8 @@ def line(name: str, **extra: object) -> str:
 
 
 def test_text_line_ends_with_what_was_passed_along() -> None:
-    assert line("detection.services", source="api", detection=None, request_id="a") == (
-        "INFO detection.services: Found. source=api request_id=a"
+    assert line("detection.predict.service", source="api", detection=None, request_id="a") == (
+        "INFO detection.predict.service: Found. source=api request_id=a"
     )
 
 

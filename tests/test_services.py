@@ -12,13 +12,13 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import OperationalError, transaction
 
-from detection import services
 from detection.errors import DetectionTimeoutError, ModelUnavailableError, StorageUnavailableError
 from detection.history import deletion
 from detection.inference import images
 from detection.inference.errors import ImageDecodeError
 from detection.models import Detection, Photo
-from detection.services import Answer, Upload
+from detection.predict import service as predict_service
+from detection.predict.service import Answer, Upload
 from detection.serving import service as serving
 from tests import photos
 from tests.builders import stored_rows
@@ -32,7 +32,7 @@ def upload(data: bytes, **wishes: Any) -> Upload:
 
 
 def detect_async(given: Upload) -> Answer:
-    return asyncio.run(services.detect_async(given))
+    return asyncio.run(predict_service.detect_async(given))
 
 
 @contextmanager
@@ -65,14 +65,14 @@ def drain() -> None:
 @pytest.fixture
 def no_model() -> Iterator[None]:
     """As in a process that has not loaded the model, and leaves it so."""
-    services.stop()
+    predict_service.stop()
     yield
-    services.stop()
+    predict_service.stop()
 
 
 @database
 @pytest.mark.usefixtures("model")
-@pytest.mark.parametrize("detect", [services.detect, detect_async], ids=["from a thread", "from the event loop"])
+@pytest.mark.parametrize("detect", [predict_service.detect, detect_async], ids=["from a thread", "from the event loop"])
 def test_detection_is_answered_and_kept(detect: Any, chelsea: bytes, stored_files: Any) -> None:
     answer = detect(upload(chelsea, original_name="chelsea.jpg"))
     (cat,) = answer.objects
@@ -91,7 +91,7 @@ def test_detection_is_answered_and_kept(detect: Any, chelsea: bytes, stored_file
 
 @database
 @pytest.mark.usefixtures("model")
-@pytest.mark.parametrize("detect", [services.detect, detect_async], ids=["from a thread", "from the event loop"])
+@pytest.mark.parametrize("detect", [predict_service.detect, detect_async], ids=["from a thread", "from the event loop"])
 def test_detection_that_is_not_to_be_kept_leaves_nothing(detect: Any, chelsea: bytes, stored_files: Any) -> None:
     answer = detect(upload(chelsea, store=False))
     assert [found.class_name for found in answer.objects] == ["cat"]
@@ -104,7 +104,7 @@ def test_detection_that_is_not_to_be_kept_leaves_nothing(detect: Any, chelsea: b
 @pytest.mark.usefixtures("model")
 def test_threshold_moves_what_is_reported_and_not_what_is_kept(chelsea: bytes) -> None:
     for threshold, reported in ((1.0, 0), (0.5, 1)):
-        answer = services.detect(upload(chelsea, threshold=threshold))
+        answer = predict_service.detect(upload(chelsea, threshold=threshold))
         detection = Detection.objects.get(uuid=str(answer.detection_uuid))
         assert (len(answer.objects), detection.reported_count) == (reported, reported)
         assert detection.objects_found.count() >= 1
@@ -115,7 +115,7 @@ def test_threshold_moves_what_is_reported_and_not_what_is_kept(chelsea: bytes) -
 def test_threshold_below_what_is_kept_keeps_more() -> None:
     """A street of motorbikes: the network is not sure about some of them."""
     data = photos.real_photo("motorcycle_left")
-    usual, low = (services.detect(upload(data, threshold=threshold)) for threshold in (0.1, 0.01))
+    usual, low = (predict_service.detect(upload(data, threshold=threshold)) for threshold in (0.1, 0.01))
     assert len(low.objects) > len(usual.objects)
     assert min(found.probability for found in low.objects) < 0.1
     assert Detection.objects.get(uuid=str(low.detection_uuid)).objects_found.count() == len(low.objects)
@@ -138,7 +138,7 @@ def test_threshold_below_what_is_kept_keeps_more() -> None:
     ],
 )
 def test_name_of_a_photo_is_kept_as_one_line_of_text(name: str, kept: str, chelsea: bytes, stored_files: Any) -> None:
-    services.detect(upload(chelsea, original_name=name))
+    predict_service.detect(upload(chelsea, original_name=name))
     photo = Photo.objects.get()
     assert photo.original_name == kept
     assert stored_files() == [f"{photo.sha256[:2]}/{photo.sha256}.jpg"]
@@ -148,9 +148,9 @@ def test_name_of_a_photo_is_kept_as_one_line_of_text(name: str, kept: str, chels
 @pytest.mark.usefixtures("model")
 def test_eight_threads_get_what_one_gets() -> None:
     uploads = [upload(photos.real_photo(name)) for name in ("chelsea", "astronaut", "motorcycle_left")] * 8
-    alone = [services.detect(one).objects for one in uploads[:3]] * 8
+    alone = [predict_service.detect(one).objects for one in uploads[:3]] * 8
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(services.detect, uploads))
+        together = list(pool.map(predict_service.detect, uploads))
     assert [answer.objects for answer in together] == alone
     assert len({answer.detection_uuid for answer in together}) == 24
     assert Detection.objects.count() == 27
@@ -158,7 +158,7 @@ def test_eight_threads_get_what_one_gets() -> None:
 
 @database
 @pytest.mark.usefixtures("model")
-@pytest.mark.parametrize("detect", [services.detect, detect_async], ids=["from a thread", "from the event loop"])
+@pytest.mark.parametrize("detect", [predict_service.detect, detect_async], ids=["from a thread", "from the event loop"])
 def test_detection_that_takes_too_long_is_given_up_and_not_kept(
     detect: Any, chelsea: bytes, limits: Any, stored_files: Any
 ) -> None:
@@ -178,7 +178,7 @@ def test_caller_of_the_event_loop_who_leaves_takes_the_waiting_photo_along(chels
     assert detector is not None
 
     async def leave() -> None:
-        waiting = asyncio.ensure_future(services.detect_async(upload(chelsea)))
+        waiting = asyncio.ensure_future(predict_service.detect_async(upload(chelsea)))
         while detector.in_flight <= detector._workers:
             await asyncio.sleep(0)
         waiting.cancel()
@@ -196,7 +196,7 @@ def test_caller_of_the_event_loop_who_leaves_takes_the_waiting_photo_along(chels
 @pytest.mark.usefixtures("model")
 def test_photo_that_cannot_be_read_keeps_nothing(stored_files: Any) -> None:
     with pytest.raises(ImageDecodeError):
-        services.detect_upload(b"no photo", source=Detection.Source.PAGE)
+        predict_service.detect_upload(b"no photo", source=Detection.Source.PAGE)
     assert stored_rows() == (0, 0, 0)
     assert stored_files() == []
 
@@ -204,7 +204,7 @@ def test_photo_that_cannot_be_read_keeps_nothing(stored_files: Any) -> None:
 @database
 @pytest.mark.usefixtures("model")
 def test_deletion_removes_detection_photo_and_file(chelsea: bytes, stored_files: Any) -> None:
-    services.detect(upload(chelsea))
+    predict_service.detect(upload(chelsea))
     deletion.delete_detection(Detection.objects.get())
     assert stored_rows() == (0, 0, 0)
     assert stored_files() == []
@@ -214,7 +214,7 @@ def test_deletion_removes_detection_photo_and_file(chelsea: bytes, stored_files:
 @pytest.mark.usefixtures("model")
 def test_file_that_two_photos_share_goes_with_the_second(chelsea: bytes, stored_files: Any) -> None:
     for _ in range(2):
-        services.detect(upload(chelsea))
+        predict_service.detect(upload(chelsea))
     assert (Photo.objects.count(), len(stored_files())) == (2, 1)
     first, second = Detection.objects.all()
     deletion.delete_detection(first)
@@ -226,7 +226,7 @@ def test_file_that_two_photos_share_goes_with_the_second(chelsea: bytes, stored_
 @database
 @pytest.mark.usefixtures("model")
 def test_photo_that_two_detections_share_goes_with_the_second(chelsea: bytes, stored_files: Any) -> None:
-    services.detect(upload(chelsea))
+    predict_service.detect(upload(chelsea))
     first = Detection.objects.get()
     second = Detection.objects.create(photo=first.photo, threshold=0.5, reported_count=0, source="command")
     deletion.delete_detection(first)
@@ -238,7 +238,7 @@ def test_photo_that_two_detections_share_goes_with_the_second(chelsea: bytes, st
 @database
 @pytest.mark.usefixtures("model")
 def test_file_outlives_a_deletion_that_is_rolled_back(chelsea: bytes, stored_files: Any) -> None:
-    services.detect(upload(chelsea))
+    predict_service.detect(upload(chelsea))
     with transaction.atomic():
         deletion.delete_detection(Detection.objects.get())
         assert Detection.objects.count() == 0
@@ -250,7 +250,7 @@ def test_file_outlives_a_deletion_that_is_rolled_back(chelsea: bytes, stored_fil
 @database
 @pytest.mark.usefixtures("model")
 def test_deletion_that_the_database_refuses_deletes_nothing(chelsea: bytes, stored_files: Any) -> None:
-    services.detect(upload(chelsea))
+    predict_service.detect(upload(chelsea))
     with (
         mock.patch.object(Photo, "delete", side_effect=OperationalError("read-only")),
         pytest.raises(StorageUnavailableError, match="could not be deleted"),
@@ -263,7 +263,7 @@ def test_deletion_that_the_database_refuses_deletes_nothing(chelsea: bytes, stor
 @database
 @pytest.mark.usefixtures("model")
 def test_deletion_succeeds_when_the_store_fails_afterwards(chelsea: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    services.detect(upload(chelsea))
+    predict_service.detect(upload(chelsea))
     with mock.patch.object(default_storage._wrapped, "delete", side_effect=OSError("busy")):  # type: ignore[attr-defined]
         deletion.delete_detection(Detection.objects.get())
     assert stored_rows() == (0, 0, 0)
@@ -273,7 +273,7 @@ def test_deletion_succeeds_when_the_store_fails_afterwards(chelsea: bytes, caplo
 @database
 @pytest.mark.usefixtures("model")
 def test_deleting_what_another_has_just_deleted_is_no_error(chelsea: bytes) -> None:
-    services.detect(upload(chelsea))
+    predict_service.detect(upload(chelsea))
     mine, other = Detection.objects.get(), Detection.objects.get()
     deletion.delete_detection(other)
     mine_before = mine.pk
@@ -331,6 +331,6 @@ def test_event_loop_does_not_stand_still_while_the_model_is_loaded(chelsea: byte
 
 
 def test_stop_twice_is_no_error(model: None) -> None:
-    services.stop()
-    services.stop()
+    predict_service.stop()
+    predict_service.stop()
     assert not serving.is_ready()

@@ -8,9 +8,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from detection import services
 from detection.inference.errors import CheckpointError
 from detection.models import Batch, Detection
+from detection.predict import service as predict_service
 from detection.serving import service as serving
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
 
@@ -21,13 +21,13 @@ NAMES = ("dark", "light", "other")
 @pytest.fixture(autouse=True)
 def models(limits: Any, tmp_path: Path) -> Iterator[None]:
     """Three small models beside the default one, two in memory at most, the default included."""
-    services.stop()
+    predict_service.stop()
     for name in NAMES:
         write_model(tmp_path / "models" / name, constant_network(nanodet_outputs(int(name == "light"))))
     limits(data_dir=tmp_path, models=(*NAMES, "gone"), max_resident_models=2)
     serving.start()
     yield
-    services.stop()
+    predict_service.stop()
 
 
 def predict(client: Client, photo: bytes, name: str) -> Any:
@@ -139,7 +139,7 @@ def listed(client: Client, name: str) -> Any:
 def test_a_model_without_an_int8_model_answers_in_f32_beside_one_that_has_it(
     client: Client, chelsea: bytes, tmp_path: Path, limits: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    services.stop()
+    predict_service.stop()
     limits(data_dir=tmp_path, models=("dark",), model_precision="int8")
     serving.start()
     for _ in range(2):
@@ -151,7 +151,7 @@ def test_a_model_without_an_int8_model_answers_in_f32_beside_one_that_has_it(
 
 
 def test_the_default_model_does_not_start_without_its_int8_model(tmp_path: Path, limits: Any) -> None:
-    services.stop()
+    predict_service.stop()
     limits(model_prefix=tmp_path / "models" / "dark", model_precision="int8")
     with pytest.raises(CheckpointError, match="has no int8 model"):
         serving.start()

@@ -13,10 +13,11 @@ from django.core.checks import run_checks
 from django.db import OperationalError
 from django.test import Client
 
-from detection import services, shadow
+from detection import shadow
 from detection.history import deletion
 from detection.models import Detection, ShadowRun
 from detection.observability import metrics
+from detection.predict import service as predict_service
 from detection.serving import service as serving
 from detection.shadow import MAX_WAITING, Shadow, shadowing
 from tests.accounts import account
@@ -56,8 +57,8 @@ def write_candidate(data_dir: Path, **card: Any) -> None:
     write_model(data_dir / "models" / "candidate", constant_network(nanodet_outputs(1)), keys)
 
 
-def detect(photo: bytes, **fields: Any) -> services.Answer:
-    return services.detect(services.Upload(photo, fields.pop("source", "api"), **fields))
+def detect(photo: bytes, **fields: Any) -> predict_service.Answer:
+    return predict_service.detect(predict_service.Upload(photo, fields.pop("source", "api"), **fields))
 
 
 def test_answers_are_those_of_the_real_model_and_the_candidate_is_recorded(looking: Shadow, chelsea: bytes) -> None:
@@ -96,11 +97,11 @@ def test_a_share_of_the_photos_is_looked_at(limits: Any, tmp_path: Path, chelsea
     limits(data_dir=tmp_path, shadow_model="candidate")
     numbers = iter([0.1, 0.29, 0.3, 0.9])
     running = Shadow(0.3, lambda: next(numbers))
-    services.listen(running.offer)
+    predict_service.listen(running.offer)
     for _ in range(4):
         detect(chelsea)
     running.join()
-    services.listen(None)
+    predict_service.listen(None)
     running.stop()
     assert ShadowRun.objects.count() == 2
 
@@ -157,11 +158,11 @@ def test_what_goes_wrong_there_is_counted_and_fails_nobody(
 def test_a_detection_that_was_deleted_meanwhile_is_not_missed(looking: Shadow, chelsea: bytes) -> None:
     offer = looking.offer
 
-    def delete_first(kept: services.Kept) -> None:
+    def delete_first(kept: predict_service.Kept) -> None:
         deletion.delete_detection(Detection.objects.get(uuid=kept.detection_uuid))
         offer(kept)
 
-    services.listen(delete_first)
+    predict_service.listen(delete_first)
     detect(chelsea)
     looking.join()
     assert ShadowRun.objects.count() == 0

@@ -14,13 +14,13 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 
-from detection import services
 from detection.conf import Config
 from detection.lifespan import Lifespan
 from detection.maintenance import worker
 from detection.maintenance.retention import Pruned, RetentionError, Rules
 from detection.maintenance.worker import ORPHANS_EVERY, Upkeep, alone
 from detection.models import Detection
+from detection.predict import service as predict_service
 from detection.serving import service as serving
 from tests.kept import keep
 from tests.test_orphans import aged
@@ -155,7 +155,7 @@ def test_server_keeps_house(rule: dict[str, int], limits: Any) -> None:
     limits(**rule)
     with (
         mock.patch.object(serving, "start"),
-        mock.patch.object(services, "stop"),
+        mock.patch.object(predict_service, "stop"),
         mock.patch.object(Upkeep, "start") as started,
         mock.patch.object(Upkeep, "stop") as stopped,
     ):

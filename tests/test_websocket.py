@@ -12,9 +12,9 @@ import pytest
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from detection import services
-from detection.consumers import PredictConsumer
 from detection.inference.errors import EngineError, OverloadedError
+from detection.predict import service as predict_service
+from detection.predict.consumers import PredictConsumer
 from tests import photos
 from tests.serving import Server, running_server
 from tests.sockets import ConsumerSocket
@@ -179,7 +179,7 @@ def test_connection_is_closed_when_the_server_itself_has_failed(error: Exception
             await socket.send(b"photo")
             return [await socket.message() for _ in range(2 if closed else 1)]
 
-    with mock.patch.object(services, "detect_async", side_effect=error):
+    with mock.patch.object(predict_service, "detect_async", side_effect=error):
         answered = asyncio.run(talk())
     assert json.loads(answered[0]["text"]) == {"error": sentence}
     assert [event["code"] for event in answered[1:]] == ([1011] if closed else [])

@@ -15,7 +15,6 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from rich.console import Console
 
-from detection import services
 from detection.bulk.pipeline import in_order
 from detection.bulk.progress import meter
 from detection.bulk.running import AHEAD, Totals
@@ -25,7 +24,8 @@ from detection.inference.detector import Detector
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store
-from detection.services import Upload
+from detection.predict import service as predict_service
+from detection.predict.service import Upload
 from detection.serving import service as serving
 
 CHUNK = 200
@@ -92,7 +92,7 @@ def _detect(photo: Photo, detector: Detector, threshold: float | None) -> Found:
         return Found(photo, None, _NO_FILE)
     except (ImageDecodeError, ImageTooLargeError) as error:
         return Found(photo, None, str(error))
-    return Found(photo, services.record_of(upload, prediction, detector))
+    return Found(photo, predict_service.record_of(upload, prediction, detector))
 
 
 def _keep(found: Found) -> str:

@@ -6,7 +6,6 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from detection import services
 from detection.bulk.files import BadPhotoError, PhotoFile
 from detection.bulk.journal import Line
 from detection.conf import current
@@ -14,7 +13,8 @@ from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.types import FoundObject
 from detection.models import Detection
 from detection.photos import rendering
-from detection.services import Upload
+from detection.predict import service as predict_service
+from detection.predict.service import Upload
 from detection.web.serializers import prediction_body
 from detection.web.text import NAME_LENGTH
 
@@ -61,7 +61,7 @@ def answer(job: Job, wishes: Wishes) -> Line:
     name = job.photo.name
     try:
         upload = _upload(job, wishes)
-        found = services.detect(upload)
+        found = predict_service.detect(upload)
         if wishes.annotated is not None:
             _write_drawn(annotated_path(wishes.annotated, name), upload.data, found.objects)
     except _BAD_PHOTO as error:

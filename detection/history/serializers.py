@@ -9,15 +9,6 @@ from rest_framework import serializers
 from detection.models import DetectedObject, Detection, Photo
 
 
-class PredictUploadSerializer(serializers.Serializer[Any]):
-    """A form with a photo, for the API's description. Its other fields are those of the query, which counts first."""
-
-    image = serializers.FileField()
-    threshold = serializers.FloatField(required=False, min_value=0.0, max_value=1.0)
-    store = serializers.BooleanField(required=False)
-    model = serializers.CharField(required=False)
-
-
 class PhotoSerializer(serializers.ModelSerializer[Photo]):
     """A stored photo."""
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from detection import several_photos
 from detection.conf import current
 from detection.errors import RequestError, UnknownModelError, UnknownServedModelError
 from detection.inference.detector import Detector
 from detection.inference.network import Network
 from detection.models import Detection
 from detection.oip.messages import BYTES, UINT8, InferenceRequest, MessageError, Tensor
-from detection.services import Answer, Upload
+from detection.predict import many
+from detection.predict.service import Answer, Upload
 from detection.serving import service as serving
 from detection.web.query import parse_threshold
 
@@ -89,8 +89,8 @@ def answer(detector: Detector, reference: str, request: InferenceRequest, owner_
     (tensor,) = request.inputs
     if tensor.name == IMAGE:
         uploads = _uploads(_photos_of(tensor), reference, request.parameters)
-        return _detections(several_photos.detect_all([replace(upload, owner_id=owner_id) for upload in uploads]))
-    return several_photos.run_network(detector, _pixels_of(tensor, detector.network))
+        return _detections(many.detect_all([replace(upload, owner_id=owner_id) for upload in uploads]))
+    return many.run_network(detector, _pixels_of(tensor, detector.network))
 
 
 def _described(name: str, datatype: str, shape: Sequence[int]) -> dict[str, Any]:

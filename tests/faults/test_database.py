@@ -14,7 +14,7 @@ import pytest
 from django.db import connection, connections
 from django.test import Client
 
-from detection import services
+from detection.predict import service as predict_service
 from tests import photos
 from tests.builders import stored_rows
 from tests.faults.databases import Database, fresh_postgres
@@ -31,12 +31,12 @@ def impatient(model: None) -> Iterator[None]:
     """Waits a tenth of a second for a lock, in the connections that are opened from now on."""
     if connection.vendor != "sqlite":
         pytest.skip("needs SQLite: PostgreSQL locks rows, not databases")
-    services._keeper.recorder().close()
-    services._keeper._recorder = None
+    predict_service._keeper.recorder().close()
+    predict_service._keeper._recorder = None
     with mock.patch.dict(connections.settings["default"]["OPTIONS"], {"timeout": 0.1}):
         yield
-        services._keeper.recorder().close()
-        services._keeper._recorder = None
+        predict_service._keeper.recorder().close()
+        predict_service._keeper._recorder = None
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,7 +12,6 @@ from django.db import DatabaseError
 from django.utils import timezone
 from rich.console import Console
 
-from detection import services
 from detection.bulk.answering import AnnotatedError, Wishes
 from detection.bulk.arguments import probability
 from detection.bulk.inputs import Inputs
@@ -22,6 +21,7 @@ from detection.bulk.running import Task, Totals, answer_all
 from detection.conf import current
 from detection.errors import DetectionTimeoutError, StorageUnavailableError
 from detection.inference.errors import InferenceError
+from detection.predict import service as predict_service
 from detection.registry import catalogue
 from detection.serving import service as serving
 
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         except (OSError, DatabaseError) as error:
             raise CommandError(f"{error}. Mend that. {_GO_ON}") from error
         finally:
-            services.stop()
+            predict_service.stop()
         # Not in the red of errors.
         self.stderr.write(str(totals), style_func=str)
         if totals.exit_code:

@@ -1,8 +1,8 @@
-"""A short way for the requests that programs send: a photo as the body, straight from the event loop to the detector.
+"""Fast path for the requests that programs send: a photo as the body, straight from the event loop to the detector.
 
 Django's request, middleware and threads cost more than everything else around the network. What is special in any way
-(forms, other methods, unknown hosts, other content) goes on to Django and its view (`detection/api.py`), which calls
-the same service and answers the same bytes.
+(forms, other methods, unknown hosts, other content) goes on to Django and its view (`detection/predict/api.py`), which
+calls the same service and answers the same bytes.
 """
 
 import asyncio
@@ -14,20 +14,13 @@ from urllib.parse import parse_qsl
 from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from django.http.request import split_domain_port, validate_host
 
-from detection import services
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller, caller_by_token
 from detection.conf import current
 from detection.errors import ThrottledError, error_body, headers_for, respond_to
 from detection.observability.middleware import name_route
-from detection.predict_request import (
-    FILE_NAME_HEADER,
-    PHOTO_TYPES,
-    answer_headers,
-    file_name,
-    media_type,
-    upload_from,
-)
+from detection.predict import service as predict_service
+from detection.predict.request import FILE_NAME_HEADER, PHOTO_TYPES, answer_headers, file_name, media_type, upload_from
 from detection.web.asgi_messages import address_of, header, read_body, send_json
 from detection.web.serializers import prediction_body
 
@@ -92,7 +85,7 @@ async def _answer(scope: Any, data: bytes, caller: Caller, send: ASGISendCallabl
         upload = upload_from(data, query, file_name(header(scope, _FILE_NAME)))
         if caller.user_id is not None:
             upload = replace(upload, owner_id=caller.user_id)
-        answer = await services.detect_async(upload)
+        answer = await predict_service.detect_async(upload)
     except Exception as error:  # noqa: BLE001 the outermost edge: whatever it is, the caller gets a sentence
         await _refuse(scope, error, send)
         return

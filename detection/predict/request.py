@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from detection.models import Detection
-from detection.services import Answer, Upload
+from detection.predict.service import Answer, Upload
 from detection.web.query import _choice, parse_flag, parse_threshold
 
 PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})

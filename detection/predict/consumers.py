@@ -4,14 +4,14 @@ from dataclasses import replace
 from typing import cast
 from urllib.parse import parse_qsl
 
-from detection import services
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller
 from detection.asgi.consumer import JsonSocket
 from detection.errors import RequestError, answer_to, error_body, respond_to
 from detection.models import Detection
-from detection.predict_request import upload_from
-from detection.services import Upload
+from detection.predict import service as predict_service
+from detection.predict.request import upload_from
+from detection.predict.service import Upload
 from detection.web.asgi_messages import address_of
 from detection.web.serializers import prediction_body
 
@@ -44,7 +44,7 @@ class PredictConsumer(JsonSocket):
             return
         try:
             throttling.take(self.caller, address_of(self.scope))
-            answer = await services.detect_async(self._upload(bytes_data))
+            answer = await predict_service.detect_async(self._upload(bytes_data))
         except Exception as error:  # noqa: BLE001 the outermost edge: whatever it is, the caller gets a sentence
             await self._fail(error)
             return

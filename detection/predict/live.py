@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-from detection import services
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller
 from detection.asgi.consumer import JsonSocket
 from detection.errors import RequestError, ThrottledError, answer_to, error_body, respond_to
 from detection.models import Detection
-from detection.services import Answer, Upload
+from detection.predict import service as predict_service
+from detection.predict.service import Answer, Upload
 from detection.serving import service as serving
 from detection.web.asgi_messages import address_of
 from detection.web.query import parse_threshold
@@ -185,7 +185,7 @@ class LiveConsumer(JsonSocket):
                     f"The frame has {len(frame.data):,} bytes; at most {MAX_FRAME_BYTES:,} are accepted here. "
                     "Send a smaller one, 640 x 480 pixels say."
                 )
-            return self._body(await services.detect_async(self._upload(frame))), None
+            return self._body(await predict_service.detect_async(self._upload(frame))), None
         except Exception as error:  # noqa: BLE001 the outermost edge: whatever it is, the caller gets a sentence
             known = answer_to(error)
             code = _OUR_FAULT if known is None else known.close_code

@@ -9,11 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection import services
 from detection.accounts.access import caller_of
 from detection.errors import InvalidContentError, RequestError
-from detection.history.serializers import PredictUploadSerializer
-from detection.predict_request import (
+from detection.predict import service as predict_service
+from detection.predict.request import (
     FILE_NAME_HEADER,
     FORM_WISHES,
     PHOTO_TYPES,
@@ -22,6 +21,7 @@ from detection.predict_request import (
     media_type,
     upload_from,
 )
+from detection.predict.serializers import PredictUploadSerializer
 from detection.web.query import MODEL_PARAMETER, THRESHOLD_PARAMETER
 from detection.web.serializers import ErrorSerializer, PredictionSerializer, prediction_body
 
@@ -72,7 +72,7 @@ class PredictView(APIView):
         data, form_name = _photo_of(request)
         wishes = {**_wishes_of_form(request), **request.query_params.dict()}
         upload = upload_from(data, wishes, file_name(request.headers.get(FILE_NAME_HEADER)) or form_name)
-        answer = services.detect(replace(upload, owner_id=caller_of(request.user).user_id))
+        answer = predict_service.detect(replace(upload, owner_id=caller_of(request.user).user_id))
         return Response(
             prediction_body(answer.objects), headers=answer_headers(answer), content_type="application/json"
         )

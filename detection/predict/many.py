@@ -7,14 +7,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from detection import services
 from detection.conf import current
 from detection.inference.detector import Detector, Prediction
 from detection.inference.engines.base import Outputs
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.types import ImageArray
 from detection.observability import metrics
-from detection.services import Answer, Upload
+from detection.predict import service as predict_service
+from detection.predict.service import Answer, Upload
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,12 +29,12 @@ def detect_all(uploads: Sequence[Upload]) -> list[Answer]:
     detectors: list[Detector] = []
 
     def queue(upload: Upload) -> Future[Prediction]:
-        detector, future = services.submit(upload)
+        detector, future = predict_service.submit(upload)
         detectors.append(detector)
         return future
 
     predictions = _all_of(uploads, queue)
-    return [services.keep(*each) for each in zip(uploads, predictions, detectors, strict=True)]
+    return [predict_service.keep(*each) for each in zip(uploads, predictions, detectors, strict=True)]
 
 
 def run_network(detector: Detector, batch_rgb: ImageArray) -> Outputs:
@@ -61,7 +61,7 @@ def _all_of(items: Sequence[T], queue: Callable[[T], Future[R]]) -> list[R]:
 
 def _result(futures: Sequence[Future[R]], number: int, deadline: float) -> R:
     try:
-        return services.result_of(futures[number], max(0.0, deadline - time.monotonic()))
+        return predict_service.result_of(futures[number], max(0.0, deadline - time.monotonic()))
     except (ImageDecodeError, ImageTooLargeError) as error:
         if len(futures) == 1:
             raise

@@ -1,0 +1,95 @@
+"""HTML views that detect: the start page and live."""
+
+from pathlib import Path
+from typing import Any
+
+from csp.decorators import csp_update
+from django.contrib.staticfiles import finders
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from detection.accounts import throttling
+from detection.accounts.access import caller_of
+from detection.conf import current
+from detection.errors import ModelUnavailableError, RequestError
+from detection.history import presentation
+from detection.history.views import _detections
+from detection.inference.detector import KEPT_PROBABILITY
+from detection.models import Detection
+from detection.predict import service as predict_service
+from detection.registry import catalogue, listing
+from detection.serving import service as serving
+from detection.web.forms import PhotoForm, first_sentence
+from detection.web.responses import _ANSWERED, HttpResponseSeeOther, _render
+
+RECENT_COUNT = 6
+
+
+SAMPLE_PHOTO = "detection/samples/chelsea.jpg"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def home(request: HttpRequest) -> HttpResponse:
+    """The first page; POST is the upload of a browser without scripts."""
+    if request.method != "POST":
+        return _render_home(request)
+    if "sample" in request.POST:
+        sample = Path(str(finders.find(SAMPLE_PHOTO)))
+        return _detect(request, sample.read_bytes(), sample.name)
+    form = PhotoForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _render_home(request, RequestError(first_sentence(form)))
+    upload = form.cleaned_data["image"]
+    return _detect(request, upload.read(), upload.name, request.POST.get("model", ""))
+
+
+# A video file of the visitor is played from the browser's memory. It is not sent; frames of it are.
+@csp_update({"media-src": ["blob:"]})
+@require_safe
+def live(request: HttpRequest) -> HttpResponse:
+    """The camera of the visitor, with boxes that follow over `/ws/live`."""
+    threshold = catalogue.default_threshold()
+    context = {
+        "threshold": f"{threshold:g}",
+        "threshold_percent": f"{threshold * 100:g}",
+        "lowest_threshold": f"{min(KEPT_PROBABILITY, threshold):g}",
+        "models": listing.choices(),
+    }
+    return _render(request, "detection/live.html", context, None)
+
+
+def _detect(request: HttpRequest, data: bytes, name: str, model: str = "") -> HttpResponse:
+    caller = caller_of(request.user)
+    try:
+        throttling.take(caller, request.META.get("REMOTE_ADDR", ""))
+        answer = predict_service.detect(
+            predict_service.Upload(
+                data, Detection.Source.PAGE, original_name=name, owner_id=caller.user_id, model=model
+            )
+        )
+    except _ANSWERED as error:
+        return _render_home(request, error)
+    return HttpResponseSeeOther(reverse("detection-page", args=[answer.detection_uuid]))
+
+
+def _render_home(request: HttpRequest, error: Exception | None = None) -> HttpResponse:
+    max_body_bytes = current.config().max_body_bytes
+    recent = presentation.with_reported_objects(_detections(request))[:RECENT_COUNT]
+    context = {
+        "max_body_bytes": max_body_bytes,
+        "max_megabytes": f"{max_body_bytes / 1e6:g}",
+        "model": _model_info(),
+        "models": listing.choices(),
+        "chosen_model": request.POST.get("model", ""),
+        "predict_url": request.build_absolute_uri(current.config().rest_entry_point),
+        "recent": presentation.cards(recent),
+    }
+    return _render(request, "detection/home.html", context, error)
+
+
+def _model_info() -> dict[str, Any] | None:
+    try:
+        return serving.model_info()
+    except ModelUnavailableError:
+        return None
