@@ -12,7 +12,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from detection.accounts.views import StaffNameAndPassword
-from detection.admin_reviews import ReviewActions, VerdictInline, verdict_in_force
 from detection.history import admin as history_admin
 from detection.history import deletion
 from detection.history.admin import (
@@ -28,6 +27,7 @@ from detection.history.admin import (
 )
 from detection.i18n.class_titles import class_title
 from detection.models import DetectedObject, Detection, Photo, Verdict
+from detection.review.admin import ReviewActions, VerdictInline, verdict_in_force
 from detection.web.admin import ReadOnlyAdmin
 
 admin.site.login_form = StaffNameAndPassword

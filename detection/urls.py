@@ -5,12 +5,11 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from detection import views_batches, views_reviews
+from detection import views_batches
 from detection.accounts.views import LoginView
 from detection.api_batches import BatchesView, BatchPhotoView, BatchView
 from detection.api_export import ExportView
 from detection.api_oip import LiveView, OipInferView, OipModelReadyView, OipModelView, ReadyView, ServerView
-from detection.api_reviews import ReviewQueueView, ReviewView, UndoView
 from detection.history import views as history_views
 from detection.history.api import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView
 from detection.i18n.language import ScriptTexts, switch_language
@@ -18,6 +17,8 @@ from detection.observability.views import metrics_page
 from detection.predict import views as predict_views
 from detection.predict.api import EntryPointView, PredictView
 from detection.registry.api import ModelsView, ModelView
+from detection.review import views as review_views
+from detection.review.api import ReviewQueueView, ReviewView, UndoView
 from detection.serving import health
 from detection.statistics import views as statistics_views
 from detection.statistics.api import StatisticsTableView, StatisticsView
@@ -35,9 +36,9 @@ pages = [
     path("history/", history_views.history, name="history"),
     path("batches/", views_batches.batch_list, name="batch-list"),
     path("batches/<uuid:uuid>/", views_batches.batch_page, name="batch-page"),
-    path("review/", views_reviews.review_page, name="review"),
-    path("review/<uuid:uuid>/", views_reviews.review_page, name="review-page"),
-    path("review/<uuid:uuid>/say", views_reviews.say, name="review-say"),
+    path("review/", review_views.review_page, name="review"),
+    path("review/<uuid:uuid>/", review_views.review_page, name="review-page"),
+    path("review/<uuid:uuid>/say", review_views.say, name="review-say"),
     path("dashboard/", statistics_views.dashboard, name="dashboard"),
     path("detections/<uuid:uuid>/", history_views.detection_page, name="detection-page"),
     path("detections/<uuid:uuid>/delete/", history_views.delete_detection, name="detection-delete"),

@@ -9,11 +9,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from detection import admin_reviews, reviews
 from detection.history import admin as history_admin
 from detection.inference.types import PixelBox
 from detection.models import Detection, Verdict
-from detection.reviews import Reviewer, ReviewState, Statement, judge
+from detection.review import admin as review_admin
+from detection.review import service as review_service
+from detection.review.service import Reviewer, ReviewState, Statement, judge
 from tests.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +24,7 @@ BOX = PixelBox(5, 6, 70, 80)
 
 
 def stands(detection: Detection) -> ReviewState:
-    return reviews.state_of(reviews.reviewable(Detection.objects.all()).get(pk=detection.pk))
+    return review_service.state_of(review_service.reviewable(Detection.objects.all()).get(pk=detection.pk))
 
 
 def kinds(detection: Detection) -> list[str]:
@@ -91,7 +92,7 @@ def test_number_of_queries_does_not_grow_with_what_was_said(admin_client: Client
     assert admin_client.get(LIST).status_code == 200  # the first page of a process looks up content types
     for objects in (1, 20):
         detection = stored_detection(*[("cat", 0.9)] * objects)
-        reviews.confirm_all(detection, 0, ANNA)
+        review_service.confirm_all(detection, 0, ANNA)
         for address in (LIST, reverse("admin:detection_detection_change", args=[detection.pk])):
             assert admin_client.get(address).status_code == 200
             with CaptureQueriesContext(connection) as queries:
@@ -113,7 +114,7 @@ def said() -> dict[str, Detection]:
     judge(found["corrected"], 0, [Statement("0", "corrected", None, BOX)], ANNA)
     judge(found["added"], 0, [Statement(None, "added", "bird", BOX)], ANNA)
     judge(found["taken back"], 0, [Statement("0", "rejected")], ANNA)
-    reviews.undo(found["taken back"], 1, ANNA)
+    review_service.undo(found["taken back"], 1, ANNA)
     return found
 
 
@@ -145,7 +146,7 @@ def test_list_is_filtered_by_what_was_said(
 def test_list_says_how_each_review_stands(admin_client: Client) -> None:
     detection = stored_detection(("cat", 0.9))
     stored_detection(("dog", 0.9))
-    reviews.confirm_all(detection, 0, ANNA)
+    review_service.confirm_all(detection, 0, ANNA)
     html = admin_client.get(LIST).content.decode()
     assert f'Reviewed: anna<input type="hidden" name="seen" value="{detection.pk}-1">' in html
     assert html.count(">Open<input") == 1
@@ -170,7 +171,7 @@ def test_chosen_detections_are_confirmed_rejected_opened_again_and_it_is_undone(
 
 def test_what_is_so_already_and_what_cannot_be_undone_is_counted_apart(admin_client: Client) -> None:
     fresh, done = (stored_detection(("cat", 0.9)) for _ in range(2))
-    reviews.confirm_all(done, 0, ANNA)
+    review_service.confirm_all(done, 0, ANNA)
     assert take(admin_client, "confirm_all", fresh, done) == [
         "1 review was changed. “Undo my last step” takes it back.",
         "1 review was so already.",
@@ -187,9 +188,9 @@ def test_what_is_so_already_and_what_cannot_be_undone_is_counted_apart(admin_cli
 def test_nothing_goes_past_what_a_colleague_said_after_the_list_was_shown(action: str, admin_client: Client) -> None:
     seen, changed = (stored_detection(("cat", 0.9), ("dog", 0.6)) for _ in range(2))
     for one in (seen, changed):
-        reviews.confirm_all(one, 0, Reviewer(name="admin"))
+        review_service.confirm_all(one, 0, Reviewer(name="admin"))
     if action in {"confirm_all", "reject_all"}:
-        reviews.reopen(seen, 1, Reviewer(name="admin"))
+        review_service.reopen(seen, 1, Reviewer(name="admin"))
     versions = {one.pk: stands(one).version for one in (seen, changed)}
     judge(changed, versions[changed.pk], [Statement("0", "rejected")], ANNA)
     messages = take(admin_client, action, seen, changed, seen=versions)
@@ -211,7 +212,7 @@ def test_damaged_versions_of_a_form_are_as_if_they_were_not_there(admin_client: 
 def test_more_than_can_be_done_at_once_is_refused_and_nothing_done(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admin_reviews, "MAX_AT_ONCE", 1)
+    monkeypatch.setattr(review_admin, "MAX_AT_ONCE", 1)
     chosen = [stored_detection(("cat", 0.9)) for _ in range(2)]
     assert take(admin_client, "reject_all", *chosen) == ["At most 1 detections go into one step. Choose fewer."]
     assert not Verdict.objects.exists()
@@ -219,7 +220,7 @@ def test_more_than_can_be_done_at_once_is_refused_and_nothing_done(
 
 def test_who_may_only_look_gets_no_step_and_sees_no_verdict(clerk: User, client: Client) -> None:
     detection = stored_detection(("cat", 0.9))
-    reviews.reject_all(detection, 0, ANNA)
+    review_service.reject_all(detection, 0, ANNA)
     client.force_login(clerk)
     assert "reject_all" not in client.get(LIST).content.decode()
     take(client, "reopen", detection)

@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from django.test import Client
 
-from detection import reviews
-from detection.reviews import Reviewer, Statement
+from detection.review import service as review_service
+from detection.review.service import Reviewer, Statement
 from tests.accounts import account
 from tests.builders import stored_detection
 from tests.test_access import login
@@ -46,7 +46,7 @@ def figures(page: str) -> list[str]:
 
 def test_every_figure_has_its_data_as_plot_table_and_download() -> None:
     made = stored_detection(("cat", 0.93), ("dog", 0.61))
-    reviews.judge(made, 0, [Statement("1", "relabelled", "wolf")], Reviewer(), reviewed=True)
+    review_service.judge(made, 0, [Statement("1", "relabelled", "wolf")], Reviewer(), reviewed=True)
     stored_detection()
     page = shown()
     assert figures(page) == FIGURES
@@ -66,7 +66,7 @@ def test_every_figure_has_its_data_as_plot_table_and_download() -> None:
 
 def test_share_and_precision_stand_alone_with_their_counts() -> None:
     made = stored_detection(("cat", 0.93), ("cat", 0.8), ("cat", 0.7), ("dog", 0.61))
-    reviews.judge(made, 0, [Statement("3", "rejected")], Reviewer(), reviewed=True)
+    review_service.judge(made, 0, [Statement("3", "rejected")], Reviewer(), reviewed=True)
     stored_detection()
     tiles = re.findall(
         r'<dt>(.*?)</dt>\s*<dd><span class="tile-value">(.*?)</span> <span class="tile-hint">(.*?)<', shown()

@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 
 from detection.inference.types import PixelBox
 from detection.models import Detection
-from detection.reviews import Reviewer, Statement, judge, undo
+from detection.review.service import Reviewer, Statement, judge, undo
 from tests.builders import stored_detection
 
 pytestmark = pytest.mark.django_db

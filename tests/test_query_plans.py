@@ -13,7 +13,7 @@ from detection.history import counters
 from detection.history.filters import FEW, DetectionFilter, _narrowing
 from detection.history.selectors import engines_in_history
 from detection.models import Detection
-from detection.review_queue import LOWEST, NEWEST, Queue
+from detection.review.queue import LOWEST, NEWEST, Queue
 from detection.statistics import queries
 from detection.statistics.queries import Scope
 from tests.builders import stored_detection

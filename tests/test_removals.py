@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.test import Client
 from django.utils import timezone
 
-from detection import batches, reviews
+from detection import batches
 from detection.batches import ListedPhoto
 from detection.errors import StorageUnavailableError
 from detection.history import indexing, trash
@@ -20,7 +20,8 @@ from detection.maintenance.worker import Upkeep
 from detection.models import DetectedObject, Detection, Photo, Removal, Tally
 from detection.predict import service as predict_service
 from detection.predict.service import Upload
-from detection.reviews import Reviewer
+from detection.review import service as review_service
+from detection.review.service import Reviewer
 from tests.accounts import account
 from tests.builders import stored_detection
 
@@ -148,7 +149,7 @@ def test_removed_detection_leaves_the_numbers_at_once_and_once(client: Client) -
     stored_detection(("cat", 0.9))
     without = numbers()
     removed = stored_detection(("cat", 0.8), ("dog", 0.7))
-    reviews.reject_all(removed, 0, Reviewer())
+    review_service.reject_all(removed, 0, Reviewer())
     everything = numbers()
     for _ in range(2):
         trash.remove(removed)

@@ -9,12 +9,12 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import connection
 
-from detection import reviews
 from detection.errors import RequestError
 from detection.history import deletion, indexing
 from detection.inference.types import PixelBox
 from detection.models import Detection, ListEntry, Review, Tally, Verdict
-from detection.reviews import ConflictError, Reviewer, ReviewState, Statement, judge, state_of, undo
+from detection.review import service as review_service
+from detection.review.service import ConflictError, Reviewer, ReviewState, Statement, judge, state_of, undo
 from tests.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ BOX = PixelBox(5, 6, 70, 80)
 
 
 def stands(detection: Detection) -> ReviewState:
-    return state_of(reviews.reviewable(Detection.objects.all()).get(pk=detection.pk))
+    return state_of(review_service.reviewable(Detection.objects.all()).get(pk=detection.pk))
 
 
 def told(state: ReviewState) -> list[tuple[str, str, str]]:
@@ -93,7 +93,7 @@ def test_object_that_was_missed_is_added_changed_and_taken_out() -> None:
 def test_every_change_is_kept_with_who_and_when() -> None:
     user = User.objects.create_user("carla")
     detection = stored_detection(("cat", 0.9))
-    judge(detection, 0, [Statement("0", "rejected")], reviews.reviewer_of(user))
+    judge(detection, 0, [Statement("0", "rejected")], review_service.reviewer_of(user))
     judge(detection, 1, [Statement("0", "confirmed")], ANNA)
     rows = list(Verdict.objects.values_list("step", "kind", "reviewer__username", "reviewer_name"))
     assert rows == [(1, "rejected", "carla", "carla"), (2, "confirmed", None, "anna")]
@@ -109,7 +109,7 @@ def test_end_of_a_review_confirms_what_is_open_and_is_found_in_the_lists() -> No
     assert (state.is_reviewed, state.reviewer_name) == (True, "anna")
     assert state.reviewed_at is not None
     assert set(ListEntry.objects.values_list("class_name", "is_reviewed")) == {("", True), ("cat", True), ("dog", True)}
-    state = reviews.reopen(detection, state.version, BEN)
+    state = review_service.reopen(detection, state.version, BEN)
     assert told(state) == [("0", "confirmed", "cat"), ("1", "rejected", "dog")]
     assert (state.is_reviewed, state.reviewed_at, state.reviewer_name) == (False, None, "")
     assert not ListEntry.objects.filter(is_reviewed=True).exists()

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from detection import reviews
 from detection.models import Detection, ListEntry, Verdict
-from detection.reviews import Reviewer
+from detection.review import service as review_service
+from detection.review.service import Reviewer
 from tests.accounts import account, token_headers
 from tests.builders import stored_detection
 
@@ -103,7 +103,7 @@ def test_undo_is_a_step_that_says_what_was_before(client: Client) -> None:
 @pytest.mark.parametrize("tail", ["", "/undo"])
 def test_who_comes_second_gets_409_with_what_the_first_has_said(tail: str, client: Client) -> None:
     detection = stored_detection(("cat", 0.9))
-    reviews.judge(detection, 0, [reviews.Statement("0", "rejected")], Reviewer(name="anna"))
+    review_service.judge(detection, 0, [review_service.Statement("0", "rejected")], Reviewer(name="anna"))
     body = {"version": 0, "verdicts": [{"object": "0", "verdict": "confirmed"}]}
     answer = client.post(address(detection, tail), body, content_type="application/json")
     assert answer.status_code == 409

@@ -15,12 +15,12 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.db.models import F
 
-from detection import reviews
 from detection.history import counters, deletion, indexing
 from detection.history.annotations import objects_of, with_verdicts
 from detection.history.counters import Key
 from detection.models import DetectedObject, Detection, Tally, Verdict
-from detection.reviews import Reviewer, Statement
+from detection.review import service as review_service
+from detection.review.service import Reviewer, Statement
 from detection.statistics import queries
 from detection.statistics.periods import Bucket, start_of
 from detection.statistics.queries import Scope
@@ -66,7 +66,7 @@ def history(db: None) -> int:
                 Statement("0", "relabelled", "cow"),
                 Statement(None, "added", "sheep", made.objects_found.all()[0].box),
             ]
-            reviews.judge(made, 0, said if number % 2 else [], Reviewer(), reviewed=True)
+            review_service.judge(made, 0, said if number % 2 else [], Reviewer(), reviewed=True)
     deletion.delete_detection(Detection.objects.filter(source="page").order_by("-created_at")[0])
     return int(user)
 

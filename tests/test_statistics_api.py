@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from detection import reviews
-from detection.reviews import Reviewer, Statement
+from detection.review import service as review_service
+from detection.review.service import Reviewer, Statement
 from detection.statistics.tables import TABLES
 from tests.accounts import account, token_headers
 from tests.builders import stored_detection
@@ -26,7 +26,7 @@ def history(db: None) -> None:
     made = stored_detection(("cat", 0.93), ("=dog", 0.61), created_at=datetime(2026, 1, 2, tzinfo=UTC))
     box = made.objects_found.all()[0].box
     said = [Statement("1", "relabelled", "wolf"), Statement(None, "added", "hen", box)]
-    reviews.judge(made, 0, said, Reviewer(), reviewed=True)
+    review_service.judge(made, 0, said, Reviewer(), reviewed=True)
     stored_detection(created_at=datetime(2026, 1, 3, tzinfo=UTC))
 
 

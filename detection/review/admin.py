@@ -13,12 +13,12 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from detection import reviews
 from detection.errors import RequestError
 from detection.i18n.class_titles import class_title
 from detection.i18n.error_messages import in_language
 from detection.models import Detection, Verdict
-from detection.reviews import ConflictError, Reviewer, ReviewState, reviewer_of
+from detection.review import service as review_service
+from detection.review.service import ConflictError, Reviewer, ReviewState, reviewer_of
 from detection.web.admin import ReadOnlyAdmin
 
 MAX_AT_ONCE = 500
@@ -117,22 +117,22 @@ class ReviewActions:
     @admin.action(description=_("Confirm all open objects"), permissions=["review"])
     def confirm_all(self, request: HttpRequest, queryset: QuerySet[Detection]) -> None:
         """All that is open is right, and the reviews are done."""
-        self._take(request, queryset, reviews.confirm_all, ends=True)
+        self._take(request, queryset, review_service.confirm_all, ends=True)
 
     @admin.action(description=_("Reject all open objects"), permissions=["review"])
     def reject_all(self, request: HttpRequest, queryset: QuerySet[Detection]) -> None:
         """All that is open is wrong, and the reviews are done."""
-        self._take(request, queryset, reviews.reject_all, ends=True)
+        self._take(request, queryset, review_service.reject_all, ends=True)
 
     @admin.action(description=_("Open the reviews again"), permissions=["review"])
     def reopen(self, request: HttpRequest, queryset: QuerySet[Detection]) -> None:
         """The reviews are to be done again."""
-        self._take(request, queryset, reviews.reopen, ends=False)
+        self._take(request, queryset, review_service.reopen, ends=False)
 
     @admin.action(description=_("Undo my last step"), permissions=["review"])
     def undo(self, request: HttpRequest, queryset: QuerySet[Detection]) -> None:
         """Take back the newest step of each review, where it is one's own."""
-        self._take(request, queryset, reviews.undo, ends=None)
+        self._take(request, queryset, review_service.undo, ends=None)
 
     def _take(self, request: HttpRequest, queryset: QuerySet[Detection], step: _Step, *, ends: bool | None) -> None:
         """Take a step in each review and tell what became of it. ends: whether reviews are done after it."""
@@ -143,8 +143,8 @@ class ReviewActions:
             return
         seen, reviewer = _seen(request.POST), reviewer_of(request.user)
         outcomes: Counter[str] = Counter()
-        for detection in reviews.reviewable(Detection.objects.filter(pk__in=chosen)):
-            state = reviews.state_of(detection)
+        for detection in review_service.reviewable(Detection.objects.filter(pk__in=chosen)):
+            state = review_service.state_of(detection)
             version = seen.get(detection.pk, state.version)
             outcomes[_outcome(state, reviewer, version, step, ends=ends)] += 1
         _tell(request, outcomes)

@@ -13,16 +13,16 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
-from detection import reviews
 from detection.accounts.access import Caller, caller_of, limits, visible_to
 from detection.errors import RequestError
 from detection.history import counters, selectors
 from detection.inference.errors import CheckpointError
 from detection.models import Detection, Verdict
 from detection.registry import catalogue
-from detection.review_json import review_body
-from detection.review_queue import MAX_COUNTED, ORDERS, Queue
-from detection.reviews import ConflictError, Reviewer, ReviewState, Statement, reviewer_of
+from detection.review import service as review_service
+from detection.review.queue import MAX_COUNTED, ORDERS, Queue
+from detection.review.serializers import review_body
+from detection.review.service import ConflictError, Reviewer, ReviewState, Statement, reviewer_of
 from detection.web.responses import HttpResponseSeeOther
 
 _NO_UUID = UUID(int=0)
@@ -36,7 +36,7 @@ def review_page(request: HttpRequest, uuid: UUID | None = None) -> HttpResponseB
     caller, queue = caller_of(request.user), queue_of(request.GET)
     if uuid is None:
         uuid = next(iter(queue.after(caller, None, 1)), None)
-    state = None if uuid is None else reviews.state_of(_detection(caller, uuid))
+    state = None if uuid is None else review_service.state_of(_detection(caller, uuid))
     return render(request, "detection/review.html", _context(caller, queue, state))
 
 
@@ -59,7 +59,7 @@ def say(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def queue_of(query: QueryDict) -> Queue:
     """The queue that an address names; what it does not know is the usual one."""
     order = ORDERS.get(query.get("order", ""), ORDERS["lowest"])
-    return Queue(order, query.get("class", "")[: reviews.CLASS_NAME_LENGTH], query.get("reviewed") == "1")
+    return Queue(order, query.get("class", "")[: review_service.CLASS_NAME_LENGTH], query.get("reviewed") == "1")
 
 
 def _said(form: QueryDict, detection: Detection, reviewer: Reviewer) -> ReviewState:
@@ -68,16 +68,16 @@ def _said(form: QueryDict, detection: Detection, reviewer: Reviewer) -> ReviewSt
         raise RequestError(gettext("The form is damaged. Open the page again."))
     version = int(raw[:9])
     if what == "undo":
-        return reviews.undo(detection, version, reviewer)
+        return review_service.undo(detection, version, reviewer)
     if what in {"done", "reopen"}:
-        return reviews.judge(detection, version, (), reviewer, reviewed=what == "done")
+        return review_service.judge(detection, version, (), reviewer, reviewed=what == "done")
     statement = Statement(form.get("object", ""), what, form.get("class") or None)
-    return reviews.judge(detection, version, [statement], reviewer)
+    return review_service.judge(detection, version, [statement], reviewer)
 
 
 def _detection(caller: Caller, uuid: UUID) -> Detection:
     detections = selectors.shown(visible_to(caller, Detection.objects.all()))
-    return get_object_or_404(reviews.reviewable(detections), uuid=uuid)
+    return get_object_or_404(review_service.reviewable(detections), uuid=uuid)
 
 
 def _page(queue: Queue, uuid: UUID | None) -> str:

@@ -1,0 +1,169 @@
+"""A review as JSON: the same for the API and for the page that starts from it."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from detection.history.annotations import Judged
+from detection.inference.types import PixelBox
+from detection.review import service as review_service
+from detection.review.queue import ORDERS, Queue
+from detection.review.service import ReviewState
+from detection.web.serializers import ErrorSerializer
+
+
+def review_body(state: ReviewState) -> dict[str, Any]:
+    """A review as it stands; `api_reviews.ReviewSerializer` describes it."""
+    photo = state.detection.photo
+    return {
+        "detection": str(state.detection.uuid),
+        "version": state.version,
+        "is_reviewed": state.is_reviewed,
+        "reviewed_at": None if state.reviewed_at is None else state.reviewed_at.isoformat(),
+        "reviewed_by": state.reviewer_name,
+        "photo_name": photo.original_name,
+        "width": photo.width,
+        "height": photo.height,
+        "objects": [_object(one) for one in state.objects],
+    }
+
+
+def _object(judged: Judged) -> dict[str, Any]:
+    found = judged.found
+    model = None
+    if found is not None:
+        model = {"objectClass": found.class_name, "probability": found.probability, "box": _box(found.box)}
+    return {
+        "object": judged.key,
+        "verdict": judged.kind,
+        "objectClass": judged.class_name,
+        "box": _box(judged.box),
+        "by": judged.reviewer_name,
+        "at": None if judged.judged_at is None else judged.judged_at.isoformat(),
+        "model": model,
+    }
+
+
+def _box(box: PixelBox) -> dict[str, int]:
+    return {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
+
+
+MAX_VERDICTS = 500
+
+
+MAX_NEXT = 20
+
+
+# Kinds that may be sent; the others are written by the server.
+_SENT = ("confirmed", "rejected", "relabelled", "corrected", "added", "cleared")
+
+
+_MAX_PIXEL = 2**31 - 1
+
+
+class BoxSerializer(serializers.Serializer[Any]):
+    """A rectangle in pixels of the upright photo."""
+
+    x = serializers.IntegerField(min_value=0, max_value=_MAX_PIXEL)
+    y = serializers.IntegerField(min_value=0, max_value=_MAX_PIXEL)
+    width = serializers.IntegerField(min_value=1, max_value=_MAX_PIXEL)
+    height = serializers.IntegerField(min_value=1, max_value=_MAX_PIXEL)
+
+
+class ModelAnswerSerializer(serializers.Serializer[Any]):
+    """What the model said of an object, which no verdict changes."""
+
+    objectClass = serializers.CharField()  # noqa: N815  (the contract's spelling)
+    probability = serializers.FloatField()
+    box = BoxSerializer()
+
+
+class ReviewedObjectSerializer(serializers.Serializer[Any]):
+    """An object as it stands: what is true of it now, and what the model said."""
+
+    object = serializers.CharField(help_text="Names it in a verdict: its rank, or a1, a2, ... for a drawn one.")
+    verdict = serializers.ChoiceField(["", *_SENT], help_text="The newest one; empty where nobody has judged it.")
+    objectClass = serializers.CharField()  # noqa: N815  (the contract's spelling)
+    box = BoxSerializer()
+    by = serializers.CharField(allow_blank=True)
+    at = serializers.DateTimeField(allow_null=True)
+    model = ModelAnswerSerializer(allow_null=True, help_text="null for an object that a person drew.")
+
+
+class ReviewSerializer(serializers.Serializer[Any]):
+    """A review as it stands."""
+
+    detection = serializers.UUIDField()
+    version = serializers.IntegerField(help_text="Send it with verdicts: it tells what you have seen.")
+    is_reviewed = serializers.BooleanField()
+    reviewed_at = serializers.DateTimeField(allow_null=True)
+    reviewed_by = serializers.CharField(allow_blank=True)
+    photo_name = serializers.CharField(allow_blank=True)
+    width = serializers.IntegerField(help_text="Of the photo.")
+    height = serializers.IntegerField()
+    objects = ReviewedObjectSerializer(many=True)
+
+
+class ConflictSerializer(ErrorSerializer):
+    """Somebody was faster."""
+
+    review = ReviewSerializer()
+
+
+class VerdictSerializer(serializers.Serializer[Any]):
+    """What a reviewer says of one object; a class and a box where it needs them."""
+
+    object = serializers.CharField(required=False, allow_null=True, default=None, max_length=12)
+    verdict = serializers.ChoiceField(_SENT)
+    objectClass = serializers.CharField(  # noqa: N815  (the contract's spelling)
+        required=False, allow_null=True, default=None, max_length=review_service.CLASS_NAME_LENGTH
+    )
+    box = BoxSerializer(required=False, allow_null=True, default=None)
+
+
+class VersionSerializer(serializers.Serializer[Any]):
+    """What a reviewer has seen."""
+
+    version = serializers.IntegerField(min_value=0, max_value=_MAX_PIXEL)
+
+
+class SayingSerializer(VersionSerializer):
+    """A step of a review."""
+
+    verdicts = VerdictSerializer(many=True, required=False, default=list)
+    reviewed = serializers.BooleanField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="true: done, and what is still open is confirmed; false: open again.",
+    )
+
+    def validate_verdicts(self, verdicts: list[Any]) -> list[Any]:
+        """One step is one transaction: a short one."""
+        if len(verdicts) > MAX_VERDICTS:
+            raise serializers.ValidationError(f"At most {MAX_VERDICTS} verdicts go into one step. Send them in parts.")
+        return verdicts
+
+
+class QueueSerializer(serializers.Serializer[Any]):
+    """What comes next."""
+
+    detections = serializers.ListField(child=serializers.UUIDField())
+
+
+class QueueQuerySerializer(serializers.Serializer[Any]):
+    """What of the queue is asked for."""
+
+    order = serializers.ChoiceField(list(ORDERS), default="lowest")
+    reviewed = serializers.ChoiceField(["0", "1"], default="0")
+    after = serializers.UUIDField(default=None)
+    count = serializers.IntegerField(min_value=1, max_value=MAX_NEXT, default=5)
+
+    def get_fields(self) -> dict[str, Any]:
+        """With `class`, which Python keeps for itself."""
+        return {**super().get_fields(), "class": serializers.CharField(default="", allow_blank=True, max_length=100)}
+
+    def queue(self) -> Queue:
+        """The queue of valid parameters."""
+        data = self.validated_data
+        return Queue(ORDERS[data["order"]], data["class"], data["reviewed"] == "1")
