@@ -8,8 +8,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from detection import views_batches
 from detection.accounts.views import LoginView
 from detection.api_batches import BatchesView, BatchPhotoView, BatchView
-from detection.api_export import ExportView
 from detection.api_oip import LiveView, OipInferView, OipModelReadyView, OipModelView, ReadyView, ServerView
+from detection.exports.api import ExportView
 from detection.history import views as history_views
 from detection.history.api import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView
 from detection.i18n.language import ScriptTexts, switch_language

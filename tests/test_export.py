@@ -21,8 +21,8 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from detection.conf import BASE_DIR
-from detection.export import selection as selections
-from detection.export.registry import Member, export_formats, exports
+from detection.exports import selection as selections
+from detection.exports.registry import Member, export_formats, exports
 from detection.inference.cards import read_card
 from detection.inference.images import read_info
 from detection.models import Batch, BatchItem, Detection

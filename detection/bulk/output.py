@@ -9,10 +9,10 @@ from typing import Any
 
 from detection.bulk.answering import safe_parts
 from detection.bulk.journal import JSON_LINES, Line, Places, Run, read_lines
-from detection.export.labels import Label
-from detection.export.registry import export_formats
-from detection.export.selection import Example, Selection
-from detection.export.stream import Export
+from detection.exports.labels import Label
+from detection.exports.registry import export_formats
+from detection.exports.selection import Example, Selection
+from detection.exports.stream import Export
 from detection.inference.types import PixelBox
 from detection.models import Detection, Photo
 from detection.registry import catalogue

@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 from django.template import Context
 
-from detection.export.registry import export_formats
+from detection.exports.registry import export_formats
 from detection.history.filters import DetectionFilter
 
 register = template.Library()

@@ -12,9 +12,9 @@ from django.db import DatabaseError
 
 from detection.bulk.arguments import add_filters, chosen_detections
 from detection.errors import RequestError
-from detection.export.registry import export_formats
-from detection.export.selection import Selection
-from detection.export.stream import Export
+from detection.exports.registry import export_formats
+from detection.exports.selection import Selection
+from detection.exports.stream import Export
 from detection.inference.errors import CheckpointError
 from detection.registry.catalogue import classes_of_models
 

@@ -7,7 +7,7 @@ the library that people use for it.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from detection.export.selection import Selection
+from detection.exports.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,6 @@ def exports(
 def export_formats() -> Mapping[str, ExportFormat]:
     """All formats by name, in the order in which they are offered."""
     # The modules of formats import this one; they register themselves when they are imported.
-    from detection.export import formats  # noqa: F401
+    from detection.exports import formats  # noqa: F401
 
     return _FORMATS

@@ -15,9 +15,9 @@ from rest_framework.views import APIView
 
 from detection.accounts.access import caller_of, visible_to
 from detection.errors import RequestError
-from detection.export.registry import ExportFormat, export_formats
-from detection.export.selection import Selection
-from detection.export.stream import Export, content_types
+from detection.exports.registry import ExportFormat, export_formats
+from detection.exports.selection import Selection
+from detection.exports.stream import Export, content_types
 from detection.history import selectors
 from detection.history.filters import DetectionFilter
 from detection.models import Detection

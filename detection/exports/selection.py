@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 
 from django.db.models import Max, QuerySet
 
-from detection.export.labels import Label, class_names_ever, class_names_in, labels_of, with_labels
-from detection.export.names import photo_name
+from detection.exports.labels import Label, class_names_ever, class_names_in, labels_of, with_labels
+from detection.exports.names import photo_name
 from detection.models import Detection
 
 CHUNK = 500

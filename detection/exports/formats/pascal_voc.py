@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from detection.export.labels import Label
-from detection.export.registry import Member, exports
-from detection.export.selection import Example, Selection
+from detection.exports.labels import Label
+from detection.exports.registry import Member, exports
+from detection.exports.selection import Example, Selection
 
 PHOTO_FOLDER = "JPEGImages"
 # XML 1.0 cannot hold these, not even as references.

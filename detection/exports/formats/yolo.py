@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterator, Sequence
 
-from detection.export.registry import Member, exports
-from detection.export.selection import Example, Selection
+from detection.exports.registry import Member, exports
+from detection.exports.selection import Example, Selection
 
 
 @exports("yolo", "YOLO txt")

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from detection.export.names import photo_name
-from detection.export.registry import ExportFormat, Member, export_formats
-from detection.export.selection import Selection
+from detection.exports.names import photo_name
+from detection.exports.registry import ExportFormat, Member, export_formats
+from detection.exports.selection import Selection
 from detection.photos import store as photo_store
 
 logger = logging.getLogger(__name__)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from detection.export.labels import Label
-from detection.export.registry import Member, SingleFile, exports
-from detection.export.selection import Example, Selection
+from detection.exports.labels import Label
+from detection.exports.registry import Member, SingleFile, exports
+from detection.exports.selection import Example, Selection
 from detection.web.serializers import to_json
 
 

@@ -7,8 +7,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from detection.export.registry import Member, SingleFile, exports
-from detection.export.selection import Example, Selection
+from detection.exports.registry import Member, SingleFile, exports
+from detection.exports.selection import Example, Selection
 from detection.models import Detection
 
 
