@@ -5,10 +5,10 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from detection import views_batches
 from detection.accounts.views import LoginView
-from detection.api_batches import BatchesView, BatchPhotoView, BatchView
 from detection.api_oip import LiveView, OipInferView, OipModelReadyView, OipModelView, ReadyView, ServerView
+from detection.batches import views as batches_views
+from detection.batches.api import BatchesView, BatchPhotoView, BatchView
 from detection.exports.api import ExportView
 from detection.history import views as history_views
 from detection.history.api import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView
@@ -34,8 +34,8 @@ pages = [
     path("", predict_views.home, name="home"),
     path("live/", predict_views.live, name="live"),
     path("history/", history_views.history, name="history"),
-    path("batches/", views_batches.batch_list, name="batch-list"),
-    path("batches/<uuid:uuid>/", views_batches.batch_page, name="batch-page"),
+    path("batches/", batches_views.batch_list, name="batch-list"),
+    path("batches/<uuid:uuid>/", batches_views.batch_page, name="batch-page"),
     path("review/", review_views.review_page, name="review"),
     path("review/<uuid:uuid>/", review_views.review_page, name="review-page"),
     path("review/<uuid:uuid>/say", review_views.say, name="review-say"),

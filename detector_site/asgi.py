@@ -19,7 +19,10 @@ from detection.asgi.body_limits import (  # noqa: E402
 )
 from detection.asgi.memory_budget import BodyBudget  # noqa: E402
 from detection.asgi.websocket_origin import WebSocketDoor  # noqa: E402
-from detection.batch_socket import BATCH_SOCKETS, BatchConsumer  # noqa: E402
+from detection.batches.consumers import (
+    BATCH_SOCKETS,  # noqa: E402
+    BatchConsumer,  # noqa: E402
+)
 from detection.lifespan import Lifespan  # noqa: E402
 from detection.observability.middleware import Watch  # noqa: E402
 from detection.predict.consumers import PredictConsumer  # noqa: E402

@@ -12,12 +12,12 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.authtoken.models import Token
 
-from detection import batches
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller, caller_of_socket, visible_to
 from detection.accounts.throttling import Limiter
 from detection.accounts.tokens import REMEMBERED_S, Tokens
-from detection.batches import ListedPhoto
+from detection.batches import service as batches
+from detection.batches.states import ListedPhoto
 from detection.conf import Config, Rate
 from detection.inference.types import StageTimings
 from detection.models import Batch, Detection

@@ -19,8 +19,8 @@ from redis.exceptions import RedisError
 from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import ClientConnection, connect
 
-from detection import batches
-from detection.batches import ListedPhoto
+from detection.batches import service as batches
+from detection.batches.states import ListedPhoto
 from detection.errors import FAILED, DetectionTimeoutError
 from detection.history import deletion, recorder
 from detection.inference.errors import OverloadedError

@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 from django.test import Client
 from django.utils import timezone
 
-from detection import batches
-from detection.batches import ListedPhoto
+from detection.batches import service as batches
+from detection.batches.states import ListedPhoto
 from detection.errors import StorageUnavailableError
 from detection.history import indexing, trash
 from detection.maintenance.retention import Rules

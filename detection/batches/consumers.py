@@ -9,10 +9,10 @@ from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from redis.exceptions import RedisError
 
-from detection import news
 from detection.accounts.access import ANYBODY, Caller, visible_to
 from detection.asgi.consumer import JsonSocket
-from detection.batches import group_of
+from detection.batches import notifications
+from detection.batches.notifications import group_of
 from detection.errors import NOT_FOUND, error_body, headers_for
 from detection.models import Batch
 from detection.web.serializers import to_json
@@ -39,7 +39,7 @@ class BatchConsumer(JsonSocket):
         try:
             await super().__call__(scope, receive, send)
         except RedisError as error:
-            news.line.is_broken(error)
+            notifications.line.is_broken(error)
             if not self._is_refused:
                 await self.close(_TRY_LATER)
 
@@ -55,10 +55,10 @@ class BatchConsumer(JsonSocket):
         try:
             await self.channel_layer.group_add(group, self.channel_name)
         except RedisError as error:
-            news.line.is_broken(error)
+            notifications.line.is_broken(error)
             await self._refuse_for_now()
         self.group = group
-        news.line.works()
+        notifications.line.works()
         await self.accept()
 
     async def _refuse_for_now(self) -> None:

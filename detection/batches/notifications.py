@@ -7,10 +7,15 @@ said once in the log, and its end.
 import logging
 import threading
 from typing import Any
+from uuid import UUID
 
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
+
+from detection.batches import notifications
+from detection.batches.states import ItemState
+from detection.web.serializers import to_json
 
 logger = logging.getLogger(__name__)
 
@@ -55,3 +60,13 @@ def tell(group: str, event: dict[str, Any]) -> None:
         line.is_broken(error)
     else:
         line.works()
+
+
+def group_of(batch_uuid: UUID) -> str:
+    """The name of the channel group of the pages that look at a batch."""
+    return f"batch.{batch_uuid}"
+
+
+def announce(batch_uuid: UUID, state: ItemState) -> None:
+    """Tell every page that looks at the batch."""
+    notifications.tell(group_of(batch_uuid), {"type": "item.changed", "text": to_json(state.as_json()).decode()})

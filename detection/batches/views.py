@@ -12,9 +12,9 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from detection import batches
 from detection.accounts.access import caller_of, visible_to
-from detection.batches import ItemState
+from detection.batches import service as batches
+from detection.batches.states import ItemState
 from detection.conf import current
 from detection.models import Batch, BatchItem
 from detection.registry import listing

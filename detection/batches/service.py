@@ -6,89 +6,25 @@ Announcements to the pages that look on are a courtesy: a page that missed one a
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
-from uuid import UUID
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from django.db import transaction
 from django.db.models import Case, Count, F, Min, When
-from django.utils.translation import gettext as _
 
-from detection import news
+from detection.batches.notifications import announce
+from detection.batches.states import DETECTING, ItemState, ListedPhoto, Totals
 from detection.conf import current
 from detection.errors import FAILED, BodyTooLargeError, answer_to, describe
-from detection.history.presentation import counts_text
-from detection.i18n.error_messages import in_language
 from detection.inference.types import NamedBox
 from detection.models import Batch, BatchItem, DetectedObject
 from detection.predict import service as predict_service
 from detection.predict.service import Upload
 from detection.registry import catalogue
-from detection.web.serializers import to_json
 from detection.web.text import as_text
 
 MAX_PHOTOS = 2_000
-DETECTING = "detecting"
 _TRY_LATER = 503
-
-
-@dataclass(frozen=True, slots=True)
-class ListedPhoto:
-    """A photo that will be sent: the caller's name for it, and its size."""
-
-    name: str
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class ItemState:
-    """What pages and programs are told of an item.
-
-    state: a value of `BatchItem.State`, or DETECTING, which is announced but never stored: after a crash it would be
-    untrue. counts: reported objects per class, the most probable first.
-    """
-
-    position: int
-    state: str
-    error: str = ""
-    detection_uuid: UUID | None = None
-    counts: Mapping[str, int] | None = None
-
-    @property
-    def summary(self) -> str:
-        """What was found, or why nothing, in the language of the reader."""
-        if self.state != BatchItem.State.DONE:
-            return in_language(self.error)
-        if self.detection_uuid is None:
-            return _("The detection was deleted.")
-        return counts_text(self.counts or {})
-
-    def as_json(self) -> dict[str, Any]:
-        """The form in which sockets and the API tell it."""
-        return {
-            "position": self.position,
-            "state": self.state,
-            "error": self.error,
-            "detection": None if self.detection_uuid is None else str(self.detection_uuid),
-            "summary": self.summary,
-            "objects": dict(self.counts or {}),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """How a batch stands."""
-
-    photos: int
-    done: int
-    failed: int
-    objects: Mapping[str, int]
-
-    @property
-    def waiting(self) -> int:
-        """Photos whose file has not come in, or was not answered."""
-        return self.photos - self.done - self.failed
 
 
 def create(
@@ -175,16 +111,6 @@ def _after(error: Exception, item: BatchItem) -> ItemState:
     unanswered = BatchItem.objects.filter(pk=item.pk).exclude(state=BatchItem.State.DONE)
     unanswered.update(state=BatchItem.State.FAILED, error=sentence)
     return ItemState(item.position, BatchItem.State.FAILED, sentence)
-
-
-def group_of(batch_uuid: UUID) -> str:
-    """The name of the channel group of the pages that look at a batch."""
-    return f"batch.{batch_uuid}"
-
-
-def announce(batch_uuid: UUID, state: ItemState) -> None:
-    """Tell every page that looks at the batch."""
-    news.tell(group_of(batch_uuid), {"type": "item.changed", "text": to_json(state.as_json()).decode()})
 
 
 def states_of(batch: Batch) -> list[ItemState]:

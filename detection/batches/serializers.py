@@ -1,0 +1,86 @@
+"""Serializers of batches and their photos."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from detection.batches import service as batches
+from detection.models import BatchItem
+from detection.web.serializers import PredictionSerializer
+
+
+class ListedPhotoSerializer(serializers.Serializer[Any]):
+    """A photo that will be sent."""
+
+    name = serializers.CharField(trim_whitespace=False, allow_blank=True, help_text="Cut after 255 characters.")
+    size_bytes = serializers.IntegerField(min_value=0, max_value=2**53)
+
+
+class NewBatchSerializer(serializers.Serializer[Any]):
+    """The list of the photos of a batch, before any of them is sent."""
+
+    name = serializers.CharField(allow_blank=True, default="", help_text="For people; cut after 255 characters.")
+    threshold = serializers.FloatField(
+        min_value=0.0,
+        max_value=1.0,
+        allow_null=True,
+        default=None,
+        help_text="Left out: PROBABILITY_MORE, or what the model's card says.",
+    )
+    model = serializers.CharField(
+        allow_blank=True, default="", help_text="One of `GET /api/models`; left out: the one that answers by default."
+    )
+    photos = ListedPhotoSerializer(many=True, allow_empty=False)
+
+    def validate_photos(self, photos: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """A page with more of them would not be fast any more."""
+        if len(photos) > batches.MAX_PHOTOS:
+            raise serializers.ValidationError(
+                f"A batch has at most {batches.MAX_PHOTOS:,} photos, and these are {len(photos):,}. Send them in parts."
+            )
+        return photos
+
+
+class ItemStateSerializer(serializers.Serializer[Any]):
+    """How a photo of a batch stands, for the API's description."""
+
+    position = serializers.IntegerField()
+    state = serializers.ChoiceField(BatchItem.State.choices)
+    error = serializers.CharField(help_text="Why it failed, and what to do.")
+    detection = serializers.UUIDField(allow_null=True)
+    summary = serializers.CharField()
+    objects = serializers.DictField(child=serializers.IntegerField(), help_text="Reported objects per class.")
+
+
+class AnsweredPhotoSerializer(ItemStateSerializer, PredictionSerializer):
+    """The answer to a photo of a batch, for the API's description."""
+
+
+class ItemSerializer(ItemStateSerializer):
+    """One photo of a batch, for the API's description."""
+
+    name = serializers.CharField()
+    size_bytes = serializers.IntegerField()
+
+
+class TotalsSerializer(serializers.Serializer[Any]):
+    """How a batch stands, for the API's description."""
+
+    photos = serializers.IntegerField()
+    done = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    waiting = serializers.IntegerField()
+    objects = serializers.DictField(child=serializers.IntegerField())
+
+
+class BatchSerializer(serializers.Serializer[Any]):
+    """A batch, for the API's description."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    threshold = serializers.FloatField()
+    model = serializers.CharField(allow_blank=True, help_text="Empty: the one that answers by default.")
+    page_url = serializers.URLField()
+    totals = TotalsSerializer()
+    items = ItemSerializer(many=True)
