@@ -19,7 +19,7 @@ from detection.asgi.body_limits import (  # noqa: E402
 )
 from detection.asgi.memory_budget import BodyBudget  # noqa: E402
 from detection.asgi.websocket_origin import WebSocketDoor  # noqa: E402
-from detection.batches.consumers import (
+from detection.batches.consumers import (  # noqa: E402
     BATCH_SOCKETS,  # noqa: E402
     BatchConsumer,  # noqa: E402
 )

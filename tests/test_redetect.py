@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
-from detection.bulk import again
+from detection.bulk import redetect as bulk_redetect
 from detection.history import deletion
 from detection.inference.images import read_info
 from detection.models import Detection, Photo
@@ -132,15 +132,15 @@ def test_photos_without_a_usable_file_are_named_and_tried_again(capsys: Any) -> 
 
 def test_a_photo_that_was_deleted_meanwhile_is_said(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     detection = stored(0)
-    detect = again._detect
+    detect = bulk_redetect._detect
 
-    def detect_and_delete(photo: Photo, **keywords: Any) -> again.Found:
+    def detect_and_delete(photo: Photo, **keywords: Any) -> bulk_redetect.Found:
         found = detect(photo, **keywords)
         deletion.delete_detection(Detection.objects.get(pk=detection.pk))
         connection.close()  # this thread's own
         return found
 
-    monkeypatch.setattr(again, "_detect", detect_and_delete)
+    monkeypatch.setattr(bulk_redetect, "_detect", detect_and_delete)
     code, said = redetect(capsys, "light")
     assert (code, "deleted meanwhile" in said) == (1, True)
     assert Detection.objects.count() == 0
@@ -201,14 +201,14 @@ def test_killed_in_the_middle_each_photo_is_done_once(tmp_path: Path) -> None:
 def test_a_signal_stops_it_and_the_same_command_goes_on(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     for number in range(30):
         stored(number)
-    keep = again._keep
+    keep = bulk_redetect._keep
 
-    def keep_and_signal(found: again.Found) -> str:
+    def keep_and_signal(found: bulk_redetect.Found) -> str:
         os.kill(os.getpid(), signal.SIGTERM)
-        monkeypatch.setattr(again, "_keep", keep)
+        monkeypatch.setattr(bulk_redetect, "_keep", keep)
         return keep(found)
 
-    monkeypatch.setattr(again, "_keep", keep_and_signal)
+    monkeypatch.setattr(bulk_redetect, "_keep", keep_and_signal)
     code, said = redetect(capsys, "light")
     assert (code, "Stopped." in said) == (130, True)
     assert 0 < len(made_by("light")) < 30

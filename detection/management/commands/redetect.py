@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from rich.console import Console
 
-from detection.bulk.again import detect_again
 from detection.bulk.arguments import add_filters, chosen_detections, probability
+from detection.bulk.redetect import detect_again
 from detection.bulk.running import Totals
 from detection.conf import current
 from detection.errors import RequestError
