@@ -6,7 +6,6 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from detection.accounts.views import LoginView
-from detection.api_oip import LiveView, OipInferView, OipModelReadyView, OipModelView, ReadyView, ServerView
 from detection.batches import views as batches_views
 from detection.batches.api import BatchesView, BatchPhotoView, BatchView
 from detection.exports.api import ExportView
@@ -14,6 +13,7 @@ from detection.history import views as history_views
 from detection.history.api import AnnotatedView, DetectionListView, DetectionView, PhotoView, ThumbnailView
 from detection.i18n.language import ScriptTexts, switch_language
 from detection.observability.views import metrics_page
+from detection.oip.api import LiveView, OipInferView, OipModelReadyView, OipModelView, ReadyView, ServerView
 from detection.predict import views as predict_views
 from detection.predict.api import EntryPointView, PredictView
 from detection.registry.api import ModelsView, ModelView

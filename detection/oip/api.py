@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from detection.accounts.access import caller_of
 from detection.errors import RequestError, error_body, headers_for
-from detection.oip import answering
+from detection.oip import service as oip
 from detection.oip.messages import HEADER_LENGTH, MessageError, read_request, write_answer
 from detection.serving import health
 from detection.web.serializers import ErrorSerializer
@@ -131,7 +131,7 @@ class OipModelView(APIView):
 
     @extend_schema(responses={200: MetadataSerializer, 404: _NO_MODEL, 503: _LATER})
     def get(self, _request: Request, model: str, version: str | None = None) -> Response:
-        return Response(answering.metadata(answering.model_of(model, version)))
+        return Response(oip.metadata(oip.model_of(model, version)))
 
 
 class OipModelReadyView(APIView):
@@ -139,7 +139,7 @@ class OipModelReadyView(APIView):
 
     @extend_schema(responses={200: ReadySerializer, 404: _NO_MODEL, 503: _LATER})
     def get(self, _request: Request, model: str, version: str | None = None) -> Response:
-        answering.model_of(model, version)
+        oip.model_of(model, version)
         return _readiness({"name": model, "ready": True})
 
 
@@ -169,12 +169,12 @@ class OipInferView(APIView):
         },
     )
     def post(self, request: Request, model: str, version: str | None = None) -> HttpResponse:
-        detector = answering.model_of(model, version)
+        detector = oip.model_of(model, version)
         try:
             asked = read_request(request.body, request.headers.get(HEADER_LENGTH))
-            reference = answering.reference_of(detector, model, version)
-            tensors = answering.answer(detector, reference, asked, caller_of(request.user).user_id)
-            body, header_length = write_answer(model, answering.version_of(detector.network), asked, tensors)
+            reference = oip.reference_of(detector, model, version)
+            tensors = oip.answer(detector, reference, asked, caller_of(request.user).user_id)
+            body, header_length = write_answer(model, oip.version_of(detector.network), asked, tensors)
         except MessageError as error:
             raise RequestError(str(error)) from error
         if header_length is None:
