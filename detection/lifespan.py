@@ -13,7 +13,7 @@ from detection.predict import service as predict_service
 from detection.registry.reconciler import following_the_active_model
 from detection.serving import malloc
 from detection.serving import service as serving
-from detection.shadow import shadowing
+from detection.shadow.service import shadowing
 
 logger = logging.getLogger(__name__)
 

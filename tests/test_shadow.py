@@ -13,13 +13,13 @@ from django.core.checks import run_checks
 from django.db import OperationalError
 from django.test import Client
 
-from detection import shadow
 from detection.history import deletion
 from detection.models import Detection, ShadowRun
 from detection.observability import metrics
 from detection.predict import service as predict_service
 from detection.serving import service as serving
-from detection.shadow import MAX_WAITING, Shadow, shadowing
+from detection.shadow import service as shadow
+from detection.shadow.service import MAX_WAITING, Shadow, shadowing
 from tests.accounts import account
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
 from tests.serving import running_server

@@ -3,7 +3,7 @@
 import pytest
 
 from detection.inference.types import FoundObject, PixelBox
-from detection.shadow_matching import Agreement, compare
+from detection.shadow.matching import Agreement, compare
 
 LEFT, RIGHT = (0.0, 0.0, 0.4, 0.4), (0.6, 0.6, 1.0, 1.0)
 # Half of LEFT, and a third.

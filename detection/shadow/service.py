@@ -25,7 +25,7 @@ from detection.predict import service as predict_service
 from detection.predict.service import Kept
 from detection.serving import service as serving
 from detection.serving.locations import shadow_folder
-from detection.shadow_matching import Agreement, compare
+from detection.shadow.matching import Agreement, compare
 
 logger = logging.getLogger(__name__)
 

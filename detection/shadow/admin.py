@@ -10,17 +10,17 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext
 
-from detection import shadow_report
 from detection.conf import current
 from detection.models import ShadowRun
 from detection.photos import rendering
+from detection.shadow import report as shadow_report
 
 PAGE_SIZE = 12
 
 
 @admin.register(ShadowRun)
 class ShadowRunAdmin(admin.ModelAdmin[ShadowRun]):
-    """Comparisons come from servers (`detection/shadow.py`), and go with their detections."""
+    """Comparisons come from servers (`detection/shadow/service.py`), and go with their detections."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """See the class."""
