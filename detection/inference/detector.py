@@ -25,7 +25,7 @@ from detection.inference.model_files import ModelSource, open_model
 from detection.inference.network import Network
 from detection.inference.precision import settle_precision
 from detection.inference.preprocess import Placement, fit_photo
-from detection.inference.trial import blaming, require_sense
+from detection.inference.sanity_checks import blaming, require_sense
 from detection.inference.types import FoundObject, ImageArray, StageTimings
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ExifTags, Image
 
-from detection.inference.costly_files import refuse_costly
+from detection.inference.decompression_guard import refuse_costly
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 
 FORMATS = ("JPEG", "PNG", "WEBP")

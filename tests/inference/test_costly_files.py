@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from PIL import Image
 
-from detection.inference import costly_files
+from detection.inference import decompression_guard
 from detection.inference.errors import ImageDecodeError
 from detection.inference.images import decode_photo, read_info
 from tests import photos
@@ -99,7 +99,7 @@ def test_unusual_file_is_read(data: bytes) -> None:
 def is_affordable(data: bytes) -> bool:
     """Whether the structure of a file is let through; what it shows is another matter."""
     try:
-        costly_files.refuse_costly(data)
+        decompression_guard.refuse_costly(data)
     except ImageDecodeError:
         return False
     return True
@@ -113,7 +113,7 @@ def test_file_that_ends_early_costs_nothing(photo_format: str, kept: int) -> Non
 
 def test_scan_without_an_end_is_no_scan_too_many() -> None:
     whole = progressive(0)
-    assert is_affordable(whole[:-2] + b"\xff\x00\xff\xda" * costly_files.MAX_SCANS)
+    assert is_affordable(whole[:-2] + b"\xff\x00\xff\xda" * decompression_guard.MAX_SCANS)
 
 
 def test_header_alone_is_judged_too() -> None:
