@@ -23,11 +23,11 @@ from detection.batches.consumers import (  # noqa: E402
     BATCH_SOCKETS,  # noqa: E402
     BatchConsumer,  # noqa: E402
 )
-from detection.lifespan import Lifespan  # noqa: E402
 from detection.observability.middleware import Watch  # noqa: E402
 from detection.predict.consumers import PredictConsumer  # noqa: E402
 from detection.predict.fast_path import PredictDoor  # noqa: E402
 from detection.predict.live import LiveConsumer  # noqa: E402
+from detector_site.lifespan import Lifespan  # noqa: E402
 
 
 def _build(budget: BodyBudget) -> ASGI3Application:

@@ -18,7 +18,7 @@ ENTRANCES = (
     "detection.predict.consumers",
     "detection.web.error_pages",
     "detection.serving.health",
-    "detection.lifespan",
+    "detector_site.lifespan",
     "detection.predict.live",
     "detection.management",
     "detection.predict.fast_path",

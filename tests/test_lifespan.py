@@ -7,9 +7,9 @@ from unittest import mock
 import pytest
 
 from detection.inference.errors import EngineError
-from detection.lifespan import Lifespan
 from detection.predict import service as predict_service
 from detection.serving import service as serving
+from detector_site.lifespan import Lifespan
 
 
 def live(*received: str) -> list[dict[str, Any]]:

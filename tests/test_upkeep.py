@@ -15,13 +15,13 @@ from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 
 from detection.conf import Config
-from detection.lifespan import Lifespan
 from detection.maintenance import worker
 from detection.maintenance.retention import Pruned, RetentionError, Rules
 from detection.maintenance.worker import ORPHANS_EVERY, Upkeep, alone
 from detection.models import Detection
 from detection.predict import service as predict_service
 from detection.serving import service as serving
+from detector_site.lifespan import Lifespan
 from tests.kept import keep
 from tests.test_orphans import aged
 
