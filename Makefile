@@ -46,7 +46,7 @@ test-postgres: $(VENV)/.tools-installed ## The tests that use the database, on P
 		-m "not browser" $(PYTEST_ARGS)
 
 oracle: $(ORACLE_VENV)/.installed ## Compare with MXNet 1.9.1, in an environment of its own (Python 3.11)
-	$(ORACLE_VENV)/bin/python -m pytest -c tests/oracle/pytest.ini -p tests.strict_skips tests/oracle $(PYTEST_ARGS)
+	$(ORACLE_VENV)/bin/python -m pytest -c tests/oracle/pytest.ini -p tests.support.strict_skips tests/oracle $(PYTEST_ARGS)
 
 remote: $(VENV)/.tools-installed $(REMOTE_VENV)/.installed ## Our model on KServe's model server, in an environment of its own
 	KSERVE_PYTHON=$(CURDIR)/$(REMOTE_VENV)/bin/python $(BIN)/python -m pytest tests/remote $(PYTEST_ARGS)

@@ -12,7 +12,7 @@ from bench.report import Claim, Report, Table, number
 from detection.inference.detector import SCALED_DECODING_MARGIN
 from detection.inference.images import decode_photo
 from detection.inference.preprocess import to_network_input
-from tests.checkpoints import EMBEDDED_EDGE, RESNET50_EDGE
+from tests.support.checkpoints import EMBEDDED_EDGE, RESNET50_EDGE
 
 _EDGES = {models.EMBEDDED: EMBEDDED_EDGE, models.RESNET50: RESNET50_EDGE}
 _WANTED = 5.0

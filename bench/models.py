@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.checkpoints import (
+from tests.support.checkpoints import (
     EMBEDDED_EDGE,
     EMBEDDED_PREFIX,
     NO_RESNET50,

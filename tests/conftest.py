@@ -14,10 +14,10 @@ from django.utils import translation
 from detection.conf import Config, load_config
 from detection.predict import service as predict_service
 from detection.serving import service as serving
-from tests import photos
-from tests.checkpoints import EMBEDDED_PREFIX
+from tests.support import photos
+from tests.support.checkpoints import EMBEDDED_PREFIX
 
-pytest_plugins = ["tests.strict_skips"]
+pytest_plugins = ["tests.support.strict_skips"]
 
 
 @pytest.fixture(scope="session")

@@ -25,9 +25,9 @@ from detection.predict import service as predict_service
 from detection.predict.fast_path import PredictDoor
 from detection.predict.service import Answer, Upload
 from detection.serving import service as serving
-from tests.accounts import PASSWORD, account, token_headers
-from tests.asgi_calls import Answered, body_events, call, http_scope
-from tests.builders import stored_detection
+from tests.support.accounts import PASSWORD, account, token_headers
+from tests.support.asgi_calls import Answered, body_events, call, http_scope
+from tests.support.builders import stored_detection
 
 PHOTO: Any = {"content_type": "image/jpeg", "data": b"photo"}
 TO_LOGIN, FORBIDDEN, NEEDED, MISSING = 302, 403, 401, 404

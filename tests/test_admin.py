@@ -13,7 +13,7 @@ from django.urls import reverse
 from detection.history import admin as history_admin
 from detection.models import Detection, Photo
 from detection.predict import service as predict_service
-from tests.builders import SHA256, stored_detection, stored_rows
+from tests.support.builders import SHA256, stored_detection, stored_rows
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/detection/detection/"

@@ -15,7 +15,7 @@ from detection.models import Detection, Verdict
 from detection.review import admin as review_admin
 from detection.review import service as review_service
 from detection.review.service import Reviewer, ReviewState, Statement, judge
-from tests.builders import stored_detection
+from tests.support.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/detection/detection/"

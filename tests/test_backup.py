@@ -20,8 +20,8 @@ from detection.maintenance import backup
 from detection.maintenance.backup import BackupError, back_up, restore
 from detection.models import DetectedObject, Detection, Photo
 from detection.photos import store as photo_store
-from tests.builders import stored_rows
-from tests.kept import has_file, keep
+from tests.support.builders import stored_rows
+from tests.support.kept import has_file, keep
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

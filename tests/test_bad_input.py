@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests import photos
-from tests.serving import Server, running_server
+from tests.support import photos
+from tests.support.serving import Server, running_server
 
 MAX_BODY_BYTES = 1_000_000
 UNREADABLE = "The photo cannot be read: it is damaged, incomplete, or not a JPEG, PNG or WebP. Send another file."

@@ -25,8 +25,8 @@ from detection.errors import FAILED, DetectionTimeoutError
 from detection.history import deletion, recorder
 from detection.inference.errors import OverloadedError
 from detection.models import Batch, BatchItem, Detection
-from tests.builders import stored_detection, stored_rows
-from tests.serving import Server, running_server
+from tests.support.builders import stored_detection, stored_rows
+from tests.support.serving import Server, running_server
 
 WAIT_S = 60
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")

@@ -11,7 +11,7 @@ from django.core import checks
 
 from detection.conf import BASE_DIR, load_config
 from tests.inference.model_folders import write_model
-from tests.serving import server_environment
+from tests.support.serving import server_environment
 
 
 def found(check_id: str) -> list[checks.CheckMessage]:

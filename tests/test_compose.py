@@ -17,7 +17,7 @@ import yaml
 from websockets.sync.client import connect
 
 from detection.conf import BASE_DIR, load_config
-from tests.serving import Server, running_server
+from tests.support.serving import Server, running_server
 
 COMPOSE = BASE_DIR / "compose.yaml"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from detection.conf import BASE_DIR
-from tests.checkpoints import EMBEDDED_PREFIX
-from tests.serving import Server, running_server, server_environment
+from tests.support.checkpoints import EMBEDDED_PREFIX
+from tests.support.serving import Server, running_server, server_environment
 
 EXAMPLES = os.environ.get("CONFORMANCE_EXAMPLES", "5")
 SEED = os.environ.get("CONFORMANCE_SEED", "1")

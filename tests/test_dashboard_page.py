@@ -10,8 +10,8 @@ from django.test import Client
 
 from detection.review import service as review_service
 from detection.review.service import Reviewer, Statement
-from tests.accounts import account
-from tests.builders import stored_detection
+from tests.support.accounts import account
+from tests.support.builders import stored_detection
 from tests.test_access import login
 
 pytestmark = pytest.mark.django_db

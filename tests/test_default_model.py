@@ -8,8 +8,8 @@ import pytest
 
 from detection.conf import BASE_DIR
 from detection.inference.cards import read_card
-from tests import photos
-from tests.serving import Server, running_server
+from tests.support import photos
+from tests.support.serving import Server, running_server
 
 NANODET, MOBILENET = "nanodet_plus_m", "mobilenet_ssd_voc"
 # The classes as COCO and as Pascal VOC name them.

@@ -25,11 +25,11 @@ from detection.predict import service as predict_service
 from detection.registry import catalogue
 from detection.registry import versions as model_versions
 from detection.registry.reconciler import Follower
-from tests.builders import stored_detection
-from tests.checkpoints import EMBEDDED_PREFIX
 from tests.evaluation.builders import write_voc
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
-from tests.serving import server_environment
+from tests.support.builders import stored_detection
+from tests.support.checkpoints import EMBEDDED_PREFIX
+from tests.support.serving import server_environment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DARK, LIGHT = constant_network(nanodet_outputs(0)), constant_network(nanodet_outputs(1))

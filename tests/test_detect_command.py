@@ -25,11 +25,11 @@ from detection.inference.errors import EngineError
 from detection.models import Detection
 from detection.photos import rendering
 from detection.predict import service as predict_service
-from tests import photos
-from tests.builders import stored_rows
-from tests.serving import server_environment
+from tests.support import photos
+from tests.support.builders import stored_rows
+from tests.support.serving import server_environment
 
-BASE = Path(__file__).resolve().parent.parent
+BASE = Path(__file__).resolve().parents[2]
 # The active version is asked for.
 pytestmark = pytest.mark.django_db
 _FILE_OF_EACH = "SELECT d.uuid, p.file FROM detection_detection d JOIN detection_photo p ON p.id = d.photo_id"

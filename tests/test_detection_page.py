@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from detection.models import Detection
-from tests.builders import stored_detection
+from tests.support.builders import stored_detection
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 

@@ -16,8 +16,8 @@ from PIL import Image
 from detection.models import Detection
 from detection.photos.store import SUFFIXES
 from detection.predict import service as predict_service
-from tests import photos
-from tests.builders import SHA256, stored_detection, stored_rows
+from tests.support import photos
+from tests.support.builders import SHA256, stored_detection, stored_rows
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 LIST = "/api/detections/"

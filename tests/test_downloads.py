@@ -20,7 +20,7 @@ from detection.registry.downloads import (
     source_from,
 )
 from detection.registry.pretrained import KnownModel, install
-from tests.file_server import file_server
+from tests.support.file_server import file_server
 
 CONTENT = bytes(range(256)) * 4000
 FILE = KnownFile("net-0000.params", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())

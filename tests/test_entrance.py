@@ -10,7 +10,7 @@ from detection.asgi.body_limits import BodyLimit, KnownLength
 from detection.asgi.memory_budget import BodyBudget, Share
 from detection.errors import BodyBudgetError
 from detection.web.asgi_messages import header, read_body
-from tests.asgi_calls import Answered, Headers, body_events, call, http_scope
+from tests.support.asgi_calls import Answered, Headers, body_events, call, http_scope
 
 LIMIT = 1000
 SENTENCE = "The body is too large: at most 1,000 bytes are accepted. Send a smaller photo."

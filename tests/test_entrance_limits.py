@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
-from tests.serving import Server, running_server
+from tests.support.serving import Server, running_server
 
 TIMEOUT_S = 1.0
 WAIT_S = 30

@@ -18,8 +18,8 @@ from detection.inference.engines.base import EngineOptions
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.precision import TABLE_NAME
 from detection.inference.types import ImageArray
-from tests.checkpoints import EMBEDDED_PREFIX, REPOSITORY
 from tests.evaluation.builders import write_coco, write_voc
+from tests.support.checkpoints import EMBEDDED_PREFIX, REPOSITORY
 
 # The active version is asked for.
 pytestmark = pytest.mark.django_db

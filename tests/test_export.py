@@ -27,8 +27,8 @@ from detection.inference.cards import read_card
 from detection.inference.images import read_info
 from detection.models import Batch, BatchItem, Detection
 from detection.photos import store as photo_store
-from tests.builders import SHA256, stored_detection
-from tests.photos import encode, noise, two_colours, with_orientation
+from tests.support.builders import SHA256, stored_detection
+from tests.support.photos import encode, noise, two_colours, with_orientation
 
 NANODET = BASE_DIR / "models" / "nanodet_plus_m"
 FORMATS = ("coco", "voc", "yolo", "csv", "jsonl")

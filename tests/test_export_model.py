@@ -16,7 +16,7 @@ from tritonclient.grpc import model_config_pb2
 
 from detection.conf import BASE_DIR, Config
 from detection.inference.engines.openvino_package import ov
-from tests import photos
+from tests.support import photos
 
 # The active version is asked for.
 pytestmark = pytest.mark.django_db

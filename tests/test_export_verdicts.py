@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from detection.inference.types import PixelBox
 from detection.models import Detection
 from detection.review.service import Reviewer, Statement, judge, undo
-from tests.builders import stored_detection
+from tests.support.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
 ANNA = Reviewer(name="anna")

@@ -29,8 +29,8 @@ from detection.registry.pretrained import KNOWN_MODELS, RESNET50_SSD
 from detection.registry.reconciler import Follower
 from detection.serving import service as serving
 from detection.serving.locations import shadow_folder
-from tests.checkpoints import EMBEDDED_PREFIX, tiny_ssd, write_checkpoint
-from tests.file_server import FileServer, file_server
+from tests.support.checkpoints import EMBEDDED_PREFIX, tiny_ssd, write_checkpoint
+from tests.support.file_server import FileServer, file_server
 
 pytestmark = pytest.mark.django_db
 

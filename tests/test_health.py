@@ -15,7 +15,7 @@ from django.test import Client
 
 from detection.predict import service as predict_service
 from detection.serving import service as serving
-from tests.serving import Server, running_server
+from tests.support.serving import Server, running_server
 
 
 def test_process_that_answers_is_healthy_without_a_model(client: Client) -> None:

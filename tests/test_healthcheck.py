@@ -10,7 +10,7 @@ import pytest
 
 from detection.conf import BASE_DIR, Config
 from detection.serving.probe import problem
-from tests.file_server import file_server
+from tests.support.file_server import file_server
 
 
 def config_for(url: str, **changes: object) -> Config:

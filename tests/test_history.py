@@ -7,7 +7,7 @@ from django.db import connection
 
 from detection.history.pagination import BadCursorError, Cursor, HistoryPage, neighbours, page_of
 from detection.models import Detection
-from tests.builders import stored_detection
+from tests.support.builders import stored_detection
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 

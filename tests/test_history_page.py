@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from detection.models import Detection
-from tests.builders import stored_detection
+from tests.support.builders import stored_detection
 
 MARCH_1, MARCH_2, MARCH_3 = (datetime(2026, 3, day, 12, tzinfo=UTC) for day in (1, 2, 3))
 CAT_AND_PEOPLE = "cat, 2 \N{MULTIPLICATION SIGN} person"

@@ -12,8 +12,8 @@ from django.test import Client
 
 from detection.models import Detection
 from detection.predict import service as predict_service
-from tests.builders import stored_detection, stored_rows
-from tests.photos import real_photo
+from tests.support.builders import stored_detection, stored_rows
+from tests.support.photos import real_photo
 
 MARCH_1, MARCH_2, MARCH_3 = (datetime(2026, 3, day, 12, tzinfo=UTC) for day in (1, 2, 3))
 

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from detection.predict import service as predict_service
-from tests.builders import stored_detection
+from tests.support.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
 FILTERS = "class, min_probability, date_from, date_to, source, batch, model, engine, reviewed, verdict"

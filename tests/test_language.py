@@ -29,7 +29,7 @@ from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.images import decode_photo
 from detection.predict import service as predict_service
 from detection.predict.service import Upload
-from tests.photos import encode, noise
+from tests.support.photos import encode, noise
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RUSSIAN = {"Accept-Language": "ru"}

@@ -27,12 +27,12 @@ from detection.inference.engines.base import Outputs
 from detection.inference.types import ImageArray
 from detection.predict.live import MAX_FRAME_BYTES, LiveConsumer, NewestFrame
 from detection.serving import service as serving
-from tests import photos
 from tests.inference.engines import BrightnessEngine, small_network
-from tests.serving import Server, running_server
-from tests.sockets import WAIT_S, ConsumerSocket
+from tests.support import photos
+from tests.support.serving import Server, running_server
+from tests.support.sockets import WAIT_S, ConsumerSocket
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "docs" / "examples" / "live_client.py"
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "live_client.py"
 SOCKETS, FRAMES_EACH = 20, 200
 T = TypeVar("T")
 

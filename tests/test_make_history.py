@@ -13,7 +13,7 @@ from detection import sample_history
 from detection.history import indexing
 from detection.history.recorder import Recorder
 from detection.models import DetectedObject, Detection, ListEntry, Review, Tally, Verdict
-from tests.records import record
+from tests.support.records import record
 
 DETECTIONS, DAYS = 101, 60
 UNTIL = datetime(2026, 11, 20, tzinfo=UTC)

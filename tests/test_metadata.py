@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from detection.photos.metadata import NotStrippableError, strip_metadata
-from tests import photos
+from tests.support import photos
 
 SECRET = b"48.8583N 2.2945E"
 ORIENTATION_TAG, GPS_TAG, DESCRIPTION_TAG = 0x0112, 0x8825, 0x010E

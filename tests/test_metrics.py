@@ -27,11 +27,11 @@ from detection.observability.middleware import Watch
 from detection.photos import rendering
 from detection.predict import service as predict_service
 from detection.serving import service as serving
-from tests import photos
-from tests.accounts import account, token_headers
-from tests.asgi_calls import call, http_scope
 from tests.inference.engines import EDGE, BrightnessEngine, small_network
-from tests.serving import Server, running_server, server_environment
+from tests.support import photos
+from tests.support.accounts import account, token_headers
+from tests.support.asgi_calls import call, http_scope
+from tests.support.serving import Server, running_server, server_environment
 
 CAT = FoundObject(7, "cat", 0.75, PixelBox(1, 2, 3, 4), (0.1, 0.2, 0.3, 0.4))
 

@@ -18,7 +18,7 @@ from detection.inference.detector import DetectorOptions, load_detector
 from detection.inference.engines.base import EngineOptions
 from detection.inference.model_files import ModelSource
 from detection.serving import service as serving
-from tests import photos
+from tests.support import photos
 
 EDGE = 64
 NAMES = ("cat", "dog", "bird")

@@ -28,7 +28,6 @@ from detection.observability import metrics
 from detection.predict import service as predict_service
 from detection.registry.reconciler import Follower
 from detection.serving import service as serving
-from tests.checkpoints import EMBEDDED_PREFIX
 from tests.inference.model_folders import (
     constant_network,
     nanodet_outputs,
@@ -36,6 +35,7 @@ from tests.inference.model_folders import (
     scalar_network,
     write_model,
 )
+from tests.support.checkpoints import EMBEDDED_PREFIX
 
 database = pytest.mark.django_db(transaction=True)
 RUSSIAN = {"Accept-Language": "ru"}

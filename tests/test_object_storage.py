@@ -25,10 +25,10 @@ from detection.models import Detection, Photo
 from detection.photos import store as photo_store
 from detection.photos.store import StoredPhoto
 from detection.predict import service as predict_service
-from tests import photos
 from tests.faults.databases import fresh_postgres
-from tests.object_store import ObjectStore, object_store
-from tests.serving import ServerDidNotStartError, running_server
+from tests.support import photos
+from tests.support.object_store import ObjectStore, object_store
+from tests.support.serving import ServerDidNotStartError, running_server
 
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 JPEG = {"Content-Type": "image/jpeg"}

@@ -17,9 +17,9 @@ from detection.conf import Config, Rate
 from detection.inference.errors import OverloadedError
 from detection.models import Detection
 from detection.predict import service as predict_service
-from tests import photos
-from tests.checkpoints import EMBEDDED_PREFIX
-from tests.serving import Server, running_server
+from tests.support import photos
+from tests.support.checkpoints import EMBEDDED_PREFIX
+from tests.support.serving import Server, running_server
 
 NAME = EMBEDDED_PREFIX.name
 PHOTO = base64.b64encode(photos.encode(photos.noise((40, 40)))).decode()

@@ -16,9 +16,9 @@ from detection.inference.images import read_info
 from detection.maintenance import orphans
 from detection.models import Detection
 from detection.photos import store as photo_store
-from tests import photos
-from tests.builders import stored_rows
-from tests.kept import has_file, keep
+from tests.support import photos
+from tests.support.builders import stored_rows
+from tests.support.kept import has_file, keep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY_S = 24 * 3600

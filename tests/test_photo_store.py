@@ -15,7 +15,7 @@ from detection.inference.images import read_info
 from detection.models import Photo
 from detection.photos import store as photo_store
 from detection.photos.store import StoredPhoto
-from tests import photos
+from tests.support import photos
 
 JPEG = photos.encode(photos.two_colours())
 

@@ -13,9 +13,9 @@ from django.test import Client
 from PIL import Image
 
 from detection.models import Detection
-from tests import photos
-from tests.builders import stored_rows
-from tests.serving import Server, running_server
+from tests.support import photos
+from tests.support.builders import stored_rows
+from tests.support.serving import Server, running_server
 
 KEYS = ["objectClass", "probability", "x", "y", "width", "height"]
 

@@ -25,7 +25,7 @@ from detection.inference.types import FoundObject, PixelBox, StageTimings
 from detection.predict import service as predict_service
 from detection.predict.fast_path import PredictDoor
 from detection.predict.service import Answer, Upload
-from tests.asgi_calls import Answered, body_events, call, http_scope
+from tests.support.asgi_calls import Answered, body_events, call, http_scope
 
 CAT = FoundObject(7, "cat", 0.75, PixelBox(1, 2, 3, 4), (0.1, 0.2, 0.3, 0.4))
 HEADERS = (("Host", "127.0.0.1:8080"), ("Content-Type", "image/jpeg"))

@@ -14,8 +14,8 @@ from detection.inference.detector import load_detector
 from detection.inference.quantized import quantized_paths
 from detection.management.commands.quantize import find_photos
 from detection.serving import service as serving
-from tests import photos
-from tests.checkpoints import EMBEDDED_PREFIX, write_tiny_ssd
+from tests.support import photos
+from tests.support.checkpoints import EMBEDDED_PREFIX, write_tiny_ssd
 
 # The active version is asked for.
 pytestmark = pytest.mark.django_db

@@ -16,7 +16,7 @@ from detection.models import Detection
 from detection.review.queue import LOWEST, NEWEST, Queue
 from detection.statistics import queries
 from detection.statistics.queries import Scope
-from tests.builders import stored_detection
+from tests.support.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
 

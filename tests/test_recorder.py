@@ -19,9 +19,9 @@ from detection.inference.hardware import usable_cores
 from detection.inference.images import PhotoInfo
 from detection.models import DetectedObject, Detection, Photo
 from detection.photos import store as photo_store
-from tests import photos
-from tests.builders import stored_rows
-from tests.records import CAT, record
+from tests.support import photos
+from tests.support.builders import stored_rows
+from tests.support.records import CAT, record
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WAIT_S = 60

@@ -22,13 +22,13 @@ from detection.inference.images import read_info
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store
 from detection.predict import service as predict_service
-from tests import photos
-from tests.builders import stored_detection
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
-from tests.serving import server_environment
+from tests.support import photos
+from tests.support.builders import stored_detection
+from tests.support.serving import server_environment
 
 pytestmark = pytest.mark.django_db(transaction=True)
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 # A campaign takes more: REDETECT_PHOTOS=2000 REDETECT_KILLS=20
 PHOTOS, KILLS = int(os.environ.get("REDETECT_PHOTOS", "200")), int(os.environ.get("REDETECT_KILLS", "2"))
 

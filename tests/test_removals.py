@@ -22,8 +22,8 @@ from detection.predict import service as predict_service
 from detection.predict.service import Upload
 from detection.review import service as review_service
 from detection.review.service import Reviewer
-from tests.accounts import account
-from tests.builders import stored_detection
+from tests.support.accounts import account
+from tests.support.builders import stored_detection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

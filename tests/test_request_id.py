@@ -16,8 +16,8 @@ from detection.observability import request_id
 from detection.observability.logs import RequestIdFilter, TextFormatter
 from detection.photos import store as photo_store
 from tests.inference.engines import BrightnessEngine, small_network
-from tests.records import record
-from tests.serving import Server, running_server
+from tests.support.records import record
+from tests.support.serving import Server, running_server
 
 
 @pytest.fixture(scope="module")

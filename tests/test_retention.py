@@ -18,8 +18,8 @@ from detection.maintenance import retention
 from detection.maintenance.retention import BATCH, Pruned, RetentionError, Rules, prune, stored_bytes
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store
-from tests.builders import stored_rows
-from tests.kept import has_file, keep
+from tests.support.builders import stored_rows
+from tests.support.kept import has_file, keep
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DISK = namedtuple("DISK", "total used free")

@@ -15,7 +15,7 @@ from detection.inference.types import PixelBox
 from detection.models import Detection, ListEntry, Review, Tally, Verdict
 from detection.review import service as review_service
 from detection.review.service import ConflictError, Reviewer, ReviewState, Statement, judge, state_of, undo
-from tests.builders import stored_detection
+from tests.support.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
 ANNA, BEN = Reviewer(name="anna"), Reviewer(name="ben")

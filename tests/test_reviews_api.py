@@ -9,8 +9,8 @@ from django.test import Client
 from detection.models import Detection, ListEntry, Verdict
 from detection.review import service as review_service
 from detection.review.service import Reviewer
-from tests.accounts import account, token_headers
-from tests.builders import stored_detection
+from tests.support.accounts import account, token_headers
+from tests.support.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

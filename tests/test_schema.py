@@ -15,7 +15,7 @@ from django.test import Client
 
 from detection.accounts.schema import OPEN_TO_ALL
 from detection.conf import BASE_DIR
-from tests.serving import server_environment
+from tests.support.serving import server_environment
 
 # Where no model is loaded yet, the active version is asked for.
 pytestmark = pytest.mark.django_db

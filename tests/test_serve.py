@@ -19,8 +19,8 @@ import httpx
 import pytest
 
 from detection.conf import BASE_DIR
-from tests.checkpoints import EMBEDDED_PREFIX
-from tests.serving import Server, ServerDidNotStartError, running_server, server_environment
+from tests.support.checkpoints import EMBEDDED_PREFIX
+from tests.support.serving import Server, ServerDidNotStartError, running_server, server_environment
 
 PARAMS = "mobilenet_ssd_voc-0000.params"
 

@@ -20,8 +20,8 @@ from detection.models import Detection, Photo
 from detection.predict import service as predict_service
 from detection.predict.service import Answer, Upload
 from detection.serving import service as serving
-from tests import photos
-from tests.builders import stored_rows
+from tests.support import photos
+from tests.support.builders import stored_rows
 
 WAIT_S = 60
 database = pytest.mark.django_db(transaction=True)

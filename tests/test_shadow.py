@@ -20,9 +20,9 @@ from detection.predict import service as predict_service
 from detection.serving import service as serving
 from detection.shadow import service as shadow
 from detection.shadow.service import MAX_WAITING, Shadow, shadowing
-from tests.accounts import account
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
-from tests.serving import running_server
+from tests.support.accounts import account
+from tests.support.serving import running_server
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("model")]
 

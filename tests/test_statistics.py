@@ -24,7 +24,7 @@ from detection.review.service import Reviewer, Statement
 from detection.statistics import queries
 from detection.statistics.periods import Bucket, start_of
 from detection.statistics.queries import Scope
-from tests.builders import stored_detection
+from tests.support.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
 END = date(2026, 3, 20)

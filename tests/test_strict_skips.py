@@ -40,7 +40,17 @@ pytest.importorskip("a_module_that_nobody_has")
 
 def run_pytest(folder: Path, require_all: str) -> tuple[int, dict[str, int], str]:
     """Run pytest on `folder`; exit code, counts of outcomes, output."""
-    command = [sys.executable, "-m", "pytest", "-c", os.devnull, "--rootdir", str(folder), "-p", "tests.strict_skips"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(folder),
+        "-p",
+        "tests.support.strict_skips",
+    ]
     command += ["-p", "no:cacheprovider", "-rs", str(folder)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     environment |= {"REQUIRE_ALL": require_all, "PYTHONPATH": str(BASE_DIR), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}

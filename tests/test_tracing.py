@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 
 from detection.conf import BASE_DIR, load_config
 from detection.observability import tracing
-from tests.serving import Server, running_server, server_environment
+from tests.support.serving import Server, running_server, server_environment
 from tests.test_checks import found
 
 JPEG = {"Content-Type": "image/jpeg"}
@@ -200,7 +200,7 @@ def test_nothing_of_traces_is_imported_where_nobody_asks_for_them(tmp_path: Path
     """redis-py imports the API and the metrics by itself, where they are installed."""
     program = (
         "import asyncio, sys; from detector_site.asgi import application; from detection import services, tracing\n"
-        "from tests.asgi_calls import call, http_scope, body_events\n"
+        "from tests.support.asgi_calls import call, http_scope, body_events\n"
         "answered = asyncio.run(call(application, http_scope('/predict', [('Host', 'localhost'), "
         "('Content-Type', 'image/jpeg')], query='store=0'), body_events(b'no photo')))\n"
         "ours = ('opentelemetry.exporter', 'opentelemetry.sdk.trace')\n"

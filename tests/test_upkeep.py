@@ -22,7 +22,7 @@ from detection.models import Detection
 from detection.predict import service as predict_service
 from detection.serving import service as serving
 from detector_site.lifespan import Lifespan
-from tests.kept import keep
+from tests.support.kept import keep
 from tests.test_orphans import aged
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -15,9 +15,9 @@ from websockets.sync.client import ClientConnection, connect
 from detection.inference.errors import EngineError, OverloadedError
 from detection.predict import service as predict_service
 from detection.predict.consumers import PredictConsumer
-from tests import photos
-from tests.serving import Server, running_server
-from tests.sockets import ConsumerSocket
+from tests.support import photos
+from tests.support.serving import Server, running_server
+from tests.support.sockets import ConsumerSocket
 
 WAIT_S = 60
 Open = Callable[..., AbstractContextManager[ClientConnection]]

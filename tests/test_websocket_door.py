@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from detection.asgi.websocket_origin import WebSocketDoor
-from tests.asgi_calls import http_scope
+from tests.support.asgi_calls import http_scope
 
 HOSTS = ["localhost", ".example.org"]
 TRUSTED = ["https://front.example.net"]

@@ -13,7 +13,7 @@ from bench.environments import EnvironmentMissingError
 from bench.load import LoadResult
 from bench.report import Report
 from bench.rivals import __main__ as rivals
-from tests.builders import stored_detection
+from tests.support.builders import stored_detection
 
 Main = Callable[[Sequence[str]], Report]
 SHORT = ["--rounds=1"]

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from bench.scaled_decoding import IN_FULL, WAYS, changes, enlarged
-from tests import photos
 from tests.evaluation.builders import result
+from tests.support import photos
 
 LEFT, RIGHT = (0, 0, 40, 40), (50, 0, 90, 40)
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.photos import real_photo
-from tests.serving import Server, running_server
+from tests.support.photos import real_photo
+from tests.support.serving import Server, running_server
 
 # A machine that is busy with other things is slow, not wrong.
 TIMEOUT_MS = 20_000

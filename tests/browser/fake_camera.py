@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.photos import real_photo
+from tests.support.photos import real_photo
 
 SIZE_WH = (640, 480)
 FRAMES_PER_SECOND = 30

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from detection.urls import pages
 from tests.browser.conftest import TIMEOUT_MS
-from tests.photos import real_photo
-from tests.serving import Server
+from tests.support.photos import real_photo
+from tests.support.serving import Server
 
 pytestmark = pytest.mark.browser
 JPEG = {"Content-Type": "image/jpeg"}

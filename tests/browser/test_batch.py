@@ -17,8 +17,8 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
 
 from tests.browser.conftest import Watch
-from tests.photos import encode, real_photo
-from tests.serving import Server, running_server
+from tests.support.photos import encode, real_photo
+from tests.support.serving import Server, running_server
 
 pytestmark = pytest.mark.browser
 

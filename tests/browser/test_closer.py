@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from tests.browser.conftest import Watch
-from tests.photos import real_photo, with_orientation
-from tests.serving import Server
+from tests.support.photos import real_photo, with_orientation
+from tests.support.serving import Server
 
 pytestmark = pytest.mark.browser
 

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Watch
-from tests.photos import real_photo
-from tests.serving import Server
+from tests.support.photos import real_photo
+from tests.support.serving import Server
 
 pytestmark = pytest.mark.browser
 

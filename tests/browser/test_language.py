@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect
 
 from tests.browser.conftest import TIMEOUT_MS, Watch
-from tests.photos import real_photo
-from tests.serving import Server
+from tests.support.photos import real_photo
+from tests.support.serving import Server
 
 pytestmark = pytest.mark.browser
 LONG_AGO = '<time datetime="2026-01-31T23:30:00+00:00" data-moment>31 January 2026, 23:30 UTC</time>'

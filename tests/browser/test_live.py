@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, e
 
 from tests.browser.conftest import Watch, chromium
 from tests.browser.fake_camera import write_cat_video
-from tests.serving import Server, running_server
+from tests.support.serving import Server, running_server
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from tests.browser.conftest import Watch
 from tests.browser.test_batch import batch_of, real_photo_file, wait_until_answered
-from tests.serving import Server
+from tests.support.serving import Server
 
 pytestmark = pytest.mark.browser
 NANODET = "nanodet_plus_m"

@@ -15,7 +15,7 @@ from pycocotools.coco import COCO
 
 from detection.conf import BASE_DIR
 from tests.browser.conftest import TIMEOUT_MS, Watch
-from tests.serving import Server, running_server, server_environment
+from tests.support.serving import Server, running_server, server_environment
 
 pytestmark = pytest.mark.browser
 OBJECTS = 50

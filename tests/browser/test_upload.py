@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Watch
-from tests.photos import real_photo
+from tests.support.photos import real_photo
 
 pytestmark = pytest.mark.browser
 

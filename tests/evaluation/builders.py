@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from detection.evaluation.results import PhotoResult
-from tests import photos
+from tests.support import photos
 
 True_ = tuple[int, Sequence[float]]
 Found = tuple[int, Sequence[float], float]

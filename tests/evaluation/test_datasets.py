@@ -9,8 +9,8 @@ import pytest
 from detection.evaluation.annotations import DatasetError
 from detection.evaluation.class_names import COCO_TO_VOC, class_ids
 from detection.evaluation.datasets import load_dataset
-from tests.checkpoints import EMBEDDED_PREFIX
 from tests.evaluation.builders import REAL, coco_document, voc_object, write_coco, write_photos, write_voc
+from tests.support.checkpoints import EMBEDDED_PREFIX
 
 VOC_CLASSES = tuple(EMBEDDED_PREFIX.with_name("synset.txt").read_text(encoding="utf-8").split())
 

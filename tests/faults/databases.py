@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from detection.conf import BASE_DIR
-from tests.serving import server_environment
+from tests.support.serving import server_environment
 
 POSTGRES_URL = os.environ.get("TEST_DATABASE_URL") or os.environ.get("DATABASE_URL", "")
 NO_POSTGRES = "needs PostgreSQL at TEST_DATABASE_URL"

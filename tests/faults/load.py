@@ -6,7 +6,7 @@ import threading
 import httpx
 
 from tests.faults.truth import Sent, photo
-from tests.serving import Server
+from tests.support.serving import Server
 
 CLIENTS = 6
 WAIT_S = 120

@@ -15,13 +15,13 @@ from django.db import connection, connections
 from django.test import Client
 
 from detection.predict import service as predict_service
-from tests import photos
-from tests.builders import stored_rows
 from tests.faults.databases import Database, fresh_postgres
 from tests.faults.load import CLIENTS, Load
 from tests.faults.proxy import Proxy
 from tests.faults.truth import Sent, check, photo
-from tests.serving import running_server
+from tests.support import photos
+from tests.support.builders import stored_rows
+from tests.support.serving import running_server
 
 NOT_KEPT = "The detection could not be kept: the database cannot be written now. Nothing was stored; try again later."
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.databases import Database, manage
 from tests.faults.truth import Sent, check, photo, stored_files
-from tests.serving import running_server
+from tests.support.serving import running_server
 
 DISK_BYTES = 96_000_000
 ROOM_BYTES = 3_000_000

@@ -16,7 +16,7 @@ import pytest
 from tests.faults.databases import Database, fresh_postgres, manage
 from tests.faults.load import Load
 from tests.faults.truth import Sent, check, photo
-from tests.serving import running_server
+from tests.support.serving import running_server
 
 KILLS = int(os.environ.get("FAULT_KILLS", "3"))
 MAX_ANSWERS = 60

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import httpx
 
-from tests import photos
-from tests.serving import Server, running_server, server_environment
+from tests.support import photos
+from tests.support.serving import Server, running_server, server_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHANGES = int(os.environ.get("MODEL_CHANGES", "4"))

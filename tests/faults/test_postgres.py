@@ -12,7 +12,7 @@ from tests.faults.databases import Database
 from tests.faults.load import CLIENTS, Load
 from tests.faults.own_servers import OwnPostgres, is_up, own_postgres
 from tests.faults.truth import Sent, check
-from tests.serving import running_server
+from tests.support.serving import running_server
 
 ROUNDS = 3
 

@@ -16,7 +16,7 @@ from tests.faults.databases import Database
 from tests.faults.load import CLIENTS, Load
 from tests.faults.own_servers import OwnRedis, own_redis
 from tests.faults.truth import Sent, check, photo
-from tests.serving import Server, running_server
+from tests.support.serving import Server, running_server
 
 WAIT_S = 60
 JPEG = {"Content-Type": "image/jpeg"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import httpx
 
-from tests import photos
 from tests.faults.databases import Database
+from tests.support import photos
 
 _STORED = """
     SELECT d.uuid, p.sha256, p.file, (SELECT count(*) FROM detection_detectedobject o WHERE o.detection_id = d.id),

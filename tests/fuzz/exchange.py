@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from tests.serving import Server
+from tests.support.serving import Server
 
 WAIT_S = 60
 _LATER = 503

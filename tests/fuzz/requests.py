@@ -7,7 +7,7 @@ from urllib.parse import quote_from_bytes
 
 from hypothesis import strategies as st
 
-from tests import photos
+from tests.support import photos
 
 PHOTO = photos.encode(photos.noise((40, 40)))
 Headers = list[tuple[bytes, bytes]]

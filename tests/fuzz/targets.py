@@ -18,10 +18,10 @@ from detection.inference.mxnet.checkpoint import load_checkpoint
 from detection.inference.mxnet.params import read_params
 from detection.inference.onnx_input import wrapped_onnx
 from detection.photos.metadata import NotStrippableError, strip_metadata
-from tests import photos
-from tests.checkpoints import PARAMS_VERSIONS, SAMPLE_PHOTO, params_bytes, tiny_ssd, write_checkpoint
-from tests.gluoncv_exports import CLASSES, EDGE, Export, small_ssd, small_yolo3, write_export
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
+from tests.support import photos
+from tests.support.checkpoints import PARAMS_VERSIONS, SAMPLE_PHOTO, params_bytes, tiny_ssd, write_checkpoint
+from tests.support.gluoncv_exports import CLASSES, EDGE, Export, small_ssd, small_yolo3, write_export
 
 TINY_EDGE = 32
 MAX_PIXELS = 4_000_000

@@ -14,8 +14,8 @@ from detection.errors import error_body
 from detection.oip.messages import InferenceRequest, MessageError, read_request
 from detection.web.asgi_messages import read_body
 from detection.web.serializers import to_json
-from tests.asgi_calls import body_events, call, http_scope
 from tests.fuzz import requests
+from tests.support.asgi_calls import body_events, call, http_scope
 
 EXAMPLES = 10 * int(os.environ.get("FUZZ_EXAMPLES", "40"))
 LIMIT = 100

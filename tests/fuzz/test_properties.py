@@ -20,10 +20,10 @@ from detection.inference.cards import read_card
 from detection.inference.convert.registry import registered_converters
 from detection.inference.errors import CheckpointError, ImageDecodeError, ImageTooLargeError
 from detection.photos.metadata import NotStrippableError
-from tests import photos
 from tests.fuzz.targets import TARGETS
 from tests.inference.convert.single import Misfit, Single, run_single
 from tests.inference.model_folders import write_card
+from tests.support import photos
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
 fuzzing = settings(

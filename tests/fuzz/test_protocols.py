@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.fuzz import requests
 from tests.fuzz.exchange import WAIT_S, Seen, check, check_server, complaints, exchange, memory_bytes, request_bytes
 from tests.fuzz.requests import PHOTO
-from tests.serving import Server, running_server
+from tests.support.serving import Server, running_server
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
 MAX_BODY_BYTES = 1_000_000

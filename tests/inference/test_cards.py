@@ -20,7 +20,6 @@ from detection.inference.errors import CheckpointError
 from detection.inference.families.registry import FAMILIES
 from detection.inference.model_files import ModelSource, classes_of, open_model
 from detection.inference.onnx_input import wrap
-from tests import photos
 from tests.inference.model_folders import (
     EDGE,
     card_of,
@@ -31,6 +30,7 @@ from tests.inference.model_folders import (
     write_model,
 )
 from tests.inference.paths import EMBEDDED_PREFIX, REPOSITORY
+from tests.support import photos
 
 NETWORK = constant_network(nanodet_outputs(1))
 NANODET = REPOSITORY / "models" / "nanodet_plus_m"

@@ -12,7 +12,7 @@ from PIL import Image
 from detection.inference import decompression_guard
 from detection.inference.errors import ImageDecodeError
 from detection.inference.images import decode_photo, read_info
-from tests import photos
+from tests.support import photos
 
 LIMIT = 60_000_000
 MOST_SECONDS = 2.0

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from detection.inference.images import decode_photo
-from tests import photos
 from tests.inference.paths import REPOSITORY
+from tests.support import photos
 
 EDGE = 4000
 PROGRAM = """

@@ -15,8 +15,8 @@ from detection.inference.engines.base import Outputs
 from detection.inference.errors import EngineError, ImageDecodeError, ImageTooLargeError, OverloadedError
 from detection.inference.images import DecodedPhoto, decode_photo
 from detection.inference.types import ImageArray
-from tests import photos
 from tests.inference.engines import BrightnessEngine, small_network
+from tests.support import photos
 
 
 def make_detector(engine: BrightnessEngine, *, threads: int = 1, queue_size: int = 2) -> Detector:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from detection.inference.draw import RED, draw_objects
 from detection.inference.types import FoundObject, PixelBox
-from tests import photos
+from tests.support import photos
 
 
 def found(x: int, y: int, width: int, height: int, name: str = "cat") -> FoundObject:

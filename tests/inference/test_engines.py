@@ -21,9 +21,9 @@ from detection.inference.model_files import ModelSource
 from detection.inference.network import Network
 from detection.inference.preprocess import to_network_input
 from detection.inference.types import ImageArray
-from tests import photos
-from tests.checkpoints import REPOSITORY, write_tiny_ssd
 from tests.inference.paths import EMBEDDED_PREFIX
+from tests.support import photos
+from tests.support.checkpoints import REPOSITORY, write_tiny_ssd
 
 
 @pytest.fixture(scope="module")

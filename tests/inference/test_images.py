@@ -6,7 +6,7 @@ from PIL import Image
 
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.images import decode_photo, read_info
-from tests import photos
+from tests.support import photos
 
 LIMIT = 60_000_000
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from detection.inference.preprocess import Placement, fit_photo, to_network_input
 from detection.inference.types import Detections
-from tests import photos
 from tests.inference.families.networks import network_of
+from tests.support import photos
 
 
 def test_a_photo_is_stretched_to_the_square() -> None:

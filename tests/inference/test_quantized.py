@@ -32,8 +32,8 @@ from detection.inference.precision import (
 from detection.inference.quantize import network_inputs, quantize
 from detection.inference.quantized import quantized_network, quantized_paths
 from detection.inference.types import ImageArray
-from tests import photos
-from tests.checkpoints import write_tiny_ssd
+from tests.support import photos
+from tests.support.checkpoints import write_tiny_ssd
 
 EDGE = 32
 CPU_ENGINES = ("openvino", "onnxruntime")

@@ -19,9 +19,9 @@ from detection.inference.engines.registry import create_engine
 from detection.inference.errors import EngineError, EngineUnavailableError
 from detection.inference.network import Network
 from detection.inference.types import ImageArray
-from tests import photos
 from tests.inference.engines import EDGE
 from tests.inference.oip_server import Plan, grpc_server, http_server, tiny_network
+from tests.support import photos
 
 SERVERS = {"http": http_server, "grpc": grpc_server}
 TIMEOUT_S = 0.5

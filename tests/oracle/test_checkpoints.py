@@ -15,7 +15,8 @@ from detection.inference.engines.registry import create_engine
 from detection.inference.mxnet.checkpoint import load_checkpoint
 from detection.inference.mxnet.params import read_params
 from detection.inference.types import FloatArray, ImageArray
-from tests.checkpoints import (
+from tests.oracle.mxnet_runner import MxnetOutputs, run_checkpoint
+from tests.support.checkpoints import (
     EMBEDDED_EDGE,
     EMBEDDED_PREFIX,
     NO_RESNET50,
@@ -28,7 +29,6 @@ from tests.checkpoints import (
     write_random_resnet50_ssd,
     write_tiny_ssd,
 )
-from tests.oracle.mxnet_runner import MxnetOutputs, run_checkpoint
 
 PROBABILITY_TOLERANCE = 1e-4
 REGRESSION_TOLERANCE = 1e-3

@@ -1,6 +1,6 @@
 """Exports of GluonCV against MXNet, which runs the whole symbol with its own box_nms.
 
-Small networks of the structure of the real ones, so that this is quick (`tests/gluoncv_exports.py`).
+Small networks of the structure of the real ones, so that this is quick (`tests/support/gluoncv_exports.py`).
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ from detection.inference.families.gluoncv import decode
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.network import Network
 from detection.inference.types import Detections, FloatArray, ImageArray
-from tests.checkpoints import SAMPLE_PHOTO
-from tests.gluoncv_exports import EDGE, MEAN, STD, Export, small_ssd, small_yolo3, write_export
 from tests.oracle.mxnet_runner import run_symbol
+from tests.support.checkpoints import SAMPLE_PHOTO
+from tests.support.gluoncv_exports import EDGE, MEAN, STD, Export, small_ssd, small_yolo3, write_export
 
 PHOTO_WH = (451, 300)
 EXPORTS: dict[str, tuple[Callable[[], Export], str]] = {

@@ -19,9 +19,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests import photos
-from tests.checkpoints import EMBEDDED_PREFIX
-from tests.serving import Server, running_server, server_environment
+from tests.support import photos
+from tests.support.checkpoints import EMBEDDED_PREFIX
+from tests.support.serving import Server, running_server, server_environment
 
 PYTHON = os.environ.get("KSERVE_PYTHON", "")
 NAME = "mobilenet_ssd_voc"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from detection.inference.convert.graph import GraphBuilder, Value, symbolic
 from detection.inference.convert.nodes import convert_nodes, plan_nodes
 from detection.inference.mxnet.symbol import read_symbol
-from tests.checkpoints import Net
+from tests.support.checkpoints import Net
 
 
 class Misfit(AssertionError):  # noqa: N818 - a failed assertion, by a name

@@ -16,7 +16,7 @@ from detection.inference.convert.conversion import convert
 from detection.inference.errors import CheckpointError
 from detection.inference.mxnet.checkpoint import checkpoint_sha256
 from detection.inference.network import Network
-from tests.checkpoints import write_tiny_ssd
+from tests.support.checkpoints import write_tiny_ssd
 
 EDGE = 32
 CONVERTED = "converted"

@@ -14,7 +14,7 @@ from detection.inference.convert.conversion import ConvertedNetwork, convert
 from detection.inference.decoding import MultiBoxDecoding
 from detection.inference.errors import CheckpointError, UnsupportedOperatorError
 from detection.inference.mxnet.checkpoint import load_checkpoint
-from tests.checkpoints import (
+from tests.support.checkpoints import (
     EMBEDDED_EDGE,
     EMBEDDED_PREFIX,
     NO_RESNET50,

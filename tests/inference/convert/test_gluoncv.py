@@ -13,8 +13,8 @@ from detection.inference.engines.registry import create_engine
 from detection.inference.errors import CheckpointError
 from detection.inference.families.gluoncv import GluonCvDecoding, check
 from detection.inference.model_files import ModelSource, open_model
-from tests import photos
-from tests.gluoncv_exports import CLASSES, EDGE, Export, small_ssd, small_yolo3, write_export
+from tests.support import photos
+from tests.support.gluoncv_exports import CLASSES, EDGE, Export, small_ssd, small_yolo3, write_export
 
 EXPORTS: dict[str, tuple[Callable[..., Export], int]] = {
     "ssd": (small_ssd, (81 + 25) * 3),

@@ -9,7 +9,7 @@ import pytest
 
 from detection.inference.errors import CheckpointError
 from detection.inference.mxnet.checkpoint import checkpoint_files, checkpoint_sha256, load_checkpoint
-from tests.checkpoints import EMBEDDED_PREFIX, params_bytes, tiny_ssd, write_checkpoint, write_tiny_ssd
+from tests.support.checkpoints import EMBEDDED_PREFIX, params_bytes, tiny_ssd, write_checkpoint, write_tiny_ssd
 
 
 def test_files_are_named_as_mxnet_names_them() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detection.inference.errors import CheckpointError
 from detection.inference.mxnet.params import FILE_MAGIC, MAGIC_V2, MAGIC_V3, parse_params, read_params
-from tests.checkpoints import EMBEDDED_PREFIX, PARAMS_VERSIONS, TYPE_FLAGS, array_bytes, params_bytes
+from tests.support.checkpoints import EMBEDDED_PREFIX, PARAMS_VERSIONS, TYPE_FLAGS, array_bytes, params_bytes
 
 ARRAYS: dict[str, NDArray[Any]] = {
     "arg:weight": np.arange(24, dtype=np.float32).reshape(2, 3, 4),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detection.inference.errors import CheckpointError
 from detection.inference.mxnet.symbol import Source, Symbol, read_symbol
-from tests.checkpoints import EMBEDDED_PREFIX, NO_RESNET50, RESNET50_SYMBOL, Net, tiny_ssd
+from tests.support.checkpoints import EMBEDDED_PREFIX, NO_RESNET50, RESNET50_SYMBOL, Net, tiny_ssd
 
 
 def read(document: Any, folder: Path) -> Symbol:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Queue
 
-from tests.checkpoints import EMBEDDED_PREFIX
+from tests.support.checkpoints import EMBEDDED_PREFIX
 
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 60
-_REPOSITORY = Path(__file__).resolve().parent.parent
+_REPOSITORY = Path(__file__).resolve().parents[2]
 _SERVING = re.compile(r"Serving on (http://\S+)/ ")
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from detection.inference.mxnet.params import FILE_MAGIC, MAGIC_V1, MAGIC_V2, MAGIC_V3
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 EMBEDDED_PREFIX = REPOSITORY / "models" / "mobilenet_ssd_voc" / "mobilenet_ssd_voc"
 EMBEDDED_EDGE = 300
 SAMPLE_PHOTO = REPOSITORY / "static" / "detection" / "samples" / "chelsea.jpg"

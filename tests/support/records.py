@@ -5,7 +5,7 @@ from typing import Any
 from detection.history.recorder import Record
 from detection.inference.images import read_info
 from detection.inference.types import FoundObject, PixelBox
-from tests import photos
+from tests.support import photos
 
 CAT = FoundObject(7, "cat", 0.9, PixelBox(6, 4, 32, 16), (0.1, 0.125, 0.6, 0.625))
 WEAK_DOG = FoundObject(11, "dog", 0.2, PixelBox(0, 0, 8, 8), (0.0, 0.0, 0.125, 0.25))

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.checkpoints import Net, write_checkpoint
 from tests.inference.model_folders import write_card
+from tests.support.checkpoints import Net, write_checkpoint
 
 EDGE = 36
 CLASSES = ("cat", "dog", "bird")

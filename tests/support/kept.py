@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from detection.history.recorder import Recorder
 from detection.models import Detection
-from tests import photos
-from tests.records import record
+from tests.support import photos
+from tests.support.records import record
 
 WAIT_S = 60
 
