@@ -1,6 +1,6 @@
 """The registry of export formats.
 
-A new format is one function under `@exports(...)` in a module of `formats/`, read back in `tests/test_export.py` with
+A new format is one function under `@exports(...)` in a module of `formats/`, read back in `tests/exports/test_formats.py` with
 the library that people use for it.
 """
 

@@ -10,7 +10,7 @@ from functools import cache
 
 from django.utils.translation import gettext, gettext_noop
 
-# Those that a page can come to show, as they are raised (`tests/test_language.py` raises them).
+# Those that a page can come to show, as they are raised (`tests/i18n/test_language.py` raises them).
 SENTENCES = (
     gettext_noop("The photo is empty. Send the bytes of a JPEG, PNG or WebP file."),
     gettext_noop("The photo cannot be read: it is damaged, incomplete, or not a JPEG, PNG or WebP. Send another file."),

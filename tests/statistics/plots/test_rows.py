@@ -5,7 +5,7 @@ import pytest
 from detection.statistics.intervals import Interval
 from detection.statistics.plots.rows import ROW_PX, Bar, Share, bars, shares
 from detection.statistics.plots.svg import Caption
-from tests.plots.reading import all_of, parsed, rects, share, texts
+from tests.statistics.plots.reading import all_of, parsed, rects, share, texts
 
 CAPTION = Caption("rows", "Rows", "One for each")
 SCALE = ("0 %", "25 %", "50 %", "75 %", "100 %")

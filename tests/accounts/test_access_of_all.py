@@ -12,9 +12,9 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from detection.asgi.websocket_origin import WebSocketDoor
 from detector_site.asgi import application
+from tests.accounts.test_access import TABLE, WHO, fresh_counts, login, names, targets, uploads, users
 from tests.support.accounts import account, token_headers
 from tests.support.asgi_calls import http_scope
-from tests.test_access import TABLE, WHO, fresh_counts, login, names, targets, uploads, users
 
 __all__ = ["fresh_counts", "login", "uploads"]
 

@@ -20,8 +20,8 @@ from websockets.sync.client import connect
 
 from detection.conf import BASE_DIR, load_config
 from detection.observability import tracing
+from tests.project.test_checks import found
 from tests.support.serving import Server, running_server, server_environment
-from tests.test_checks import found
 
 JPEG = {"Content-Type": "image/jpeg"}
 STAGES = ["queue", "decode", "resize", "inference", "boxes", "record"]

@@ -4,7 +4,7 @@ import pytest
 
 from detection.statistics.plots.columns import FIELD_PX, Column, Tick, stacked_columns
 from detection.statistics.plots.svg import Caption, Element
-from tests.plots.reading import all_of, parsed, rects, share, texts
+from tests.statistics.plots.reading import all_of, parsed, rects, share, texts
 
 CAPTION = Caption("photos", "Photos <by day>", "Two parts & more")
 SERIES = ("with", "without")

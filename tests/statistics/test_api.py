@@ -11,9 +11,9 @@ from django.test import Client
 from detection.review import service as review_service
 from detection.review.service import Reviewer, Statement
 from detection.statistics.tables import TABLES
+from tests.accounts.test_access import login
 from tests.support.accounts import account, token_headers
 from tests.support.builders import stored_detection
-from tests.test_access import login
 
 pytestmark = pytest.mark.django_db
 __all__ = ["login"]

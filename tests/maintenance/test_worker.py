@@ -22,8 +22,8 @@ from detection.models import Detection
 from detection.predict import service as predict_service
 from detection.serving import service as serving
 from detector_site.lifespan import Lifespan
+from tests.maintenance.test_orphans import aged
 from tests.support.kept import keep
-from tests.test_orphans import aged
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WAIT_S = 60
