@@ -64,7 +64,7 @@ api = [
     path("api/statistics/<str:table>.csv", StatisticsTableView.as_view(), name="statistics-table"),
     path("api/export", ExportView.as_view(), name="export"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(template_name="detection/api_docs.html"), name="docs"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(template_name="detection/web/api_docs.html"), name="docs"),
 ]
 
 # The Open Inference Protocol: its addresses are its own.

@@ -41,7 +41,7 @@ class StaffNameAndPassword(AdminAuthenticationForm):
 class LoginView(views.LoginView):
     """Name and password; whoever tries too often has to wait."""
 
-    template_name = "detection/login.html"
+    template_name = "detection/accounts/login.html"
     authentication_form = NameAndPassword
     redirect_authenticated_user = True
 

@@ -71,7 +71,7 @@ def batch_list(request: HttpRequest) -> HttpResponse:
         request.GET.get("page")
     )
     context = {"page": page, "rows": _rows(page.object_list), "models": listing.choices(), **_limits()}
-    return render(request, "detection/batches.html", context)
+    return render(request, "detection/batches/batches.html", context)
 
 
 @require_safe
@@ -90,7 +90,7 @@ def batch_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "states": STATE_FILTERS,
         **_limits(),
     }
-    return render(request, "detection/batch.html", context)
+    return render(request, "detection/batches/batch.html", context)
 
 
 def _limits() -> dict[str, object]:

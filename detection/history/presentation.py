@@ -80,7 +80,7 @@ def counts_text(counts: Mapping[str, int]) -> str:
 
 
 def result_context(detection: Detection, threshold: float | None, page_url: str) -> dict[str, Any]:
-    """Everything that `detection/_result.html` shows.
+    """Everything that `detection/predict/_result.html` shows.
 
     threshold: objects with a probability above it are shown; None is the detection's own.
     page_url: the absolute address of the detection page.

@@ -96,7 +96,7 @@ def _render_detection(request: HttpRequest, detection: Detection, error: Excepti
         "undo_minutes": trash.UNDO_MINUTES,
         **presentation.closer_context(detection, threshold, _detections(request)),
     }
-    return _render(request, "detection/detection.html", context, error)
+    return _render(request, "detection/history/detection.html", context, error)
 
 
 def _render_history(
@@ -114,7 +114,7 @@ def _render_history(
         "newer_url": shown.newer and _history_url(request.GET, shown.newer),
         "older_url": shown.older and _history_url(request.GET, shown.older),
     }
-    return _render(request, "detection/history.html", context, error)
+    return _render(request, "detection/history/history.html", context, error)
 
 
 def _known_classes(request: HttpRequest) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from detection.conf.current import config
 from detection.i18n.class_titles import CLASS_CONTEXT, CLASS_TITLES
 from detection.i18n.error_messages import SENTENCES
 
-# How gettext writes a message that has a context; `js/texts.js` looks for the second one.
+# How gettext writes a message that has a context; `js/common/i18n.js` looks for the second one.
 _CONTEXT_END = "\x04"
 _SENTENCE_CONTEXT = "sentence"
 

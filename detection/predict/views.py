@@ -56,7 +56,7 @@ def live(request: HttpRequest) -> HttpResponse:
         "lowest_threshold": f"{min(KEPT_PROBABILITY, threshold):g}",
         "models": listing.choices(),
     }
-    return _render(request, "detection/live.html", context, None)
+    return _render(request, "detection/predict/live.html", context, None)
 
 
 def _detect(request: HttpRequest, data: bytes, name: str, model: str = "") -> HttpResponse:
@@ -85,7 +85,7 @@ def _render_home(request: HttpRequest, error: Exception | None = None) -> HttpRe
         "predict_url": request.build_absolute_uri(current.config().rest_entry_point),
         "recent": presentation.cards(recent),
     }
-    return _render(request, "detection/home.html", context, error)
+    return _render(request, "detection/predict/home.html", context, error)
 
 
 def _model_info() -> dict[str, Any] | None:

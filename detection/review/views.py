@@ -37,7 +37,7 @@ def review_page(request: HttpRequest, uuid: UUID | None = None) -> HttpResponseB
     if uuid is None:
         uuid = next(iter(queue.after(caller, None, 1)), None)
     state = None if uuid is None else review_service.state_of(_detection(caller, uuid))
-    return render(request, "detection/review.html", _context(caller, queue, state))
+    return render(request, "detection/review/review.html", _context(caller, queue, state))
 
 
 @require_POST

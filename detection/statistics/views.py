@@ -31,10 +31,10 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     owner_id = limits(caller_of(request.user))
     if not form.is_valid():
         context = _filters(request, form, owner_id) | {"error": first_sentence(form)}
-        return render(request, "detection/dashboard.html", context, status=400)
+        return render(request, "detection/statistics/dashboard.html", context, status=400)
     numbers = numbers_of(form.scope(owner_id))
     context = _filters(request, form, owner_id) | {"numbers": numbers}
-    return render(request, "detection/dashboard.html", context)
+    return render(request, "detection/statistics/dashboard.html", context)
 
 
 def _filters(request: HttpRequest, form: ScopeForm, owner_id: int | None) -> dict[str, Any]:

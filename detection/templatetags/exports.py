@@ -11,7 +11,7 @@ from detection.history.filters import DetectionFilter
 register = template.Library()
 
 
-@register.inclusion_tag("detection/_export.html", takes_context=True)
+@register.inclusion_tag("detection/exports/_export.html", takes_context=True)
 def export_form(context: Context, **filters: Any) -> dict[str, Any]:
     """Download what the page shows: the filters given, or else those of the page's own address."""
     asked = context["request"].GET

@@ -20,7 +20,7 @@ register.filter("count_text", count_text)
 
 @register.simple_tag
 def moment(when: datetime) -> SafeString:
-    """Day and time with the server's zone; `js/times.js` puts it into the zone of the browser."""
+    """Day and time with the server's zone; `js/common/local_times.js` puts it into the zone of the browser."""
     return format_html('<time datetime="{}" data-moment>{}</time>', when.isoformat(), _in_server_zone(when))
 
 

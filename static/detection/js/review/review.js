@@ -1,8 +1,8 @@
 // The page on which people review: one photo after the other, one key for each verdict. What is said is true here at
 // once, and is sent behind the back of whoever goes on; what the server refuses is told, and the photo shown as it is there.
 
-import { addKeys } from "../keys.js";
-import { Ahead } from "./ahead.js";
+import { addKeys } from "../common/shortcuts.js";
+import { Ahead } from "./prefetch.js";
 import { Palette } from "./palette.js";
 import { Refused, Server } from "./server.js";
 import { Stage } from "./stage.js";

@@ -1,0 +1,17 @@
+// Moments in the time zone of the browser; without scripts they are in the server's, which is named beside them.
+
+import { locales } from "./i18n.js";
+
+const short = new Intl.DateTimeFormat(locales, { dateStyle: "long", timeStyle: "short" });
+const full = new Intl.DateTimeFormat(locales, { dateStyle: "full", timeStyle: "long" });
+
+/** Rewrites the moments below `root`. */
+export function showLocalTimes(root) {
+  for (const element of root.querySelectorAll("[data-moment], [data-ago]")) {
+    const when = new Date(element.dateTime);
+    element.title = full.format(when);
+    if ("moment" in element.dataset) {
+      element.textContent = short.format(when);
+    }
+  }
+}

@@ -1,0 +1,61 @@
+// Photos that are dropped or pasted anywhere on a page, and those of its file fields.
+
+import { carriesFiles, photosOfInput, photosOfTransfer } from "./file_picker.js";
+
+/**
+ * Calls `onPhotos` with what `choose.js` makes of each drop, paste or choice, until `signal` fires.
+ * `marked` wears the class `dragging` while files are above the page.
+ */
+export function watchPhotos({ marked, inputs, onPhotos, signal }) {
+  const drops = watchDrops(marked, onPhotos);
+  document.addEventListener("dragover", drops.over, { signal });
+  document.addEventListener("dragleave", drops.leave, { signal });
+  document.addEventListener("drop", drops.drop, { signal });
+  document.addEventListener(
+    "paste",
+    async (event) => {
+      if (carriesFiles(event.clipboardData)) {
+        event.preventDefault();
+        onPhotos(await photosOfTransfer(event.clipboardData));
+      }
+    },
+    { signal },
+  );
+  for (const input of inputs) {
+    input.addEventListener(
+      "change",
+      () => {
+        if (input.files.length > 0) {
+          const photos = photosOfInput(input);
+          // The same files can be chosen again.
+          input.value = "";
+          onPhotos(photos);
+        }
+      },
+      { signal },
+    );
+  }
+}
+
+function watchDrops(marked, onPhotos) {
+  return {
+    over: (event) => {
+      if (carriesFiles(event.dataTransfer)) {
+        event.preventDefault();
+        marked.classList.add("dragging");
+      }
+    },
+    leave: (event) => {
+      if (event.relatedTarget === null) {
+        marked.classList.remove("dragging");
+      }
+    },
+    drop: async (event) => {
+      marked.classList.remove("dragging");
+      if (carriesFiles(event.dataTransfer)) {
+        event.preventDefault();
+        onPhotos(await photosOfTransfer(event.dataTransfer));
+      }
+    },
+  };
+}

@@ -1,0 +1,101 @@
+// Picks the photos out of what was dropped, pasted or chosen. No side effects.
+
+import { gettext, interpolate, ngettext, number } from "../common/i18n.js";
+
+const TYPES_BY_ENDING = new Map([
+  ["jpg", "image/jpeg"],
+  ["jpeg", "image/jpeg"],
+  ["png", "image/png"],
+  ["webp", "image/webp"],
+]);
+const PHOTO_TYPES = new Set(TYPES_BY_ENDING.values());
+const NAME_LENGTH = 255;
+const inOrder = new Intl.Collator(undefined, { numeric: true });
+export const NO_PHOTO = gettext("That is not a photo. Choose a JPEG, PNG or WebP file.");
+
+/** True when a drag carries files (and not, say, a piece of text of the page). */
+export function carriesFiles(transfer) {
+  return transfer !== null && [...transfer.types].includes("Files");
+}
+
+/** The media type of a photo, or an empty string for any other file. Some systems know no type for an ending. */
+export function photoType(file) {
+  if (PHOTO_TYPES.has(file.type)) {
+    return file.type;
+  }
+  return file.type === "" ? TYPES_BY_ENDING.get(file.name.split(".").pop().toLowerCase()) ?? "" : "";
+}
+
+/**
+ * The photos among files of [file, path], 2.jpg before 10.jpg: {photos: [{file, name, size}], leftOut, folder}.
+ * The name has the folders in it; folder is the one that all of them lie in, or an empty string.
+ */
+function sorted(pairs) {
+  const photos = pairs
+    .filter(([file]) => photoType(file) !== "")
+    .map(([file, path]) => ({ file, name: path.toWellFormed().slice(-NAME_LENGTH), size: file.size }))
+    .sort((one, other) => inOrder.compare(one.name, other.name));
+  const folders = new Set(pairs.map(([, path]) => (path.includes("/") ? path.split("/", 1)[0] : "")));
+  return { photos, leftOut: pairs.length - photos.length, folder: folders.size === 1 ? [...folders][0] : "" };
+}
+
+/** The photos of a file field. */
+export function photosOfInput(input) {
+  return sorted([...input.files].map((file) => [file, file.webkitRelativePath || file.name]));
+}
+
+/** The photos of a drop or of the clipboard; folders are read with all that lies in them. */
+export async function photosOfTransfer(transfer) {
+  // What a transfer holds can be asked for only until the first wait.
+  const files = [...transfer.files];
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry);
+  if (!entries.some((entry) => entry.isDirectory)) {
+    return sorted(files.map((file) => [file, file.name]));
+  }
+  const pairs = [];
+  for (const entry of entries) {
+    for await (const pair of filesBelow(entry)) {
+      pairs.push(pair);
+    }
+  }
+  return sorted(pairs);
+}
+
+async function* filesBelow(entry) {
+  if (entry.isFile) {
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    yield [file, entry.fullPath.replace(/^\//, "")];
+    return;
+  }
+  const reader = entry.createReader();
+  // A reader hands over some of the entries at a time, and none at the end.
+  for (let some = await readSome(reader); some.length > 0; some = await readSome(reader)) {
+    for (const inner of some) {
+      yield* filesBelow(inner);
+    }
+  }
+}
+
+function readSome(reader) {
+  return new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+}
+
+/** The sentence about files that are no photos, or an empty string. */
+export function leftOutNote(count) {
+  if (count === 0) {
+    return "";
+  }
+  return interpolate(ngettext("%(count)s file that is no photo was left out.", "%(count)s files that are no photos were left out.", count), { count });
+}
+
+/** The sentence that says why a chosen file cannot be sent, or an empty string. */
+export function whyNot(file, maxBytes) {
+  if (photoType(file) === "") {
+    return NO_PHOTO;
+  }
+  if (file.size > maxBytes) {
+    const [size, limit] = [file.size, maxBytes].map((bytes) => number(bytes / 1_000_000, 1));
+    return interpolate(gettext("The photo has %(size)s MB, the limit is %(limit)s MB. Choose a smaller one."), { size, limit });
+  }
+  return "";
+}
