@@ -13,16 +13,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "detector_site.settings")
 # Before the modules below: they import tables and settings.
 django.setup(set_prefix=False)
 
-from detection.asgi.body_limits import (  # noqa: E402
-    BodyLimit,  # noqa: E402
-    KnownLength,  # noqa: E402
-)
+from detection.asgi.body_limits import BodyLimit, KnownLength  # noqa: E402
 from detection.asgi.memory_budget import BodyBudget  # noqa: E402
 from detection.asgi.websocket_origin import WebSocketDoor  # noqa: E402
-from detection.batches.consumers import (  # noqa: E402
-    BATCH_SOCKETS,  # noqa: E402
-    BatchConsumer,  # noqa: E402
-)
+from detection.batches.consumers import BATCH_SOCKETS, BatchConsumer  # noqa: E402
 from detection.observability.middleware import Watch  # noqa: E402
 from detection.predict.consumers import PredictConsumer  # noqa: E402
 from detection.predict.fast_path import PredictDoor  # noqa: E402

@@ -13,7 +13,6 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from redis.exceptions import RedisError
 
-from detection.batches import notifications
 from detection.batches.states import ItemState
 from detection.web.serializers import to_json
 
@@ -69,4 +68,4 @@ def group_of(batch_uuid: UUID) -> str:
 
 def announce(batch_uuid: UUID, state: ItemState) -> None:
     """Tell every page that looks at the batch."""
-    notifications.tell(group_of(batch_uuid), {"type": "item.changed", "text": to_json(state.as_json()).decode()})
+    tell(group_of(batch_uuid), {"type": "item.changed", "text": to_json(state.as_json()).decode()})

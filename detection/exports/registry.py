@@ -1,7 +1,7 @@
 """The registry of export formats.
 
-A new format is one function under `@exports(...)` in a module of `formats/`, read back in `tests/exports/test_formats.py` with
-the library that people use for it.
+A new format is one function under `@exports(...)` in a module of `formats/`, read back in
+`tests/exports/test_formats.py` with the library that people use for it.
 """
 
 from collections.abc import Callable, Iterator, Mapping

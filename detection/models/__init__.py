@@ -8,6 +8,7 @@ from detection.models.shadow import ShadowCount, ShadowRun
 from detection.models.versions import ModelVersion
 
 __all__ = [
+    "STAGES",
     "Batch",
     "BatchItem",
     "DetectedObject",
@@ -17,7 +18,6 @@ __all__ = [
     "Photo",
     "Removal",
     "Review",
-    "STAGES",
     "ShadowCount",
     "ShadowRun",
     "Tally",

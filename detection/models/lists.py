@@ -9,8 +9,8 @@ class ListEntry(models.Model):
     """Where a detection stands in the lists: one row for all its reported objects, and one for each of their classes.
 
     Kept beside the detection (`detection/history/indexing.py`), so that a list of one class finds its page by an index
-    among a million detections. class_name: empty in the row for all. lowest, highest: probabilities of the objects that the
-    row is for; 1 and 0 where there are none. is_reviewed: that of the review. has_rejected, has_changed, has_added:
+    among a million detections. class_name: empty in the row for all. lowest, highest: probabilities of the objects that
+    the row is for; 1 and 0 where there are none. is_reviewed: that of the review. has_rejected, has_changed, has_added:
     whether people took out one of these objects, gave one another class or box, and drew one that was missed.
     """
 
