@@ -4,7 +4,7 @@ It asks the views themselves, in this process, and times the whole answer, rende
 rows are fetched; nothing is written. The history is that of DATA_DIR and DATABASE_URL:
 
     export DATA_DIR=/tmp/million
-    python manage.py migrate && python manage.py make_history --detections 1000000
+    python manage.py migrate && python -m bench.history --detections 1000000
     python -m bench.lists
 """
 

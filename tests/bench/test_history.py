@@ -9,7 +9,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db.models import F
 
-from detection import sample_history
+from bench.history import rows
+from bench.history.command import Command
 from detection.history import indexing
 from detection.history.recorder import Recorder
 from detection.models import DetectedObject, Detection, ListEntry, Review, Tally, Verdict
@@ -24,9 +25,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four parts: one that is made, three copies of it, and one detection that is left over."""
-    monkeypatch.setattr(sample_history, "MADE", 30)
-    monkeypatch.setattr(sample_history, "CHUNK", 10)
-    call_command("make_history", detections=DETECTIONS, days=DAYS, reviewed=0.5, until=UNTIL, verbosity=0)
+    monkeypatch.setattr(rows, "MADE", 30)
+    monkeypatch.setattr(rows, "CHUNK", 10)
+    call_command(Command(), detections=DETECTIONS, days=DAYS, reviewed=0.5, until=UNTIL, verbosity=0)
 
 
 def entries() -> Counter[tuple[Any, ...]]:
@@ -73,6 +74,6 @@ def test_what_comes_in_afterwards_has_a_number_of_its_own(made: None) -> None:
 
 def test_made_ones_do_not_lie_among_others_unless_that_is_asked_for(made: None) -> None:
     with pytest.raises(CommandError, match=r"There are detections already.*--add"):
-        call_command("make_history", detections=1)
-    call_command("make_history", detections=1, add=True, seed=2)
+        call_command(Command(), detections=1)
+    call_command(Command(), detections=1, add=True, seed=2)
     assert Detection.objects.count() == DETECTIONS + 1

@@ -28,10 +28,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = {"DATA_DIR": str(tmp_path_factory.mktemp("review"))}
     environment = server_environment(settings)
     for command in (
-        ["migrate", "-v0"],
-        ["make_history", "--detections", str(PHOTOS), "--reviewed", "0", "--until", "2026-11-20"],
+        ["manage.py", "migrate", "-v0"],
+        ["-m", "bench.history", "--detections", str(PHOTOS), "--reviewed", "0", "--until", "2026-11-20"],
     ):
-        subprocess.run([sys.executable, "manage.py", *command], cwd=BASE_DIR, env=environment, check=True, timeout=120)
+        subprocess.run([sys.executable, *command], cwd=BASE_DIR, env=environment, check=True, timeout=120)
     with running_server(settings) as running:
         yield running
 

@@ -1,7 +1,6 @@
-"""A history that nobody sent: as many detections as asked for, the same ones for the same seed.
+"""Rows of a synthetic history, reproducible by its seed.
 
-For trying out pages, and for measuring lists and numbers among a million. The photos are a few small made ones, which
-all detections share.
+For measuring lists and counters among a million detections, which share a few small photos.
 """
 
 import io
@@ -16,12 +15,12 @@ from django.utils import timezone
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from bench.history.copies import copy_into_the_past
 from detection.history import counters, indexing
 from detection.history.annotations import verdict_counts, with_verdicts
 from detection.inference.images import read_info
 from detection.models import DetectedObject, Detection, ListEntry, Photo, Review, Verdict
 from detection.photos import store as photo_store
-from detection.sample_copies import copy_into_the_past
 
 CHUNK = 5_000
 MADE = 20_000
@@ -109,7 +108,7 @@ def _picture(random: np.random.Generator, size_wh: tuple[int, int]) -> bytes:
         x, y = (int(random.integers(0, edge)) for edge in size_wh)
         width, height = (int(random.integers(20, edge // 2)) for edge in size_wh)
         colour = tuple(int(one) for one in random.integers(0, 255, 3))
-        (draw.ellipse if random.random() < 0.5 else draw.rectangle)((x, y, x + width, y + height), fill=colour)  # noqa: PLR2004
+        (draw.ellipse if random.random() < 0.5 else draw.rectangle)((x, y, x + width, y + height), fill=colour)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""`manage.py make_history`: a made history, to try out the pages with and to measure them."""
+"""Generates a synthetic history, reproducible by its seed, to measure lists and dashboards with."""
 
 import argparse
 from datetime import UTC, datetime
@@ -8,10 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connection
 from django.utils import timezone
 
+from bench.history.rows import Plan, make
 from detection.inference.errors import CheckpointError
 from detection.models import Detection
 from detection.registry import catalogue
-from detection.sample_history import Plan, make
 
 PROGRESS = 100_000
 
@@ -19,9 +19,7 @@ PROGRESS = 100_000
 class Command(BaseCommand):
     """Exit code 0: the history is there; 1: a sentence on standard error says what to do."""
 
-    help = (
-        "Make a history of detections that nobody sent, for trying out and measuring. The same seed gives the same one."
-    )
+    help = "Generate a synthetic history for measuring. The same seed gives the same history."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--detections", type=_at_least_one, default=1_000, help="how many (default: 1000)")
