@@ -58,10 +58,11 @@ fuzz: $(VENV)/.tools-installed ## Damaged files for all readers, then a search b
 bench: $(VENV)/.tools-installed ## Measure: engines, service, rivals, memory, ... (a quarter of an hour; BENCH_ARGS)
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
-lint: $(VENV)/.tools-installed ## Style and types
+lint: $(VENV)/.tools-installed ## Style, types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/.tools-installed ## Format the code, mend what can be mended by itself
 	$(BIN)/ruff check --fix .

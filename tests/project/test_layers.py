@@ -1,117 +1,70 @@
-"""Imports go one way: entrances -> services -> inference, and services -> models; never back."""
+"""Import rules: `lint-imports` (pyproject.toml) is red where one is broken, and `inference` runs without Django."""
 
-import ast
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
+import grimp
 import pytest
 
 from detection.conf import BASE_DIR
 
-# Where requests and commands come in. Nothing that is asked by them may ask them.
-ENTRANCES = (
-    "detection.admin",
-    "detection.predict.api",
-    "detection.api_",
-    "detection.predict.consumers",
-    "detection.web.error_pages",
-    "detection.serving.health",
-    "detector_site.lifespan",
-    "detection.predict.live",
-    "detection.management",
-    "detection.predict.fast_path",
-    "detection.urls",
-    "detection.history.views",
-    "detection.asgi.websocket_origin",
-)
-FRAMEWORKS = ("django", "rest_framework", "channels", "asgiref", "detector_site")
+GRAPH = grimp.build_graph("detection", include_external_packages=True, exclude_type_checking_imports=True)
 
 
-def modules() -> dict[str, Path]:
-    """All modules of the app but its migrations, by name."""
-    found = {}
-    for path in sorted((BASE_DIR / "detection").rglob("*.py")):
-        parts = path.relative_to(BASE_DIR).with_suffix("").parts
-        if "migrations" not in parts:
-            found[".".join(parts).removesuffix(".__init__")] = path
-    return found
-
-
-def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
-    """The full names of what a module imports, within functions too, but not for type checking only."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} has a relative import"
-            for alias in node.names:
-                full = f"{node.module}.{alias.name}"
-                yield full if full in known else str(node.module)
-
-
-KNOWN = modules()
-GRAPH = {name: set(imports(path, KNOWN)) for name, path in KNOWN.items()}
-
-
-WIRING = ("detection", "detection.apps")
-
-
-def is_in(name: str, prefixes: tuple[str, ...]) -> bool:
-    """Whether a module is one of `prefixes` or below; a prefix that ends in _ stands for all that begin so."""
-    return any(
-        name == prefix or name.startswith(prefix if prefix.endswith("_") else f"{prefix}.") for prefix in prefixes
+def lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
-def breaches(importers: tuple[str, ...], forbidden: tuple[str, ...]) -> list[str]:
-    return [
-        f"{name} imports {imported}"
-        for name, all_imported in GRAPH.items()
-        if is_in(name, importers)
-        for imported in sorted(all_imported)
-        if is_in(imported, forbidden)
-    ]
-
-
-def test_graph_is_the_real_one() -> None:
-    assert "detection.inference.detector" in GRAPH["detection.predict.service"]
-    assert "detection.predict.service" in GRAPH["detection.predict.api"]
-    assert "django.db" in GRAPH["detection.history.deletion"]
-    assert breaches(("detection.predict.api",), ("detection.predict.service",)) == [
-        "detection.predict.api imports detection.predict.service"
-    ]
-
-
-def test_inference_imports_no_framework_and_nothing_of_the_app() -> None:
-    assert breaches(("detection.inference",), FRAMEWORKS) == []
-    outside = tuple(name for name in KNOWN if not is_in(name, ("detection.inference",)) and name != "detection")
-    assert breaches(("detection.inference",), outside) == []
-
-
-def test_nothing_imports_an_entrance_but_entrances() -> None:
-    # detection.apps is wiring: it imports what registers itself.
-    inner = tuple(name for name in KNOWN if not is_in(name, ENTRANCES) and name not in WIRING)
-    assert [breach for breach in breaches(inner, ENTRANCES) if breach.split()[0] in inner] == []
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("copy")
+    shutil.copy(BASE_DIR / "pyproject.toml", folder)
+    for package in ("detection", "detector_site"):
+        ignored = shutil.ignore_patterns("__pycache__", "locale")
+        shutil.copytree(BASE_DIR / package, folder / package, ignore=ignored)
+    return folder
 
 
 @pytest.mark.parametrize(
-    ("importer", "allowed"),
+    ("module", "line"),
     [
-        ("detection.conf", ("detection.conf",)),
-        ("detection.photos.metadata", ()),
-        ("detection.photos.filesystem", ()),
-        ("detection.models.detections", ("detection.inference.types",)),
-        ("detection.inference.mxnet", ("detection.inference.errors", "detection.inference.mxnet")),
+        pytest.param("history/trash.py", "from detection.predict import service", id="lower to higher"),
+        pytest.param("review/queue.py", "from detection.exports import labels", id="sibling"),
+        pytest.param("inference/boxes.py", "import django", id="inference to Django"),
+        pytest.param("evaluation/scores.py", "import rest_framework", id="evaluation to DRF"),
+        pytest.param("predict/service.py", "import rest_framework", id="service to DRF"),
+        pytest.param("photos/metadata.py", "from detection import models", id="metadata to tables"),
     ],
 )
-def test_module_knows_only_what_it_builds_on(importer: str, allowed: tuple[str, ...]) -> None:
-    assert [breach for breach in breaches((importer,), ("detection",)) if not is_in(breach.split()[-1], allowed)] == []
+def test_planted_import_is_refused(copy: Path, module: str, line: str) -> None:
+    file = copy / "detection" / module
+    before = file.read_text(encoding="utf-8")
+    try:
+        file.write_text(f"{before}\n{line}\n", encoding="utf-8")
+        done = lint(copy)
+    finally:
+        file.write_text(before, encoding="utf-8")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"detection.{module.removesuffix('.py').replace('/', '.')} -> " in done.stdout
+
+
+def test_rules_hold_for_the_project() -> None:
+    done = lint(BASE_DIR)
+    assert (done.returncode, "0 broken" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 def test_engines_import_their_runtime_only_when_they_are_chosen() -> None:
-    assert breaches(("detection.inference.engines.registry",), ("openvino", "onnxruntime", "mxnet")) == []
+    imported = GRAPH.find_modules_directly_imported_by("detection.inference.engines.registry")
+    assert not imported & {"openvino", "onnxruntime", "mxnet"}
+    assert "detection.inference.errors" in imported
 
 
 WITHOUT_DJANGO = """
