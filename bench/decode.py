@@ -10,8 +10,8 @@ from bench.engine_worker import time_runs
 from bench.part import Context
 from bench.report import Claim, Report, Table, number
 from detection.inference.detector import SCALED_DECODING_MARGIN
-from detection.inference.images import decode_photo
-from detection.inference.preprocess import to_network_input
+from detection.inference.photos.decode import decode_photo
+from detection.inference.photos.preprocess import to_network_input
 from tests.support.checkpoints import EMBEDDED_EDGE, RESNET50_EDGE
 
 _EDGES = {models.EMBEDDED: EMBEDDED_EDGE, models.RESNET50: RESNET50_EDGE}

@@ -15,7 +15,7 @@ from bench import worker
 from detection.inference.convert.cache import prepare_network
 from detection.inference.engines.base import Engine, EngineOptions
 from detection.inference.engines.registry import create_engine
-from detection.inference.precision import settle_precision
+from detection.inference.precision.choice import settle_precision
 from detection.inference.types import ImageArray
 
 _WARM_UP_RUNS = 3

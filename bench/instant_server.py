@@ -16,8 +16,8 @@ from detection.inference.detector import Detector, DetectorOptions
 from detection.inference.engines.base import Outputs
 from detection.inference.families.base import Family
 from detection.inference.families.registry import FAMILIES
-from detection.inference.images import DecodedPhoto, PhotoInfo
 from detection.inference.network import Network
+from detection.inference.photos.decode import DecodedPhoto, PhotoInfo
 from detection.inference.types import Detections, ImageArray
 
 EDGE = 16

@@ -17,8 +17,8 @@ from detection.conf import BASE_DIR, DEFAULT_MODEL_PREFIX, load_config
 from detection.inference.detector import SCALED_DECODING_MARGIN
 from detection.inference.engines.base import EngineOptions, RemoteOptions
 from detection.inference.engines.registry import create_engine
-from detection.inference.images import decode_photo
 from detection.inference.model_files import ModelSource, open_model
+from detection.inference.photos.decode import decode_photo
 
 ROUNDS = 30
 

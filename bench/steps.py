@@ -6,9 +6,9 @@ from detection.inference.boxes import to_objects
 from detection.inference.detector import KEPT_PROBABILITY, MAX_OBJECTS, SCALED_DECODING_MARGIN
 from detection.inference.engines.base import Outputs
 from detection.inference.families.registry import FAMILIES
-from detection.inference.images import PhotoInfo, decode_photo
 from detection.inference.network import Network
-from detection.inference.preprocess import Placement, fit_photo
+from detection.inference.photos.decode import PhotoInfo, decode_photo
+from detection.inference.photos.preprocess import Placement, fit_photo
 from detection.inference.types import FoundObject, ImageArray
 
 # Of a bare loop: with one thread a core, the core waits while its photo is handed to the network and back.

@@ -11,7 +11,7 @@ from django.core import checks
 
 from detection.conf import Config
 from detection.errors import UnknownModelError
-from detection.inference.cards import has_card, read_card
+from detection.inference.cards.card import has_card, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.model_files import name_and_version
 from detection.observability import tracing

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from bench.history.copies import copy_into_the_past
 from detection.history import counters, indexing
 from detection.history.annotations import verdict_counts, with_verdicts
-from detection.inference.images import read_info
+from detection.inference.photos.decode import read_info
 from detection.models import DetectedObject, Detection, ListEntry, Photo, Review, Verdict
 from detection.photos import store as photo_store
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 from detection.history.pagination import neighbours
 from detection.i18n.class_titles import class_title
 from detection.inference.detector import KEPT_PROBABILITY
-from detection.inference.draw import drawing_of
+from detection.inference.photos.draw import drawing_of
 from detection.models import DetectedObject, Detection
 from detection.web.serializers import prediction_body
 

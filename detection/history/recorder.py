@@ -27,7 +27,7 @@ from django.utils import timezone
 from detection.errors import StorageUnavailableError
 from detection.history import indexing
 from detection.inference.hardware import usable_cores
-from detection.inference.images import PhotoInfo
+from detection.inference.photos.decode import PhotoInfo
 from detection.inference.types import FoundObject
 from detection.models import BatchItem, DetectedObject, Detection, Photo
 from detection.observability import metrics, request_id

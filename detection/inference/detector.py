@@ -20,11 +20,11 @@ from detection.inference.engines.registry import create_engine
 from detection.inference.errors import DetectorClosedError, OverloadedError
 from detection.inference.families.registry import FAMILIES
 from detection.inference.hardware import usable_cores
-from detection.inference.images import PhotoInfo, decode_photo
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.network import Network
-from detection.inference.precision import settle_precision
-from detection.inference.preprocess import Placement, fit_photo
+from detection.inference.photos.decode import PhotoInfo, decode_photo
+from detection.inference.photos.preprocess import Placement, fit_photo
+from detection.inference.precision.choice import settle_precision
 from detection.inference.sanity_checks import blaming, require_sense
 from detection.inference.types import FoundObject, ImageArray, StageTimings
 

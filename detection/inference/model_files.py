@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from detection.inference.cards import CARD_NAME, InputSpec, ModelCard, has_card, read_card
+from detection.inference.cards.card import CARD_NAME, InputSpec, ModelCard, has_card, read_card
 from detection.inference.convert.cache import prepare_network
 from detection.inference.convert.gluoncv import convert_export
 from detection.inference.errors import CheckpointError

@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from detection.inference.cards import InputSpec, ModelCard
+from detection.inference.cards.card import InputSpec, ModelCard
 from detection.inference.convert.graph import IMAGE_INPUT
 from detection.inference.errors import CheckpointError
 from detection.inference.files import replace_file

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from detection.inference.draw import draw_objects
 from detection.inference.hardware import usable_cores
-from detection.inference.images import decode_photo
+from detection.inference.photos.decode import decode_photo
+from detection.inference.photos.draw import draw_objects
 from detection.inference.types import NamedBox, StageTimings
 from detection.models import Detection, Photo
 from detection.observability import metrics

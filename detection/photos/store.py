@@ -14,7 +14,7 @@ from PIL import Image
 
 from detection.errors import StorageUnavailableError
 from detection.inference.errors import ImageDecodeError
-from detection.inference.images import DecodedPhoto, PhotoInfo, decode_photo, read_info
+from detection.inference.photos.decode import DecodedPhoto, PhotoInfo, decode_photo, read_info
 from detection.models import Photo
 from detection.photos.metadata import NotStrippableError, strip_metadata
 

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from detection.conf import BASE_DIR, current
 from detection.history.selectors import _Model, models_in_history
-from detection.inference.cards import ModelCard, has_card, read_card
+from detection.inference.cards.card import ModelCard, has_card, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.model_files import ModelSource, card_threshold, classes_of, name_and_version
 from detection.inference.network import full_name

@@ -6,7 +6,7 @@ from typing import Any
 
 from detection.conf import current
 from detection.errors import UnknownModelError
-from detection.inference.cards import read_card
+from detection.inference.cards.card import read_card
 from detection.inference.detector import Detector
 from detection.inference.errors import CheckpointError
 from detection.inference.network import Network

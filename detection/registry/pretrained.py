@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detection.conf import PRODUCTION_MODEL_EDGE, PRODUCTION_MODEL_NAME, PRODUCTION_MODEL_PREFIX
-from detection.inference.cards import CARD_NAME, read_card
+from detection.inference.cards.card import CARD_NAME, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.files import replace_file
 from detection.registry.downloads import (

@@ -15,12 +15,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from detection.conf import BASE_DIR, current
-from detection.inference.cards import CARD_NAME, ModelCard, read_card
+from detection.inference.cards.card import CARD_NAME, ModelCard, read_card
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import CheckpointError
 from detection.inference.model_files import ModelSource, name_and_version, open_model
 from detection.inference.network import full_name
-from detection.inference.precision import files_beside
+from detection.inference.precision.choice import files_beside
 from detection.models import ModelVersion
 from detection.serving import service as serving
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from detection.conf import BASE_DIR, Config
 from detection.errors import UnknownModelError
-from detection.inference.cards import has_card, read_card
+from detection.inference.cards.card import has_card, read_card
 from detection.inference.errors import CheckpointError
 
 _FULL_NAME = re.compile(r"[\w.-]+@[\w.-]+", re.ASCII)

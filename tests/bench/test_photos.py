@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from bench import photos
-from detection.inference.images import decode_photo
+from detection.inference.photos.decode import decode_photo
 
 
 def test_photos_have_their_size_and_are_always_the_same(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from django.db import connection
 
 from detection.bulk import redetect as bulk_redetect
 from detection.history import deletion
-from detection.inference.images import read_info
+from detection.inference.photos.decode import read_info
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store
 from detection.predict import service as predict_service

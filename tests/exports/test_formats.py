@@ -23,8 +23,8 @@ from pycocotools.coco import COCO
 from detection.conf import BASE_DIR
 from detection.exports import selection as selections
 from detection.exports.registry import Member, export_formats, exports
-from detection.inference.cards import read_card
-from detection.inference.images import read_info
+from detection.inference.cards.card import read_card
+from detection.inference.photos.decode import read_info
 from detection.models import Batch, BatchItem, Detection
 from detection.photos import store as photo_store
 from tests.support.builders import SHA256, stored_detection

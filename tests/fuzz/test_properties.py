@@ -16,7 +16,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detection.inference.cards import read_card
+from detection.inference.cards.card import read_card
 from detection.inference.convert.registry import registered_converters
 from detection.inference.errors import CheckpointError, ImageDecodeError, ImageTooLargeError
 from detection.photos.metadata import NotStrippableError

@@ -16,7 +16,7 @@ from detection.errors import StorageUnavailableError
 from detection.history import recorder
 from detection.history.recorder import MAX_GROUP, Record, Recorder
 from detection.inference.hardware import usable_cores
-from detection.inference.images import PhotoInfo
+from detection.inference.photos.decode import PhotoInfo
 from detection.models import DetectedObject, Detection, Photo
 from detection.photos import store as photo_store
 from tests.support import photos

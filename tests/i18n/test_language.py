@@ -26,7 +26,7 @@ from detection.errors import (
 from detection.i18n.class_titles import class_title
 from detection.i18n.error_messages import in_language
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
-from detection.inference.images import decode_photo
+from detection.inference.photos.decode import decode_photo
 from detection.predict import service as predict_service
 from detection.predict.service import Upload
 from tests.support.photos import encode, noise

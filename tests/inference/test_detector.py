@@ -13,7 +13,7 @@ from PIL import Image
 from detection.inference.detector import Detector, Prediction
 from detection.inference.engines.base import Outputs
 from detection.inference.errors import EngineError, ImageDecodeError, ImageTooLargeError, OverloadedError
-from detection.inference.images import DecodedPhoto, decode_photo
+from detection.inference.photos.decode import DecodedPhoto, decode_photo
 from detection.inference.types import ImageArray
 from tests.inference.engines import BrightnessEngine, small_network
 from tests.support import photos

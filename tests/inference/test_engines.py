@@ -19,7 +19,7 @@ from detection.inference.engines.registry import choose_engine, create_engine
 from detection.inference.errors import EngineError
 from detection.inference.model_files import ModelSource
 from detection.inference.network import Network
-from detection.inference.preprocess import to_network_input
+from detection.inference.photos.preprocess import to_network_input
 from detection.inference.types import ImageArray
 from tests.inference.paths import EMBEDDED_PREFIX
 from tests.support import photos

@@ -12,7 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 
-from detection.inference.images import read_info
+from detection.inference.photos.decode import read_info
 from detection.maintenance import orphans
 from detection.models import Detection
 from detection.photos import store as photo_store

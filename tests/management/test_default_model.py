@@ -19,7 +19,7 @@ from django.test import Client
 
 from detection.bulk.journal import Records
 from detection.conf import BASE_DIR, Config
-from detection.inference.cards import read_card
+from detection.inference.cards.card import read_card
 from detection.models import Detection, ModelVersion
 from detection.predict import service as predict_service
 from detection.registry import catalogue

@@ -13,10 +13,11 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from PIL import Image
 
-from detection.inference import precision, preprocess
 from detection.inference.engines.base import EngineOptions
 from detection.inference.model_files import ModelSource, open_model
-from detection.inference.precision import TABLE_NAME
+from detection.inference.photos import preprocess
+from detection.inference.precision import choice
+from detection.inference.precision.choice import TABLE_NAME
 from detection.inference.types import ImageArray
 from tests.evaluation.builders import write_coco, write_voc
 from tests.support.checkpoints import EMBEDDED_PREFIX, REPOSITORY
@@ -230,8 +231,8 @@ def test_classes_that_the_model_does_not_know_are_said(tmp_path: Path) -> None:
 def test_the_shipped_tables_are_of_the_shipped_files(
     name: str, chosen: str, config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(precision, "offered_precisions", lambda _: ("int8", "bf16", "f32"))
+    monkeypatch.setattr(choice, "offered_precisions", lambda _: ("int8", "bf16", "f32"))
     network = open_model(ModelSource(REPOSITORY / "models" / name), config.cache_dir)
-    assert precision.read_table(network)["openvino"].precisions["f32"].model_sha256 == network.made_of_sha256
-    settled, options = precision.settle_precision(network, EngineOptions(engine="openvino", precision="auto"))
+    assert choice.read_table(network)["openvino"].precisions["f32"].model_sha256 == network.made_of_sha256
+    settled, options = choice.settle_precision(network, EngineOptions(engine="openvino", precision="auto"))
     assert (options.precision, settled.quantized) == (chosen, chosen == "int8")

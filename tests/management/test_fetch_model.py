@@ -20,7 +20,7 @@ from pytest_django import Settings
 from rich.console import Console
 
 from detection.conf import BASE_DIR, DEFAULT_MODEL_PREFIX, PRODUCTION_MODEL_PREFIX, load_config
-from detection.inference.cards import CARD_NAME, read_card
+from detection.inference.cards.card import CARD_NAME, read_card
 from detection.management.commands.fetch_model import ProgressOfFiles, progress_bar
 from detection.models import ModelVersion
 from detection.predict import service as predict_service

@@ -12,8 +12,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from onnx import TensorProto, helper, numpy_helper
 
-from detection.inference.card_drafts import EXPORTERS
-from detection.inference.cards import ModelCard, read_card
+from detection.inference.cards.card import ModelCard, read_card
+from detection.inference.cards.drafts import EXPORTERS
 from detection.inference.detector import DetectorOptions, load_detector
 from detection.inference.engines.base import EngineOptions
 from detection.inference.model_files import ModelSource

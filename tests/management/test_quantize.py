@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 
 from detection.conf import current
 from detection.inference.detector import load_detector
-from detection.inference.quantized import quantized_paths
+from detection.inference.precision.int8_files import quantized_paths
 from detection.management.commands.quantize import find_photos
 from detection.serving import service as serving
 from tests.support import photos

@@ -18,7 +18,7 @@ from detection.inference.engines.base import EngineOptions
 from detection.inference.engines.registry import create_engine
 from detection.inference.errors import EngineError
 from detection.inference.network import Network
-from detection.inference.preprocess import to_network_input
+from detection.inference.photos.preprocess import to_network_input
 from detection.inference.types import Detections, FloatArray, ImageArray
 from tests.inference.paths import EMBEDDED_PREFIX, REPOSITORY, SHARED
 from tests.oracle.mxnet_runner import run_checkpoint

@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from websockets.sync.client import connect
 
 from detection.conf import PhotoStore
-from detection.inference.images import read_info
+from detection.inference.photos.decode import read_info
 from detection.maintenance import orphans
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store

@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from PIL import Image
 
-from detection.inference.images import read_info
+from detection.inference.photos.decode import read_info
 from detection.models import Photo
 from detection.photos import store as photo_store
 from detection.photos.store import StoredPhoto

@@ -14,8 +14,8 @@ from django.db import OperationalError, transaction
 
 from detection.errors import DetectionTimeoutError, ModelUnavailableError, StorageUnavailableError
 from detection.history import deletion
-from detection.inference import images
 from detection.inference.errors import ImageDecodeError
+from detection.inference.photos import decode
 from detection.models import Detection, Photo
 from detection.predict import service as predict_service
 from detection.predict.service import Answer, Upload
@@ -39,12 +39,12 @@ def detect_async(given: Upload) -> Answer:
 def decoding_held() -> Iterator[threading.Event]:
     """No photo gets further than to the decoder; the event is set once one is there."""
     there, free = threading.Event(), threading.Event()
-    decode = images.decode_photo
+    decode_photo = decode.decode_photo
 
     def wait(*args: Any, **kwargs: Any) -> Any:
         there.set()
         assert free.wait(WAIT_S)
-        return decode(*args, **kwargs)
+        return decode_photo(*args, **kwargs)
 
     with mock.patch("detection.inference.detector.decode_photo", wait):
         try:

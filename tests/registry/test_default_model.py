@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from detection.conf import BASE_DIR
-from detection.inference.cards import read_card
+from detection.inference.cards.card import read_card
 from tests.support import photos
 from tests.support.serving import Server, running_server
 

@@ -21,8 +21,8 @@ from django.test import Client
 
 from detection.conf import Config
 from detection.inference.model_files import ModelSource, open_model
-from detection.inference.precision import EngineMeasurements, Measurement, write_table
-from detection.inference.quantized import quantized_network
+from detection.inference.precision.choice import EngineMeasurements, Measurement, write_table
+from detection.inference.precision.int8_files import quantized_network
 from detection.models import Detection, ModelVersion
 from detection.observability import metrics
 from detection.predict import service as predict_service

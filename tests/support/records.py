@@ -3,7 +3,7 @@
 from typing import Any
 
 from detection.history.recorder import Record
-from detection.inference.images import read_info
+from detection.inference.photos.decode import read_info
 from detection.inference.types import FoundObject, PixelBox
 from tests.support import photos
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import onnx
 from onnx import TensorProto, helper
 
-from detection.inference.cards import CARD_NAME, InputSpec
+from detection.inference.cards.card import CARD_NAME, InputSpec
 from detection.inference.convert.conversion import end_input, require_fitting_weights
 from detection.inference.convert.graph import ROWS, GraphBuilder, Value, describe, symbolic
 from detection.inference.convert.nodes import Step, convert_nodes, plan_nodes

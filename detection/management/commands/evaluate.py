@@ -25,7 +25,7 @@ from detection.evaluation.scores import curves, score
 from detection.inference.detector import Detector, DetectorOptions, load_detector
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
-from detection.inference.precision import BASELINE, EngineMeasurements, Measurement, write_table
+from detection.inference.precision.choice import BASELINE, EngineMeasurements, Measurement, write_table
 from detection.registry.catalogue import default_source, find_model
 from detection.serving import service as serving
 

@@ -9,7 +9,7 @@ from detection.conf import current
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.model_repository import SERVERS, has_free_batch, next_steps, write_repository
-from detection.inference.quantized import quantized_network
+from detection.inference.precision.int8_files import quantized_network
 from detection.registry import catalogue
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from detection.inference.card_drafts import EXPORTERS, draft_card
-from detection.inference.cards import CARD_NAME, read_card
+from detection.inference.cards.card import CARD_NAME, read_card
+from detection.inference.cards.drafts import EXPORTERS, draft_card
 from detection.inference.errors import InferenceError
 from detection.inference.files import replace_file
 

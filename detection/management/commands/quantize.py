@@ -36,7 +36,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Raises CommandError with a sentence when a photo or the checkpoint cannot be used."""
         # ONNX Runtime's quantization takes a moment to import.
-        from detection.inference.quantize import quantize
+        from detection.inference.precision.quantization import quantize
 
         config = current.config()
         paths = find_photos(options["photos"])[: options["limit"]]

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detection.inference.images import decode_photo
+from detection.inference.photos.decode import decode_photo
 from tests.inference.paths import REPOSITORY
 from tests.support import photos
 
 EDGE = 4000
 PROGRAM = """
 import re, sys
-from detection.inference.images import decode_photo
+from detection.inference.photos.decode import decode_photo
 def peak():  # of this program; getrusage tells that of the one that started it, if it was larger
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
 data = open(sys.argv[1], "rb").read()

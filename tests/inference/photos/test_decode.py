@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
-from detection.inference.images import decode_photo, read_info
+from detection.inference.photos.decode import decode_photo, read_info
 from tests.support import photos
 
 LIMIT = 60_000_000

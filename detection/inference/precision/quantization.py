@@ -18,10 +18,10 @@ from detection.inference.convert.conversion import CONVERTER_VERSION
 from detection.inference.convert.graph import IMAGE_INPUT
 from detection.inference.detector import SCALED_DECODING_MARGIN
 from detection.inference.errors import CheckpointError
-from detection.inference.images import decode_photo
 from detection.inference.network import Network
-from detection.inference.preprocess import fit_photo
-from detection.inference.quantized import QuantizedDescription, write_quantized
+from detection.inference.photos.decode import decode_photo
+from detection.inference.photos.preprocess import fit_photo
+from detection.inference.precision.int8_files import QuantizedDescription, write_quantized
 from detection.inference.types import ImageArray
 
 _OPERATORS = ["Conv"]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from detection.inference.cards import read_card
+from detection.inference.cards.card import read_card
 from detection.inference.engines.base import EngineOptions
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.network import Network
-from detection.inference.precision import read_table, settle_precision
+from detection.inference.precision.choice import read_table, settle_precision
 from tests.inference.paths import EMBEDDED_PREFIX
 
 FOLDER = EMBEDDED_PREFIX.parent

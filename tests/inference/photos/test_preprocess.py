@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detection.inference.preprocess import Placement, fit_photo, to_network_input
+from detection.inference.photos.preprocess import Placement, fit_photo, to_network_input
 from detection.inference.types import Detections
 from tests.inference.families.networks import network_of
 from tests.support import photos

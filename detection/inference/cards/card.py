@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from detection.inference.card_table import Table
+from detection.inference.cards.toml_table import Table
 from detection.inference.errors import CheckpointError
 from detection.inference.families.registry import FAMILIES
 from detection.inference.files import file_sha256

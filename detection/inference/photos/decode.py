@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import ExifTags, Image
 
-from detection.inference.decompression_guard import refuse_costly
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
+from detection.inference.photos.decompression_guard import refuse_costly
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MIN_EDGE_PX = 8

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detection.inference.draw import RED, draw_objects
+from detection.inference.photos.draw import RED, draw_objects
 from detection.inference.types import FoundObject, PixelBox
 from tests.support import photos
 

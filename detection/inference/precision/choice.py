@@ -17,7 +17,7 @@ from detection.inference.engines.registry import choose_engine, offered_precisio
 from detection.inference.errors import CheckpointError
 from detection.inference.files import replace_file
 from detection.inference.network import Network
-from detection.inference.quantized import quantized_network, quantized_paths
+from detection.inference.precision.int8_files import quantized_network, quantized_paths
 
 TABLE_NAME = "precision.json"
 BASELINE = "f32"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
-from detection.inference.cards import InputSpec, read_card
+from detection.inference.cards.card import InputSpec, read_card
 from detection.inference.detector import DetectorOptions, load_detector
 from detection.inference.engines.base import EngineOptions
 from detection.inference.errors import CheckpointError

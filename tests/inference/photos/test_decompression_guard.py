@@ -9,9 +9,9 @@ from functools import partial
 import pytest
 from PIL import Image
 
-from detection.inference import decompression_guard
 from detection.inference.errors import ImageDecodeError
-from detection.inference.images import decode_photo, read_info
+from detection.inference.photos import decompression_guard
+from detection.inference.photos.decode import decode_photo, read_info
 from tests.support import photos
 
 LIMIT = 60_000_000

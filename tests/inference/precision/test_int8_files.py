@@ -11,7 +11,6 @@ import onnx
 import pytest
 from PIL import Image
 
-from detection.inference import precision as precisions
 from detection.inference.convert.cache import prepare_network
 from detection.inference.detector import DetectorOptions, load_detector
 from detection.inference.engines.base import EngineOptions
@@ -21,7 +20,8 @@ from detection.inference.errors import CheckpointError, EngineError, ImageDecode
 from detection.inference.hardware import has_int8_products
 from detection.inference.model_files import ModelSource
 from detection.inference.network import Network
-from detection.inference.precision import (
+from detection.inference.precision import choice as precisions
+from detection.inference.precision.choice import (
     EngineMeasurements,
     Measurement,
     read_table,
@@ -29,8 +29,8 @@ from detection.inference.precision import (
     table_path,
     write_table,
 )
-from detection.inference.quantize import network_inputs, quantize
-from detection.inference.quantized import quantized_network, quantized_paths
+from detection.inference.precision.int8_files import quantized_network, quantized_paths
+from detection.inference.precision.quantization import network_inputs, quantize
 from detection.inference.types import ImageArray
 from tests.support import photos
 from tests.support.checkpoints import write_tiny_ssd
