@@ -14,7 +14,8 @@ def multibox_prior(
     steps_yx: tuple[float, float] = (-1.0, -1.0),
     offsets_yx: tuple[float, float] = (0.5, 0.5),
 ) -> FloatArray:
-    """The anchors of one feature map, cell by cell: all sizes at the first ratio, then the first size at the others.
+    """Return the anchors of one feature map, cell by cell: all sizes at the first ratio, then the first size at the
+    others.
 
     Returns (h * w * (len(sizes) + len(ratios) - 1), 4) float32: xmin, ymin, xmax, ymax in fractions of the photo, cut
     to [0, 1] if `clip`. A step <= 0 spreads the cells evenly. All arithmetic is in float32, in MXNet's order.
@@ -34,7 +35,9 @@ def multibox_prior(
 
 
 def _half_extents(feature_hw: tuple[int, int], sizes: FloatArray, roots: FloatArray) -> FloatArray:
-    """Half the width and height of each anchor of a cell, (K, 2) float32; `roots` are the ratios' square roots."""
+    """Return half the width and height of each anchor of a cell, (K, 2) float32; `roots` are the ratios' square
+    roots.
+    """
     height, width = np.float32(feature_hw[0]), np.float32(feature_hw[1])
     anchor_sizes = np.concatenate([sizes, np.repeat(sizes[:1], len(roots) - 1)])
     anchor_roots = np.concatenate([np.repeat(roots[:1], len(sizes)), roots[1:]])

@@ -1,4 +1,4 @@
-"""Photos of several callers in one run of the network, where a device is better fed that way (GPUs)."""
+"""Batches photos of several callers into one run of the network, for devices that need batches to be fast (GPUs)."""
 
 import threading
 from collections import deque
@@ -13,11 +13,12 @@ from detection.inference.types import ImageArray
 
 
 class Batcher:
-    """Runs whatever has gathered while the device was busy, at most `engine.max_batch` photos at once.
+    """Batcher that runs the photos gathered while the device was busy, at most `engine.max_batch` at once.
 
-    Nobody waits for company: an idle device starts at once, and under load a batch grows by itself while those before
-    it run, `engine.lanes` of them at once. A photo's result does not depend on its neighbours; when a batch fails, its
-    photos run one by one, so that only those fail that must. When the engine itself is gone, all of them fail at once.
+    There is no waiting time: an idle device starts at once, and under load a batch grows by itself while the earlier
+    ones run, `engine.lanes` of them at once. A photo's result does not depend on its neighbours: when a batch fails,
+    its photos run one by one, so that only the faulty ones fail. When the engine itself is unavailable, all of them
+    fail at once.
     """
 
     def __init__(self, engine: Engine, on_batch: Callable[[int], None] | None = None) -> None:
@@ -44,7 +45,7 @@ class Batcher:
         return future.result()
 
     def close(self) -> None:
-        """Finish what waits, then stop."""
+        """Finish the queued photos, then stop."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,4 +1,7 @@
-"""From a single-shot network's outputs to boxes, by MXNet's rules (src/operator/contrib/multibox_detection.cc)."""
+"""Decodes the outputs of a single-shot network into boxes, by MXNet's rules.
+
+Source: src/operator/contrib/multibox_detection.cc of MXNet 1.9.1.
+"""
 
 import numpy as np
 
@@ -25,7 +28,7 @@ def decode_boxes(
     kept = np.flatnonzero(scores >= np.float32(max(decoding.threshold, min_probability)))
     # `stable`: among equal scores the earlier anchor comes first, as in the C++ source.
     order = kept[np.argsort(-scores[kept], kind="stable")]
-    # MXNet leaves the cut out together with the suppression.
+    # MXNet skips the cut to nms_topk when it skips the suppression.
     suppressing = 0.0 < decoding.nms_threshold <= 1.0
     if suppressing and decoding.nms_topk > 0:
         order = order[: decoding.nms_topk]
@@ -41,13 +44,13 @@ def decode_boxes(
 
 
 def _regress(regression: FloatArray, anchors: FloatArray, decoding: MultiBoxDecoding) -> FloatArray:
-    """Move and scale anchors by what the network predicted: (K, 4) and (K, 4) to (K, 4) xyxy, float32 throughout."""
+    """Move and scale anchors by the predicted regression: (K, 4) and (K, 4) to (K, 4) xyxy, float32 throughout."""
     half = np.float32(0.5)
     size_wh = anchors[:, 2:] - anchors[:, :2]
     centre_xy = (anchors[:, :2] + anchors[:, 2:]) * half
     variances = np.asarray(decoding.variances, dtype=np.float32)
     moved_xy = regression[:, :2] * variances[:2] * size_wh + centre_xy
-    # A network gone wild may overflow here; its box then covers the photo (or is clipped), which is what MXNet answers.
+    # Extreme outputs may overflow here; the box then covers the photo (or is clipped), as in MXNet.
     with np.errstate(over="ignore", invalid="ignore"):
         half_wh = np.exp(regression[:, 2:] * variances[2:]) * size_wh * half
         boxes = np.concatenate([moved_xy - half_wh, moved_xy + half_wh], axis=1)
@@ -55,7 +58,9 @@ def _regress(regression: FloatArray, anchors: FloatArray, decoding: MultiBoxDeco
 
 
 def iou_matrix(boxes_xyxy: FloatArray) -> FloatArray:
-    """Intersection over union of each box with each other: (K, 4) to (K, K) float32; 0 where the union is empty."""
+    """Return the intersection over union of each pair of boxes: (K, 4) to (K, K) float32; 0 where the union is
+    empty.
+    """
     low = np.maximum(boxes_xyxy[:, None, :2], boxes_xyxy[None, :, :2])
     high = np.minimum(boxes_xyxy[:, None, 2:], boxes_xyxy[None, :, 2:])
     overlap_wh = np.maximum(high - low, np.float32(0))
@@ -69,10 +74,10 @@ def iou_matrix(boxes_xyxy: FloatArray) -> FloatArray:
 def non_maximum_suppression(
     boxes_xyxy: FloatArray, class_ids: IntArray, *, iou_threshold: float, across_classes: bool
 ) -> IntArray:
-    """Greedy suppression of boxes that are already sorted by score: the indices that stay, in order.
+    """Suppress boxes greedily, given in order of score, and return the indices that are kept, in order.
 
-    boxes_xyxy: (K, 4) float32; class_ids: (K,) int64. A box goes when a kept box before it overlaps it by at least
-    `iou_threshold`, and has its class unless `across_classes`.
+    boxes_xyxy: (K, 4) float32; class_ids: (K,) int64. A box is dropped when a kept box before it overlaps it by at
+    least `iou_threshold` and has the same class (or any class, with `across_classes`).
     """
     suppresses = iou_matrix(boxes_xyxy) >= np.float32(iou_threshold)
     if not across_classes:
@@ -101,14 +106,14 @@ def to_objects(detections: Detections, size_wh: tuple[int, int], classes: tuple[
 
 
 def shortest_float(value: np.float32) -> float:
-    """The float with the fewest digits that still reads back to this float32: 0.9959417, not 0.99594169855."""
+    """Return the float with the fewest digits that reads back to this float32: 0.9959417, not 0.99594169855."""
     return float(str(np.float32(value)))
 
 
 def pixel_box(box_xyxy_unit: FloatArray, size_wh: tuple[int, int]) -> PixelBox:
-    """A box in fractions as whole pixels: corners are cut off (`int(W * xmin)`), width is the difference of corners.
+    """Convert a box in fractions to whole pixels: corners are truncated (`int(W * xmin)`), sizes are their differences.
 
-    The products are float32, as in the service that this replaces; corners outside of the photo are clamped to it.
+    The products are float32, as in the service of 2019; corners outside of the photo are clamped to it.
     """
     width, height = size_wh
     edges = np.array([width, height, width, height], dtype=np.float32)

@@ -1,4 +1,4 @@
-"""How a network's outputs become boxes: the numbers that a checkpoint carries for it, nothing else."""
+"""Parameters, carried by a checkpoint, for decoding a network's outputs into boxes."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ class MultiBoxDecoding:
     nms_threshold: the least IoU that suppresses; outside of (0, 1] nothing is sorted, cut or suppressed.
     force_suppress: whether boxes of different classes suppress each other too.
     nms_topk: how many boxes, the most probable first, enter the suppression; the others are dropped; all when <= 0.
-    background_id: read, but MXNet itself takes class 0 for the background whatever this says.
+    background_id: read, but MXNet itself always takes class 0 for the background.
     Source: src/operator/contrib/multibox_detection-inl.h and multibox_detection.cc of MXNet 1.9.1.
     """
 

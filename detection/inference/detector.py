@@ -35,13 +35,13 @@ R = TypeVar("R")
 # Objects are kept from this probability up, so that a threshold can be moved later without running the network again.
 KEPT_PROBABILITY = 0.1
 MAX_OBJECTS = 100
-# A JPEG is decoded at a fraction of its size as long as both edges keep this many times the network's edge.
+# A JPEG is decoded at reduced size as long as both edges keep this many times the network's edge.
 SCALED_DECODING_MARGIN = 2
 
 
 @dataclass(frozen=True, slots=True)
 class DetectorOptions:
-    """Which model, on what, within which limits."""
+    """Options of a detector: the model, the engine and the limits."""
 
     source: ModelSource
     cache_dir: Path
@@ -52,8 +52,8 @@ class DetectorOptions:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the network found in one photo: objects of at least `KEPT_PROBABILITY` (or a lower threshold that was asked
-    for), most probable first, `MAX_OBJECTS` at most.
+    """Objects found in one photo: those of at least `KEPT_PROBABILITY` (or a lower requested threshold), most probable
+    first, `MAX_OBJECTS` at most.
     """
 
     objects: tuple[FoundObject, ...]
@@ -62,9 +62,9 @@ class Prediction:
 
 
 class Detector:
-    """Decodes, resizes, runs the network and decodes boxes, on threads of its own.
+    """Detector that decodes photos, resizes them, runs the network and decodes boxes, on threads of its own.
 
-    `submit` never blocks: at most `queue_size` photos wait, and the next one is refused with OverloadedError.
+    `submit` never blocks: at most `queue_size` photos are queued, and the next one is refused with OverloadedError.
     """
 
     def __init__(self, network: Network, engine: Engine, *, max_pixels: int, queue_size: int, threads: int = 0) -> None:
@@ -72,13 +72,14 @@ class Detector:
         self.engine = engine
         self._family = FAMILIES[network.family]
         self._max_pixels = max_pixels
-        # Of one photo, by name; known after `warm_up`.
+        # By name, without the batch; set by `warm_up`.
         self.output_shapes: dict[str, tuple[int, ...]] = {}
-        # Told the number of photos of each run of the network.
+        # Called with the number of photos of each run of the network.
         self.on_batch: Callable[[int], None] = _nobody
         self._batcher = Batcher(engine, self._ran) if engine.lanes else None
         cores = threads or usable_cores()
-        # A thread waits while its photo is in a batch; there must be enough of them to fill all that run at once.
+        # A thread is blocked while its photo is in a batch, so there must be enough threads to fill all batches in
+        # flight.
         self._workers = cores + engine.max_batch * engine.lanes
         self._limit = self._workers + queue_size
         self._pool = ThreadPoolExecutor(self._workers + engine.ahead, thread_name_prefix="detector")
@@ -90,16 +91,16 @@ class Detector:
 
     @property
     def workers(self) -> int:
-        """How many photos are worked on side by side."""
+        """Number of photos that are processed at the same time."""
         return self._workers
 
     @property
     def in_flight(self) -> int:
-        """How many photos wait or are worked on."""
+        """Number of photos that are queued or being processed."""
         return self._in_flight
 
     def submit(self, data: bytes, *, min_probability: float = KEPT_PROBABILITY) -> "Future[Prediction]":
-        """Queue the bytes of a photo. Cancelling the future before its turn costs nothing more.
+        """Queue the bytes of a photo. Cancelling the future before its turn frees its place.
 
         Raises OverloadedError and DetectorClosedError at once; the future raises ImageDecodeError, ImageTooLargeError
         or EngineError.
@@ -109,7 +110,7 @@ class Detector:
         return self._queue(lambda: self._prepare(data, clock), lambda prepared: self._detect(prepared, least, clock))
 
     def submit_input(self, image_rgb: ImageArray) -> "Future[Outputs]":
-        """Queue what the network itself takes, (height, width, 3) uint8; the future gives its outputs, without a batch.
+        """Queue a network input, (height, width, 3) uint8; the future gives the outputs, without a batch axis.
 
         Raises OverloadedError and DetectorClosedError at once; the future raises EngineError.
         """
@@ -134,34 +135,35 @@ class Detector:
         return future
 
     def _work(self, future: "Future[R]", prepare: Callable[[], P], run: Callable[[P], R]) -> R | None:
-        """None for a photo that nobody waits for any more.
+        """Run one photo to its end; return None when the caller has cancelled it.
 
-        The pool's own future counts as running, not to be cancelled, while a photo waits here to be prepared.
+        The pool's own future counts as running, not to be cancelled, while a photo is queued here for preparation.
         """
         with self._preparing:
             if not future.set_running_or_notify_cancel():
                 return None
-            # An error has this frame, and the future will have the error: the photo would stay until a collection.
+            # The error references this frame and the future references the error: the photo would stay until a
+            # collection.
             del future
             prepared = prepare()
         return run(prepared)
 
     def detect(self, data: bytes, *, min_probability: float = KEPT_PROBABILITY) -> Prediction:
-        """Queue a photo and wait for what is found in it; raises what `submit` and its future raise."""
+        """Queue a photo and block until its objects are found; raises what `submit` and its future raise."""
         return self.submit(data, min_probability=min_probability).result()
 
     def warm_up(self) -> None:
-        """Run the network once, on a picture of all values that a pixel can have; see `try_on`."""
+        """Run the network once, on a picture that contains all values a pixel can have; see `try_on`."""
         width, height = self.network.size_wh
         picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
         outputs = self._try_input(picture)
         self.output_shapes = {name: array.shape for name, array in outputs.items()}
 
     def try_on(self, data: bytes) -> None:
-        """Run the network on the bytes of a photo, and look whether its answer can be right.
+        """Run the network on the bytes of a photo and check that its outputs are plausible.
 
-        Raises what a photo raises, CheckpointError for outputs of another family or network and for objects that cannot
-        be, EngineError for numbers that are not finite.
+        Raises the errors of a photo, CheckpointError for outputs of another family or network and for impossible
+        objects, EngineError for numbers that are not finite.
         """
         self._try_input(self._prepare(data, _Clock(time.perf_counter())).image_rgb)
 
@@ -181,7 +183,7 @@ class Detector:
             self._in_flight -= 1
 
     def _prepare(self, data: bytes, clock: "_Clock") -> "_Prepared":
-        """The way of a photo, steps 2 and 3 (ARCHITECTURE.md)."""
+        """Decode and fit a photo: steps 2 and 3 of ARCHITECTURE.md."""
         clock.lap("queue")
         photo = decode_photo(data, max_pixels=self._max_pixels, min_edge_px=SCALED_DECODING_MARGIN * self.network.edge)
         clock.lap("decode")
@@ -190,7 +192,7 @@ class Detector:
         return _Prepared(image, placement, photo.info)
 
     def _detect(self, prepared: "_Prepared", min_probability: float, clock: "_Clock") -> Prediction:
-        """Steps 4 and 5."""
+        """Run the network and decode its boxes: steps 4 and 5."""
         outputs = self._infer(prepared.image_rgb)
         clock.lap("inference")
         found = self._family.decode(outputs, self.network, min_probability).first(MAX_OBJECTS)
@@ -217,7 +219,7 @@ class Detector:
 
 
 def _pass_on(future: "Future[R]", worked: "Future[R | None]") -> None:
-    """What became of the work to whoever waits for it."""
+    """Copy the result or the error of the work to the caller's future."""
     if future.cancelled():
         return
     error = worked.exception()
@@ -228,12 +230,12 @@ def _pass_on(future: "Future[R]", worked: "Future[R | None]") -> None:
 
 
 def _nobody(_photos: int) -> None:
-    """Listens to nothing."""
+    """Do nothing: the default observer."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What the network takes of a photo, (height, width, 3) uint8, where the photo lies in it, and its header."""
+    """Prepared network input, (height, width, 3) uint8, with the photo's place in it and the photo's header."""
 
     image_rgb: ImageArray
     placement: Placement
@@ -241,7 +243,7 @@ class _Prepared:
 
 
 class _Clock:
-    """Adds the time since the last lap to a stage."""
+    """Stopwatch that adds the time since the last lap to a stage."""
 
     def __init__(self, started: float) -> None:
         self.timings = StageTimings()
@@ -256,7 +258,7 @@ class _Clock:
 def load_detector(options: DetectorOptions) -> Detector:
     """Read, convert (or take from the cache), compile and warm a model.
 
-    Raises CheckpointError, UnsupportedOperatorError or EngineError with a sentence that says what to do.
+    Raises CheckpointError, UnsupportedOperatorError or EngineError with a message that says what to do.
     """
     started = time.perf_counter()
     network = open_model(options.source, options.cache_dir)

@@ -1,6 +1,6 @@
-"""What can go wrong between a photo and its detections.
+"""Errors of `detection.inference`.
 
-Every message is a sentence that tells the reader what to do. The Django side maps these classes to HTTP statuses and
+Every message is a sentence that says what to do. The Django side maps these classes to HTTP statuses and
 WebSocket close codes in one table (`detection/errors.py`); nothing else catches them.
 """
 
@@ -10,7 +10,7 @@ class InferenceError(Exception):
 
 
 class ImageDecodeError(InferenceError):
-    """The bytes are not a photo that can be read."""
+    """The bytes are not a readable photo."""
 
 
 class ImageTooLargeError(InferenceError):
@@ -22,19 +22,19 @@ class CheckpointError(InferenceError):
 
 
 class UnsupportedOperatorError(CheckpointError):
-    """The network uses operators or attributes that no converter knows; the message lists all of them."""
+    """The network uses operators or attributes without a converter; the message lists all of them."""
 
 
 class EngineError(InferenceError):
-    """An engine is missing, failed, or did not get the device that was asked for."""
+    """An engine is missing, failed, or did not get the requested device."""
 
 
 class EngineUnavailableError(EngineError):
-    """An engine on another machine does not answer now, whatever the photo is; it may again later."""
+    """A remote engine does not respond now, whatever the photo is; it may again later."""
 
 
 class DetectorClosedError(InferenceError):
-    """The detector finishes what it has and takes nothing new: another one answers in its place."""
+    """The detector is finishing its queue and accepts nothing new; its successor takes over."""
 
 
 class OverloadedError(InferenceError):

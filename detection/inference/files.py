@@ -1,4 +1,4 @@
-"""Files that other processes may read while they are written, and their hashes."""
+"""Atomic replacement of files that other processes may read, and hashes of files."""
 
 import hashlib
 import os
@@ -9,13 +9,15 @@ _READABLE_BY_ALL = 0o644
 
 
 def file_sha256(path: Path) -> str:
-    """In hexadecimal; the file is read in pieces. Raises OSError."""
+    """Return the SHA-256 of a file in hexadecimal; reads it in pieces. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Let `path` have this content: readers see the old file or the new one, never a part. Raises OSError."""
+    """Replace the content of `path` atomically: readers see the old file or the new one, never a part. Raises
+    OSError.
+    """
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""How much of this machine the process may use."""
+"""Hardware that the process may use."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ _INT8_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"})
 
 
 def usable_cores(cpu_max_file: Path = _CGROUP_CPU_MAX) -> int:
-    """CPU cores for this process: its affinity, cut to the quota of a container (cgroup v2, `cpu.max`)."""
+    """Return the CPU cores for this process: its affinity, cut to the quota of a container (cgroup v2, `cpu.max`)."""
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows have no affinity
@@ -24,9 +24,9 @@ def usable_cores(cpu_max_file: Path = _CGROUP_CPU_MAX) -> int:
 
 
 def has_int8_products(cpu_info_file: Path = _CPU_INFO) -> bool:
-    """Whether the CPU multiplies and sums bytes by one instruction; False where that cannot be told."""
+    """Return whether the CPU multiplies and sums bytes by one instruction; False where that is unknown."""
     try:
         words = cpu_info_file.read_text(encoding="ascii", errors="replace").split()
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return False
     return not _INT8_FLAGS.isdisjoint(words)

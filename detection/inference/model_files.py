@@ -1,4 +1,4 @@
-"""A model on disk, with a card or as a bare MXNet checkpoint, as a network that an engine can run."""
+"""Opens a model on disk, with a card or as a bare MXNet checkpoint, as a network that an engine can run."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -18,10 +18,10 @@ _SYMBOL, _PARAMS = "-symbol.json", ".params"
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where a model is.
+    """Location of a model.
 
     location: a folder with a model card, or folder/name of an MXNet checkpoint; epoch: of the latter.
-    edge: of the square input in pixels; 0 for what the card says, and `DEFAULT_EDGE` without one.
+    edge: of the square input in pixels; 0 for the card's, and `DEFAULT_EDGE` without a card.
     """
 
     location: Path
@@ -30,7 +30,7 @@ class ModelSource:
 
 
 def open_model(source: ModelSource, cache_dir: Path) -> Network:
-    """Verify, read and convert a model (or take it from the cache). Raises CheckpointError with a sentence."""
+    """Verify, read and convert a model (or take it from the cache). Raises CheckpointError."""
     if not has_card(source.location):
         return prepare_network(source.location, source.epoch, source.edge or DEFAULT_EDGE, cache_dir)
     card = read_card(source.location)
@@ -47,14 +47,16 @@ def open_model(source: ModelSource, cache_dir: Path) -> Network:
 
 
 def classes_of(source: ModelSource) -> tuple[str, ...]:
-    """What the model tells apart, without loading it. Raises CheckpointError."""
+    """Return the model's class names, without loading it. Raises CheckpointError."""
     if has_card(source.location):
         return read_card(source.location).classes
     return read_classes(checkpoint_files(source.location, source.epoch).classes)
 
 
 def name_and_version(source: ModelSource) -> tuple[str, str]:
-    """What the model is called, without loading it; a bare checkpoint has no version. Raises CheckpointError."""
+    """Return the model's name and version, without loading it; a bare checkpoint has no version. Raises
+    CheckpointError.
+    """
     if not has_card(source.location):
         return source.location.name, ""
     card = read_card(source.location)
@@ -62,7 +64,9 @@ def name_and_version(source: ModelSource) -> tuple[str, str]:
 
 
 def card_threshold(source: ModelSource) -> float:
-    """Above which probability the card reports objects; DEFAULT_THRESHOLD without a card. Raises CheckpointError."""
+    """Return the probability above which the card reports objects; DEFAULT_THRESHOLD without a card. Raises
+    CheckpointError.
+    """
     return read_card(source.location).threshold if has_card(source.location) else DEFAULT_THRESHOLD
 
 
@@ -134,5 +138,5 @@ def _require_own_edge(card: ModelCard, source: ModelSource) -> None:
         )
 
 
-# What is no ONNX export.
+# Errors of files that are not ONNX exports.
 _OPENERS = {"mxnet_ssd": _checkpoint, "gluoncv": _gluoncv}

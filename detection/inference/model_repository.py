@@ -1,7 +1,7 @@
-"""Writes a network in the form in which model servers load it: a folder per model, a folder per version in it.
+"""Writes a network as a model repository for model servers: a folder per model, with a folder per version.
 
 Triton reads NAME/config.pbtxt (`ModelConfig` of its model_config.proto); OpenVINO Model Server reads a config.json that
-lists all models. Both take the ONNX file as it is: bytes (N, H, W, 3) in, the family's outputs out.
+lists all models. Both take the ONNX file unchanged: bytes (N, H, W, 3) in, the family's outputs out.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ from detection.inference.network import Network
 
 SERVERS = ("triton", "ovms")
 MODEL_FILE = "model.onnx"
-# Where both servers' images are told to look for models, below.
+# The model folder in both servers' images, for the commands shown below.
 MOUNTED_AT = "/models"
 _VERSION = "1"
 _MAX_BATCH = 32
-# How long Triton lets a photo wait for company.
+# How long Triton delays a photo to fill a batch.
 _MAX_DELAY_US = 500
 _NAME = re.compile(r"[\w.-]+")
 _READABLE_BY_ALL = 0o755
@@ -37,9 +37,9 @@ class RepositoryError(InferenceError):
 
 
 def write_repository(network: Network, folder: Path, server: str, *, replace: bool = False) -> Path:
-    """Write a network for one of `SERVERS` into `folder`, whole or not at all; the model's own folder.
+    """Write a network for one of `SERVERS` into `folder`, completely or not at all; return the model's own folder.
 
-    replace: also where it is there already. Raises RepositoryError and OSError.
+    replace: also when the folder exists. Raises RepositoryError and OSError.
     """
     if _NAME.fullmatch(network.name) is None:
         raise RepositoryError(f"A model server has no model {network.name!r}: name it with letters, digits, . _ and -.")
@@ -56,7 +56,7 @@ def write_repository(network: Network, folder: Path, server: str, *, replace: bo
             (fresh / "config.pbtxt").write_text(triton_config(network), encoding="utf-8")
         for each in (fresh, fresh / _VERSION):
             each.chmod(_READABLE_BY_ALL)
-        # The old one leaves with the folder aside; between the two moves a server finds nothing, never a half.
+        # The old folder leaves with the temporary one; between the two renames a server finds nothing, never a half.
         with contextlib.suppress(FileNotFoundError):
             target.rename(Path(aside, "old"))
         fresh.rename(target)
@@ -66,12 +66,14 @@ def write_repository(network: Network, folder: Path, server: str, *, replace: bo
 
 
 def has_free_batch(network: Network) -> bool:
-    """Whether the network takes any number of photos in a call. Raises RepositoryError when it cannot be read."""
+    """Return whether the network takes any number of photos in a call. Raises RepositoryError when it cannot be
+    read.
+    """
     return all(not each.type.tensor_type.shape.dim[0].HasField("dim_value") for each in _values(_graph(network)))
 
 
 def triton_config(network: Network) -> str:
-    """The text of config.pbtxt. With dynamic batching where the batch is free. Raises RepositoryError."""
+    """Return the text of config.pbtxt, with dynamic batching where the batch is free. Raises RepositoryError."""
     graph = _graph(network)
     free = has_free_batch(network)
     weights = {each.name for each in graph.initializer}
@@ -92,7 +94,7 @@ def triton_config(network: Network) -> str:
 
 
 def next_steps(network: Network, folder: Path, server: str) -> str:
-    """What to run now, line by line."""
+    """Return the commands to run next, line by line."""
     mount = f"-v {folder.resolve()}:{MOUNTED_AT}:ro"
     if server == "triton":
         command = (
@@ -115,7 +117,7 @@ def next_steps(network: Network, folder: Path, server: str) -> str:
 def _graph(network: Network) -> Any:
     try:
         return onnx.load(network.onnx_path).graph
-    except Exception as error:  # protobuf's errors have no common base that onnx tells of
+    except Exception as error:  # protobuf's errors have no common base that onnx exposes
         raise RepositoryError(f"The network {network.name} cannot be read: {error}") from error
 
 
@@ -125,7 +127,7 @@ def _values(graph: Any) -> Sequence[Any]:
 
 
 def _triton_tensor(part: str, value: Any, free: bool) -> str:
-    """Triton's dims leave out the batch where it has max_batch_size."""
+    """Describe a tensor for Triton, whose dims leave out the batch where it has max_batch_size."""
     axes = [axis.dim_value if axis.HasField("dim_value") else -1 for axis in value.type.tensor_type.shape.dim]
     dims = ", ".join(map(str, axes[1:] if free else axes))
     kind = _TRITON_TYPES.get(value.type.tensor_type.elem_type)
@@ -135,7 +137,7 @@ def _triton_tensor(part: str, value: Any, free: bool) -> str:
 
 
 def _listed(path: Path, name: str) -> Mapping[str, Any]:
-    """config.json with this model in it, besides those that it lists already. Raises RepositoryError."""
+    """Return config.json with this model added to those it lists already. Raises RepositoryError."""
     entry = {"config": {"name": name, "base_path": f"{MOUNTED_AT}/{name}"}}
     try:
         document = json.loads(path.read_bytes()) if path.exists() else {}

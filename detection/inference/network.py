@@ -1,4 +1,4 @@
-"""A network that an engine can run, and what is needed to understand its outputs."""
+"""A network that an engine can run, with the parameters for decoding its outputs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import Any
 
 STRETCH, LETTERBOX, LETTERBOX_TOP_LEFT = "stretch", "letterbox", "letterbox_top_left"
 FITS = (STRETCH, LETTERBOX, LETTERBOX_TOP_LEFT)
-# That of the 2019 service, for models that come without a card.
+# The threshold of the 2019 service, for models that come without a card.
 DEFAULT_THRESHOLD = 0.5
 
 
 def full_name(name: str, version: str) -> str:
-    """name@version; the name alone where no card gives a version."""
+    """Return name@version; the name alone where no card gives a version."""
     return f"{name}@{version}" if version else name
 
 
@@ -19,15 +19,14 @@ def full_name(name: str, version: str) -> str:
 class Network:
     """A model of any family, ready for an engine.
 
-    onnx_path: the graph; input `image_rgb` (N, height, width, 3) uint8; its outputs are the family's business.
-    family: a name in `families/registry.py`; decoding: that family's own value.
-    classes: the names of what is found, without a background. size_wh: of the input, in pixels.
-    fit: how a photo fills the input (`FITS`); pad: the grey, 0 to 255, around a photo that does not fill it.
-    sha256: of what decides the answers, in hexadecimal: the card, which has the hashes of the files; the files of a
-    checkpoint without a card; or the quantized file that was made of it.
+    onnx_path: the graph; input `image_rgb` (N, height, width, 3) uint8; its outputs are defined by the family. family:
+    a name in `families/registry.py`; decoding: that family's own value. classes: the names of the classes, without a
+    background. size_wh: of the input, in pixels. fit: how a photo fills the input (`FITS`); pad: the grey, 0 to 255,
+    around a photo that does not fill it. sha256: of everything that affects the results, in hexadecimal: the card,
+    which has the hashes of the files; the files of a checkpoint without a card; or the quantized file made from it.
     checkpoint_sha256: of the files of an MXNet checkpoint that has a card, which stands in `sha256`; else "".
-    threshold: objects with a probability above it are reported where nobody says otherwise.
-    prefix and epoch: where the checkpoint is; quantized: whether `onnx_path` is its int8 model (`quantized.py`).
+    threshold: objects with a probability above it are reported by default. prefix and epoch: where the checkpoint is;
+    quantized: whether `onnx_path` is its int8 model (`precision/int8_files.py`).
     """
 
     name: str
@@ -53,7 +52,7 @@ class Network:
 
     @property
     def made_of_sha256(self) -> str:
-        """What an int8 model and a table of precisions are tied to, whatever a card says beside it."""
+        """Hash of the source of an int8 model and of a table of precisions, independent of the card."""
         return self.checkpoint_sha256 or self.sha256
 
     @property

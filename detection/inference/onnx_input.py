@@ -1,7 +1,7 @@
-"""Gives the graph of an ONNX export the one input that engines know: photos as bytes.
+"""Wraps the graph of an ONNX export in the one input that engines use: photos as bytes.
 
-In front of the export's own input: the order of channels, the type, the normalisation, the layout. What else it wants
-to be told (`orig_target_sizes` of RT-DETR exports) becomes a constant.
+Adds in front of the export's own input: the order of channels, the type, the normalisation, the layout. Further
+inputs (`orig_target_sizes` of RT-DETR exports) become constants.
 """
 
 from collections.abc import Sequence
@@ -28,15 +28,15 @@ _SIZE_INPUTS = ("orig_target_sizes", "orig_size", "target_sizes")
 
 
 def wrapped_onnx(card: ModelCard, cache_dir: Path) -> Path:
-    """The graph of a card's .onnx file behind an input of bytes; see `keep_wrapped`."""
+    """Return the graph of a card's .onnx file behind an input of bytes; see `keep_wrapped`."""
     path = card.only_file(".onnx")
     return keep_wrapped(load_onnx(path, card.files), path, card, cache_dir)
 
 
 def keep_wrapped(model: onnx.ModelProto, path: Path, card: ModelCard, cache_dir: Path) -> Path:
-    """A graph that was read from `path`, behind an input of bytes as the card says, in `cache_dir`.
+    """Write a graph that was read from `path`, behind an input of bytes as the card describes, to `cache_dir`.
 
-    It is made anew at each start, which takes a moment, so that a damaged file in the cache is mended. Raises
+    It is made anew at each start, which takes a moment, so that a damaged file in the cache is repaired. Raises
     CheckpointError when the graph does not fit the card or the cache cannot be written.
     """
     try:
@@ -57,7 +57,9 @@ def keep_wrapped(model: onnx.ModelProto, path: Path, card: ModelCard, cache_dir:
 
 
 def wrap(model: onnx.ModelProto, spec: InputSpec) -> onnx.ModelProto:
-    """A copy of `model` whose input is `image_rgb` (N, height, width, 3) uint8. Raises ValueError with the reason."""
+    """Return a copy of `model` whose input is `image_rgb` (N, height, width, 3) uint8. Raises ValueError with the
+    reason.
+    """
     wrapped = onnx.ModelProto()
     wrapped.CopyFrom(model)
     graph = wrapped.graph
@@ -100,7 +102,9 @@ def _photo_input(free: Sequence[onnx.ValueInfoProto], spec: InputSpec) -> onnx.V
 
 
 def _front(name: str, spec: InputSpec) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """The nodes from the bytes to the export's input, and their constants. The turn costs least while bytes."""
+    """Return the nodes from the bytes to the export's input, and their constants. The transpose is cheapest on
+    bytes.
+    """
     steps: list[tuple[str, list[str], dict[str, Any]]] = []
     constants: list[onnx.TensorProto] = []
 
@@ -134,7 +138,7 @@ def _front(name: str, spec: InputSpec) -> tuple[list[onnx.NodeProto], list[onnx.
 
 
 def _size_constant(extra: onnx.ValueInfoProto, spec: InputSpec) -> NDArray[Any]:
-    """Width and height of the network's input, for exports that scale their boxes by what they are told."""
+    """Return width and height of the network's input as a constant, for exports that scale their boxes by it."""
     if extra.name not in _SIZE_INPUTS:
         raise ValueError(f"it has an input {extra.name} that nobody can fill; export it without")
     dtype = helper.tensor_dtype_to_np_dtype(extra.type.tensor_type.elem_type)

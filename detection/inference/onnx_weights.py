@@ -1,4 +1,4 @@
-"""ONNX files, with the weights that lie in files beside them."""
+"""Loads ONNX files, including weights in separate files."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -10,10 +10,10 @@ from detection.inference.errors import CheckpointError
 
 
 def load_onnx(path: Path, listed: Collection[str]) -> onnx.ModelProto:
-    """A model with all its weights.
+    """Load a model with all its weights.
 
     listed: the names of the files in the same folder that weights may come from, whose hashes were verified. Raises
-    CheckpointError for what is no model, and for weights from any other file: those could change without a trace.
+    CheckpointError for files that are not models, and for weights from any other file, which could change unnoticed.
     """
     model = read_onnx(path)
     missing = sorted(external_files(model) - set(listed))
@@ -30,15 +30,15 @@ def load_onnx(path: Path, listed: Collection[str]) -> onnx.ModelProto:
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:
-    """A model without the weights that lie elsewhere. Raises CheckpointError for what is none."""
+    """Read a model without the weights in separate files. Raises CheckpointError for a file that is not a model."""
     try:
         return onnx.load(path, load_external_data=False)
-    except Exception as error:  # protobuf's errors have no common base that onnx tells of
+    except Exception as error:  # protobuf's errors have no common base that onnx exposes
         raise CheckpointError(f"{path} is no ONNX model: {error}") from error
 
 
 def external_files(model: onnx.ModelProto) -> set[str]:
-    """The names of the files that a model has weights in, as it says them."""
+    """Return the names of the files that hold weights of a model, as the model lists them."""
     return {ExternalDataInfo(tensor).location for tensor in _tensors(model) if uses_external_data(tensor)}
 
 

@@ -1,4 +1,4 @@
-"""Whether what a network answers can be right at all: asked before it serves, for later nobody looks at its numbers."""
+"""Sanity checks of a network's outputs, before it serves."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +10,13 @@ from detection.inference.errors import CheckpointError, EngineError, InferenceEr
 from detection.inference.families.base import Family, require_probabilities
 from detection.inference.network import Network
 
-# From this probability up the outputs are decoded.
+# The outputs are decoded from this probability up.
 _LEAST = 0.01
 
 
 def require_sense(outputs: Outputs, network: Network, family: Family, engine: Engine) -> None:
-    """Raises CheckpointError for outputs that are not those of the family and network, or become objects that cannot be
-    (probabilities above 1, classes that there are not, boxes that are nowhere), EngineError for numbers that are not
-    finite.
+    """Raise CheckpointError for outputs that are not those of the family and network or decode to impossible objects
+    (probabilities above 1, unknown classes, boxes outside the photo), EngineError for numbers that are not finite.
 
     outputs: of one photo, without the batch.
     """
@@ -46,7 +45,7 @@ _ANOTHER_PRECISION = "Set MODEL_PRECISION=f32 or choose another MODEL_ENGINE."
 
 @contextmanager
 def blaming(network: Network) -> Iterator[None]:
-    """Whatever outputs that nobody has seen break in the decoding is told as a sentence about the model."""
+    """Convert any exception of decoding unchecked outputs to an error about the model."""
     try:
         yield
     except InferenceError:

@@ -1,4 +1,4 @@
-"""The values that travel between the steps of a detection: frozen, validated, free of any framework."""
+"""Values that travel between the steps of a detection: frozen, validated, free of any framework."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """The objects of one photo, most probable first.
+    """Objects of one photo, most probable first.
 
     boxes_xyxy_unit: (K, 4) float32, xmin, ymin, xmax, ymax in fractions of the photo.
     scores: (K,) float32 in [0, 1], not increasing.
@@ -38,13 +38,13 @@ class Detections:
         return len(self.scores)
 
     def first(self, count: int) -> "Detections":
-        """The `count` most probable objects."""
+        """Return the `count` most probable objects."""
         return Detections(self.boxes_xyxy_unit[:count], self.scores[:count], self.class_ids[:count])
 
 
 @dataclass(frozen=True, slots=True)
 class PixelBox:
-    """A rectangle in whole pixels of the upright photo."""
+    """Rectangle in whole pixels of the upright photo."""
 
     x: int
     y: int
@@ -53,7 +53,7 @@ class PixelBox:
 
 
 class NamedBox(Protocol):
-    """What drawing and JSON need of an object: one that was just found, or one that was read back from the database."""
+    """Interface of an object for drawing and JSON: one just found, or one read from the database."""
 
     @property
     def class_name(self) -> str: ...
@@ -67,7 +67,7 @@ class NamedBox(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FoundObject:
-    """One object as it is stored, drawn and answered.
+    """One object as it is stored, drawn and returned.
 
     probability is the network's float32, written with the fewest digits that read back to it.
     box_xyxy_unit is xmin, ymin, xmax, ymax in fractions of the photo; box is the same in pixels.
@@ -82,7 +82,7 @@ class FoundObject:
 
 @dataclass(slots=True)
 class StageTimings:
-    """How long each step took, in milliseconds, in the order in which the steps ran."""
+    """Duration of each step in milliseconds, in the order in which the steps ran."""
 
     stages_ms: dict[str, float] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""Model cards: `model.toml` in a model's folder says everything about it that its files do not."""
+"""Model cards: the `model.toml` of a model's folder, which describes what the model's files leave open."""
 
 import hashlib
 import json
@@ -23,7 +23,8 @@ _BYTE = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
-    """What the network's own input takes; all of it happens in the graph (`onnx_input.py`) but `size_wh`, `fit`, `pad`.
+    """Description of the network's own input; the graph does all of it (`onnx_input.py`) but `size_wh`, `fit` and
+    `pad`.
 
     colour: "rgb" or "bgr"; pixel = (byte - mean) / std, by channel in that order; dtype: "float32", "float16", "uint8";
     layout: "nchw" or "nhwc".
@@ -41,11 +42,11 @@ class InputSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """A card that was read and found right. The files are not looked at but for the list of classes.
+    """Validated content of a card. Of the files only the class list has been read.
 
     files: SHA-256 by name, all in `folder`; decoding: the family's own value, None where the checkpoint carries it.
-    threshold: objects above it are reported where PROBABILITY_MORE and the caller say nothing.
-    accuracy: what was measured, for people. sha256: one hash of all that decides what the model answers.
+    threshold: objects above it are reported where neither PROBABILITY_MORE nor the caller gives one.
+    accuracy: measurements, for people. sha256: one hash over every key that affects the results.
     """
 
     folder: Path
@@ -64,7 +65,7 @@ class ModelCard:
     sha256: str
 
     def only_file(self, suffix: str) -> Path:
-        """The file whose name ends so. Raises CheckpointError when the card lists none, or several."""
+        """Return the one file with this suffix. Raises CheckpointError when the card lists none, or several."""
         found = [name for name in self.files if name.endswith(suffix)]
         if len(found) != 1:
             raise CheckpointError(
@@ -74,7 +75,7 @@ class ModelCard:
         return self.folder / found[0]
 
     def verify_files(self) -> None:
-        """Raises CheckpointError when a file is missing or is not the one that the card was written for."""
+        """Raise CheckpointError when a file is missing or differs from the card's hash."""
         for name, sha256 in self.files.items():
             path = self.folder / name
             try:
@@ -89,12 +90,12 @@ class ModelCard:
 
 
 def has_card(folder: Path) -> bool:
-    """Whether a path is a folder with a model card."""
+    """Return whether a path is a folder with a model card."""
     return (folder / CARD_NAME).is_file()
 
 
 def read_card(folder: Path) -> ModelCard:
-    """Read and validate the card of a folder. Raises CheckpointError with a sentence that names file and key."""
+    """Read and validate the card of a folder. Raises CheckpointError with a message that names the file and the key."""
     path = folder / CARD_NAME
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -126,7 +127,7 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def _sha256(raw: Mapping[str, Any]) -> str:
-    """Of the keys that decide what is answered, so that a better description does not make another model."""
+    """Hash the keys that affect the results, so that a better description does not make another model."""
     deciding = {key: raw.get(key) for key in ("family", "files", "input", "classes", "decoding")}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()
 

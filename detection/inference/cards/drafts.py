@@ -1,6 +1,6 @@
-"""Drafts of model cards: what the exporters of today's detectors always do the same, so that nobody has to look it up.
+"""Drafts of model cards for the exporters of common detectors, whose settings are always the same.
 
-Each exporter is known by the names that it gives to outputs, or by what it writes into the file's metadata.
+An exporter is recognised by the names it gives to outputs, or by the metadata it writes into the file.
 """
 
 import ast
@@ -21,13 +21,13 @@ CLASSES_NAME = "classes.txt"
 _RANK = 4
 _IMAGENET = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}
 _UNIT = {"std": [255, 255, 255]}
-# The categories of COCO that have objects, of its numbers 1 to 90 (instances_val2017.json).
+# The category numbers of COCO that are in use, out of 1 to 90 (instances_val2017.json).
 _COCO_IDS = [each for each in range(1, 91) if each not in {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}]
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What an ONNX file says of itself: its input for photos, its outputs, their axes (0 where free), its metadata."""
+    """Interface of an ONNX file: its photo input, its outputs, their axes (0 where free) and its metadata."""
 
     photo: str
     photo_axes: tuple[int, ...]
@@ -37,10 +37,10 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """How the networks of one project are exported.
+    """Export conventions of one project.
 
     input: keys of `[input]` beside the size. decoding: those of `[decoding]`, for a signature and a number of classes;
-    raises ValueError with the reason when there is none. is_it: whether a file looks like one of its.
+    raises ValueError with the reason when there is none. is_it: predicate that recognises a file of this exporter.
     """
 
     title: str
@@ -77,7 +77,7 @@ def _rf_detr(signature: Signature, classes: int) -> Mapping[str, Any]:
         return names
     if columns == max(_COCO_IDS) + 1 and classes == len(_COCO_IDS):
         return {**names, "class_ids": _COCO_IDS}
-    # Trained on classes of one's own it keeps a last column for nothing.
+    # Models trained on custom classes keep an unused last column.
     if columns == classes + 1:
         return {**names, "class_ids": list(range(classes))}
     raise ValueError(f"it tells {columns} classes apart, and {classes} are named")
@@ -126,10 +126,10 @@ EXPORTERS: Mapping[str, Exporter] = {
 def draft_card(
     folder: Path, *, exporter: str = "", size_wh: tuple[int, int] | None = None, told: Mapping[str, str] | None = None
 ) -> str:
-    """The text of a card for the one ONNX file of a folder; CLASSES_NAME beside it has a class in each line.
+    """Draft the card for the one ONNX file of a folder; CLASSES_NAME beside it lists one class a line.
 
-    exporter: a key of EXPORTERS, "" to find out. size_wh: of the input, for files that leave it free. told: `name`,
-    `version`, `licence`, `source`. Raises CheckpointError with a sentence when something has to be said.
+    exporter: a key of EXPORTERS, "" to detect it. size_wh: of the input, for files that leave it free. told: `name`,
+    `version`, `licence`, `source`. Raises CheckpointError when an option is needed.
     """
     path = _only_onnx(folder)
     model = read_onnx(path)
@@ -246,7 +246,7 @@ def _sha256(path: Path) -> str:
 
 
 def _toml(plain: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """Texts, numbers, truths and flat lists of them are written alike in TOML and JSON."""
+    """Format a value for TOML: strings, numbers, booleans and flat lists are written as in JSON."""
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
     for name, values in tables.items():
         lines += ["", f"[{name}]", *(f"{_key(key)} = {json.dumps(value)}" for key, value in values.items())]

@@ -1,4 +1,4 @@
-"""A table of a TOML file, read key by key; what is wrong is told with file and key."""
+"""Reads a table of a TOML file key by key; errors name the file and the key."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -12,7 +12,9 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 
 
 class Table:
-    """One table. Each reader raises CheckpointError when its key is missing (without a default) or wrong."""
+    """One table of a TOML file. Each reader raises CheckpointError when its key is missing (without a default) or
+    wrong.
+    """
 
     def __init__(self, path: Path, name: str, values: Mapping[str, Any]) -> None:
         self._path = path
@@ -21,27 +23,27 @@ class Table:
         self._read: set[str] = set()
 
     def wrong(self, key: str, what: str) -> CheckpointError:
-        """The error for a key."""
+        """Return the error for a key."""
         return CheckpointError(f"{self._path}: `{self._name}{key}` {what}.")
 
     def keys(self) -> Collection[str]:
-        """All keys of the table."""
+        """Return all keys of the table."""
         return self._values.keys()
 
     def everything(self) -> dict[str, Any]:
-        """All keys with their values, none of which is checked."""
+        """Return all keys with their values, unchecked."""
         self._read.update(self._values)
         return dict(self._values)
 
     def notes(self) -> dict[str, str | float]:
-        """All keys with their values: texts, and shares from 0 to 1."""
+        """Return all keys with their values: strings, and shares from 0 to 1."""
         for key, value in self._values.items():
             if not isinstance(value, str) and not (_is_number(value) and 0 <= value <= 1):
                 raise self.wrong(key, "has to be a text or a number from 0 to 1")
         return self.everything()
 
     def end(self) -> None:
-        """Raises CheckpointError when there are keys that nobody has read."""
+        """Raise CheckpointError when there are unknown keys, that is, keys that have not been read."""
         unknown = sorted(set(self._values) - self._read)
         if unknown:
             raise self.wrong(unknown[0], "is not known: remove it, or correct its spelling")
@@ -53,21 +55,21 @@ class Table:
         return Table(self._path, f"{self._name}{key}.", value)
 
     def text(self, key: str) -> str:
-        """A string with something in it."""
+        """Return a non-empty string."""
         value = self._value(key, None, "a text")
         if not isinstance(value, str) or not value.strip():
             raise self.wrong(key, "has to be a text in quotes")
         return value
 
     def name(self, key: str) -> str:
-        """A string that can stand in an address: letters, digits, dots, hyphens, underscores."""
+        """Return a string that is safe in a URL: letters, digits, dots, hyphens, underscores."""
         value = self.text(key)
         if set(value) - _NAME_CHARACTERS or not value.strip("."):
             raise self.wrong(key, "has to be of letters, digits, dots, hyphens and underscores, and not of dots alone")
         return value
 
     def text_or_list(self, key: str) -> str | tuple[str, ...]:
-        """A string, or a list of different strings."""
+        """Return a string, or a list of distinct strings."""
         value = self._value(key, None, "a file or a list")
         if not isinstance(value, list):
             return self.text(key)
@@ -96,7 +98,7 @@ class Table:
         return float(value)
 
     def three_numbers(self, key: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
-        """One number for each channel."""
+        """Return three numbers, one for each channel."""
         value = self._value(key, default, "a list of three numbers")
         if not isinstance(value, (list, tuple)) or len(value) != _CHANNELS or not all(map(_is_number, value)):
             raise self.wrong(key, f"has to be a list of three numbers, {_LARGEST:g} at most")

@@ -1,4 +1,4 @@
-"""Keeps converted networks on disk, by what they were made of.
+"""Cache of converted networks on disk, keyed by the hash of their sources.
 
 An entry is a folder with `network.onnx`, `anchors.npy` and `network.json`; the last has the hashes of the others. It
 is written beside its place and renamed into it, so that several processes may prepare the same network at once and
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 def prepare_network(prefix: Path, epoch: int, edge: int, cache_dir: Path) -> Network:
-    """The checkpoint as a network that an engine can run, converted now or earlier.
+    """Return the checkpoint as a network that an engine can run, converted now or earlier.
 
     A damaged entry of the cache is made anew. Raises CheckpointError when the checkpoint cannot be used and when
     `cache_dir` cannot be written.
@@ -90,7 +90,7 @@ def _move_into_place(folder: Path, entry: Path) -> None:
         if _read_entry(entry) is not None:
             logger.debug("another process has completed %s", entry)
             return
-        # Renamed before it is deleted, so that nobody finds it half deleted.
+        # Renamed before it is deleted, so that no process finds it half deleted.
         damaged = folder.with_name(f"{folder.name}-damaged")
         entry.rename(damaged)
         shutil.rmtree(damaged, ignore_errors=True)
@@ -98,7 +98,7 @@ def _move_into_place(folder: Path, entry: Path) -> None:
 
 
 def _read_entry(entry: Path) -> dict[str, Any] | None:
-    """The description of an entry; None when the entry is missing or damaged."""
+    """Return the description of an entry; None when the entry is missing or damaged."""
     try:
         description: dict[str, Any] = dict(json.loads((entry / DESCRIPTION_NAME).read_bytes()))
         if description.pop("seal") != _seal(description):
@@ -132,5 +132,5 @@ def _network(entry: Path, description: dict[str, Any], prefix: Path, epoch: int)
 
 
 def _seal(description: dict[str, Any]) -> str:
-    """A hash of the description, so that not one changed number in it goes unnoticed."""
+    """Hash the description, so that a change to any number in it is noticed."""
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,7 @@
 """Converts a checkpoint into an ONNX model that ends where MultiBoxDetection begins.
 
-1. every operator that the detections depend on is found in the registry and its attributes are parsed, or all that
-   is not supported is told at once;
+1. every operator that the detections depend on is found in the registry and its attributes are parsed, or everything
+   unsupported is reported at once;
 2. each node is converted, with static shapes but for the batch;
 3. the anchors, which depend on the input's size only, are computed;
 4. what remains is checked: weights, anchors and classes have to fit each other.
@@ -82,7 +82,7 @@ def convert(checkpoint: Checkpoint, edge: int) -> ConvertedNetwork:
 
 
 def require_fitting_weights(graph: GraphBuilder, checkpoint: Checkpoint) -> None:
-    """Raises CheckpointError with all weights that were found not to fit."""
+    """Raise CheckpointError that lists all weights that do not fit."""
     if graph.problems:
         raise CheckpointError(
             f"The weights of {checkpoint.prefix} do not fit its network: {'; '.join(graph.problems)}. "
@@ -91,14 +91,14 @@ def require_fitting_weights(graph: GraphBuilder, checkpoint: Checkpoint) -> None
 
 
 def end_input(values: Mapping[Source, Value], source: Source, checkpoint: Checkpoint) -> Value:
-    """What a node where the graph ends takes. Raises CheckpointError when there is no such output."""
+    """Return the first input of the node where the graph ends. Raises CheckpointError when there is no such output."""
     if source not in values:
         raise CheckpointError(f"{checkpoint.prefix} is damaged: its last operator uses an output that is not there.")
     return values[source]
 
 
 def _pixels(graph: GraphBuilder, image: Value) -> Value:
-    """The photo as the network takes it; the turn to NCHW costs least while the pixels are bytes."""
+    """Add the conversion of bytes to the network's input; the transpose to NCHW is cheapest on bytes."""
     order = (0, 3, 1, 2)
     turned = graph.add("Transpose", [image], tuple(image.shape[axis] for axis in order), perm=order)
     return graph.add("Cast", [turned], turned.shape, to=TensorProto.FLOAT)
@@ -122,7 +122,7 @@ def _check_outputs(checkpoint: Checkpoint, edge: int, cls_prob: Value, loc_pred:
 
 
 def _evaluate(graph: GraphBuilder, anchors: Value) -> FloatArray:
-    """The anchors as numbers, (A, 4); as their first axis is not the batch, they do not depend on the photo."""
+    """Evaluate the anchors, (A, 4); as their first axis is not the batch, they do not depend on the photo."""
     output = graph.output(anchors, ANCHORS)
     (array,) = ReferenceEvaluator(graph.model([], [output], {})).run(None, {})
     units: FloatArray = np.asarray(array, np.float32)[0]

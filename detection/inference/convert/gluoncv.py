@@ -1,7 +1,7 @@
 """Converts exports of GluonCV (SSD, YOLOv3) into an ONNX model that ends where box_nms begins.
 
-What GluonCV does before that is in the graph: anchors, boxes in pixels of the input, a row for each class at each
-place. The input is the network's own, `data`; what is put in front of it is told by a model card.
+The graph contains everything before that: anchors, boxes in pixels of the input, a row for each class at each place.
+The input is the network's own, `data`; the preprocessing in front of it is described by a model card.
 """
 
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ _CLASS, _SCORE, _BOX = 0, 1, 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConvertedExport:
-    """An export in memory: output `rows` (N, R, 6) is what its box_nms takes, in pixels of the input."""
+    """Converted export in memory: output `rows` (N, R, 6) is the input of its box_nms, in pixels of the input."""
 
     model: onnx.ModelProto
     decoding: GluonCvDecoding
@@ -38,7 +38,7 @@ def convert_export(checkpoint: Checkpoint, spec: InputSpec) -> ConvertedExport:
     """Convert an export for the input that its model card describes.
 
     Raises UnsupportedOperatorError with all operators and attributes that no converter knows, and CheckpointError when
-    the network is none of GluonCV's detectors or does not fit its weights, classes or input.
+    the network is not a GluonCV detector or does not fit its weights, classes or input.
     """
     plan = plan_nodes(checkpoint.symbol)
     ends = [index for index, step in plan.items() if step.node.operator in SUPPRESSION_OPERATORS]
@@ -70,7 +70,7 @@ def _usable(nms: BoxNmsDecoding, checkpoint: Checkpoint) -> BoxNmsDecoding:
 
 
 def _limit(checkpoint: Checkpoint, end: int) -> int | None:
-    """How many rows the export keeps of what its box_nms answers. What else it does with them must change nothing."""
+    """Return how many rows the export keeps after its box_nms. Raises if later operators would change the values."""
     limit = None
     for node in _after(checkpoint.symbol, end):
         try:
@@ -96,7 +96,9 @@ def _after(symbol: Symbol, end: int) -> Iterator[Node]:
 
 
 def _class_counts(plan: Mapping[int, Step], values: Mapping[Source, Value]) -> Iterator[int]:
-    """SSD has one softmax over background and classes; YOLOv3 repeats each box, at each scale, once a class."""
+    """Return the possible numbers of classes: SSD has one softmax with background; YOLOv3 repeats each box for each
+    class.
+    """
     for index, step in plan.items():
         if step.node.operator == "softmax":
             yield values[Source(index, 0)].size(-1) - 1

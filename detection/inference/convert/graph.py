@@ -36,32 +36,32 @@ class Value:
         return len(self.shape)
 
     def axis(self, axis: int) -> int:
-        """`axis` counted from the front; raises ValueError when the value has no such axis."""
+        """Return `axis` counted from the front; raises ValueError when the value has no such axis."""
         if not -self.rank <= axis < self.rank:
             raise ValueError(f"there is no axis {axis} in the shape {describe(self.shape)}")
         return axis % self.rank
 
     def size(self, axis: int) -> int:
-        """The size of an axis; raises ValueError when it is the batch."""
+        """Return the size of an axis; raises ValueError when it is the batch."""
         size = self.shape[self.axis(axis)]
         if size is None:
             raise ValueError(f"axis {axis} of the shape {describe(self.shape)} is the batch")
         return size
 
     def spatial(self) -> tuple[int, int]:
-        """Height and width of a feature map; raises ValueError when the value is none."""
+        """Return height and width of a feature map; raises ValueError when the value is none."""
         if self.rank != 4:  # noqa: PLR2004 - batch, channels, height, width
             raise ValueError(f"the shape {describe(self.shape)} is not that of a feature map")
         return self.size(2), self.size(3)
 
 
 def describe(shape: Shape) -> str:
-    """A shape as people write it: (N, 3, 300, 300)."""
+    """Format a shape for people: (N, 3, 300, 300)."""
     return f"({', '.join(map(str, symbolic(shape)))})"
 
 
 def symbolic(shape: Shape) -> list[int | str]:
-    """A shape as ONNX writes it."""
+    """Format a shape for ONNX, with a name for the batch axis."""
     return ["N" if size is None else size for size in shape]
 
 
@@ -69,7 +69,7 @@ def symbolic(shape: Shape) -> list[int | str]:
 class GraphBuilder:
     """Collects nodes and constants; `scope` is put before the names of what is added next.
 
-    problems: weights that do not fit, all of them, so that they can be told at once.
+    problems: all weights that do not fit, so that they can be reported together.
     """
 
     scope: str = ""
@@ -81,7 +81,7 @@ class GraphBuilder:
     def add(self, operator: str, inputs: Sequence[Value | None], shape: Shape, **attributes: Any) -> Value:
         """Add an ONNX operator with one output of the given shape; None leaves an optional input out.
 
-        Raises ValueError when a value of that shape is nothing, or more than any network has.
+        Raises ValueError when that shape is empty or larger than any real network's.
         """
         if not 1 <= math.prod(1 if size is None else max(size, 0) for size in shape) <= MAX_NUMBERS:
             raise ValueError(f"its output would be {describe(shape)}")
@@ -100,29 +100,29 @@ class GraphBuilder:
         return self.constant(np.array(number, np.float32))
 
     def integers(self, numbers: Iterable[int]) -> Value:
-        """A vector of int64, as ONNX takes shapes and axes."""
+        """Add a vector of int64, as ONNX takes shapes and axes."""
         return self.constant(np.array(list(numbers), np.int64))
 
     def reshape(self, value: Value, shape: Shape) -> Value:
-        """`value` in another shape of the same size, with at most one batch axis."""
+        """Reshape `value` to a shape of the same size, with at most one batch axis."""
         if value.shape == shape:
             return value
         target = self.integers(-1 if size is None else size for size in shape)
         return self.add("Reshape", [value, target], shape)
 
     def weight(self, value: Value, shape: tuple[int, ...]) -> Value:
-        """`value` as a weight of the given shape; notes a problem when it has another."""
+        """Return `value` as a weight of the given shape; records a problem when its shape differs."""
         if value.shape != shape:
             self.problems.append(f"{value.name} is {describe(value.shape)} where {self.scope} needs {describe(shape)}")
         return Value(value.name, shape)
 
     def output(self, value: Value, name: str) -> onnx.ValueInfoProto:
-        """Let `value` be known outside of the graph by one of the reserved names."""
+        """Export `value` from the graph under one of the reserved names."""
         self._nodes.append(helper.make_node("Identity", [value.name], [name], name=name))
         return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, symbolic(value.shape))
 
     def nodes_for(self, outputs: Iterable[str]) -> list[onnx.NodeProto]:
-        """The nodes that the outputs depend on, in order."""
+        """Return the nodes that the outputs depend on, in order."""
         wanted, chosen = set(outputs), []
         for node in reversed(self._nodes):
             if wanted.intersection(node.output):
@@ -133,7 +133,7 @@ class GraphBuilder:
     def model(
         self, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto], metadata: Mapping[str, str]
     ) -> onnx.ModelProto:
-        """The model that computes `outputs`, without what they do not depend on; checked by onnx.checker."""
+        """Build the model that computes `outputs`, without unused nodes; checked by onnx.checker."""
         nodes = self.nodes_for(output.name for output in outputs)
         used = dict.fromkeys(name for node in nodes for name in node.input if name in self._constants)
         initializers = [numpy_helper.from_array(np.ascontiguousarray(self._constants[name]), name) for name in used]

@@ -1,4 +1,4 @@
-"""Converts the operators of a network, one after the other, each with its converter from the registry."""
+"""Converts the operators of a network one by one, each with its converter from the registry."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from detection.inference.mxnet.attributes import read_attributes
 from detection.inference.mxnet.params import Params
 from detection.inference.mxnet.symbol import DETECTION_OPERATORS, SUPPRESSION_OPERATORS, Node, Source, Symbol
 
-# Where the converted graph ends: how many inputs such an operator has, and its attributes.
+# Operators at which the converted graph ends: number of inputs, and attributes.
 _ENDS: dict[str, tuple[int, type[Any]]] = {
     **dict.fromkeys(DETECTION_OPERATORS, (3, MultiBoxDecoding)),
     **dict.fromkeys(SUPPRESSION_OPERATORS, (1, BoxNmsDecoding)),
@@ -31,9 +31,9 @@ class Step:
 
 
 def plan_nodes(symbol: Symbol) -> dict[int, Step]:
-    """What there is to convert, by the node's number.
+    """Return the steps to convert, by node number.
 
-    Raises UnsupportedOperatorError with all operators, attributes and numbers of inputs that no converter knows.
+    Raises UnsupportedOperatorError that lists all operators, attributes and numbers of inputs without a converter.
     """
     plan: dict[int, Step] = {}
     problems: list[str] = []
@@ -56,10 +56,10 @@ def plan_nodes(symbol: Symbol) -> dict[int, Step]:
 def convert_nodes(
     graph: GraphBuilder, symbol: Symbol, plan: Mapping[int, Step], params: Params, inputs: Mapping[str, Value]
 ) -> dict[Source, Value]:
-    """Convert all planned nodes but those where the graph ends; returns the outputs of all.
+    """Convert all planned nodes but those where the graph ends; return the outputs of all.
 
-    params: the weights; inputs: the values of the variables that are no weights. Weights that do not fit are noted in
-    `graph.problems`. Raises CheckpointError when shapes do not fit an operator.
+    params: the weights; inputs: the values of the variables that are not weights. Weights that do not fit are recorded
+    in `graph.problems`. Raises CheckpointError when shapes do not fit an operator.
     """
     values: dict[Source, Value] = {}
     for index in symbol.live_nodes():

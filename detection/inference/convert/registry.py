@@ -1,4 +1,4 @@
-"""The registry of operators: which converter, which attributes, how many inputs.
+"""Registry of operator converters, with their attributes and numbers of inputs.
 
 A new operator is one function under `@converts(...)` in a module of `operators/`, and one case in
 `tests/oracle/test_operators.py`.
@@ -18,12 +18,12 @@ Convert = Callable[[GraphBuilder, Sequence[Value], Schema], Value | tuple[Value,
 
 @dataclass(frozen=True, slots=True)
 class NoAttributes:
-    """The schema of operators that have none."""
+    """Schema of operators without attributes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Converter:
-    """How one MXNet operator is converted.
+    """Conversion of one MXNet operator.
 
     convert: takes the graph, the inputs and the parsed attributes and returns the output, or all outputs of an operator
     with `several`; raises ValueError with a sentence when they do not fit. attributes: the dataclass that names and
@@ -48,7 +48,7 @@ def converts(
     inputs: tuple[int, int] = (1, 1),
     several: bool = False,
 ) -> Callable[[Convert[Schema]], Convert[Schema]]:
-    """Register a function as the converter of MXNet operators, all spellings of one operator at once."""
+    """Register a function as the converter of MXNet operators; takes all spellings of one operator at once."""
 
     def register(convert: Convert[Schema]) -> Convert[Schema]:
         for operator in operators:
@@ -61,7 +61,7 @@ def converts(
 
 
 def registered_converters() -> Mapping[str, Converter]:
-    """All converters by the operator's name in MXNet."""
+    """Return all converters by the operator's name in MXNet."""
     # The modules of operators import this one; they register themselves when they are imported.
     from detection.inference.convert import operators  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""MXNet's language for shapes: what (0, -1, 21) makes of (N, 8732 * 21)."""
+"""Applies the shape codes of MXNet's Reshape: (0, -1, 21) turns (N, 8732 * 21) into (N, 8732, 21)."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,10 +9,10 @@ COPY, INFER, COPY_REST, MERGE, SPLIT = 0, -1, -2, -3, -4
 
 
 def reshaped(shape: Shape, codes: Sequence[int], *, reverse: bool = False) -> Shape:
-    """The shape that MXNet's `Reshape` gives; codes are applied from the right if `reverse`.
+    """Return the shape that MXNet's `Reshape` gives; codes are applied from the right if `reverse`.
 
     0 copies an axis, -1 is inferred, -2 copies the rest, -3 merges two axes, -4 splits one into the two sizes that
-    follow. Raises ValueError when the sizes do not come out even or the photos of a batch would be mixed.
+    follow. Raises ValueError when the sizes do not divide evenly or the photos of a batch would be mixed.
     Source: InferReshapeShape in src/operator/tensor/matrix_op-inl.h.
     """
     source = shape[::-1] if reverse else shape
@@ -24,7 +24,7 @@ def reshaped(shape: Shape, codes: Sequence[int], *, reverse: bool = False) -> Sh
 
 
 def _apply_codes(source: Shape, codes: Sequence[int]) -> list[int | None]:
-    """The sizes, with -1 where one is inferred."""
+    """Return the sizes, with -1 where one is inferred."""
     left: Iterator[int | None] = iter(source)
     numbers = iter(codes)
     sizes: list[int | None] = []

@@ -1,4 +1,4 @@
-"""What every engine offers, and what it is given."""
+"""Interface of the engines, and their options."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ Outputs = Mapping[str, FloatArray]
 
 @dataclass(frozen=True, slots=True)
 class RemoteOptions:
-    """Where the model server of MODEL_ENGINE=remote is, and how it is asked.
+    """Options of MODEL_ENGINE=remote: address and limits of the model server.
 
     url: http://, https://, grpc:// or grpcs:// with host and port; model: NAME or NAME/VERSION there, "" for the
-    network's own name; timeout_s: for one answer, with all its retries; connections: requests on their way at once;
-    batch: the most photos in one of them, where the model there leaves the batch free; check_s: how often it is asked
-    whether it is ready.
+    network's own name; timeout_s: for one answer, with all its retries; connections: concurrent requests;
+    batch: the most photos in one request, where the model there leaves the batch free; check_s: interval of the
+    readiness check.
     """
 
     url: str = ""
@@ -30,12 +30,12 @@ class RemoteOptions:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What an operator chose.
+    """Options of an engine, as the operator chose them.
 
     engine: "auto" or a registered name; precision: "f32", "bf16", "f16", "int8" (with a quantized network), or "auto"
-    (`precision.py` settles it; an engine by itself takes f32); threads: 0 for all cores that the process may use;
-    cache_dir: for compiled models; remote: for the engine of that name; may_fall_back: whether f32 takes the place of
-    an int8 model that is not there.
+    (settled in `precision/choice.py`; an engine by itself takes f32); threads: 0 for all cores that the process may
+    use; cache_dir: for compiled models; remote: for the engine of that name; may_fall_back: whether f32 replaces a
+    missing int8 model.
     """
 
     engine: str = "auto"
@@ -48,12 +48,12 @@ class EngineOptions:
 
 
 class Engine(Protocol):
-    """Runs a network. Safe to call from several threads at once.
+    """Interface of an engine, which runs a network. Safe to call from several threads at once.
 
-    name: the registered name; device: "CPU", or the name of the GPU; precision: what the arithmetic runs in;
-    max_batch: the most photos that are worth running in one call; lanes: how many such calls it is worth having on
-    their way at once, each gathering what waits (0: nothing is gathered, callers run side by side); ahead: how many
-    photos beyond one a core it is worth handing over, so that none of its threads ever waits for the next one.
+    name: the registered name; device: "CPU", or the name of the GPU; precision: of the arithmetic; max_batch: the most
+    photos that are worth running in one call; lanes: how many such calls are worth having in flight at once, each
+    gathering queued photos (0: no batching, callers run side by side); ahead: how many photos beyond one a core are
+    worth preparing, so that no thread runs idle.
     """
 
     @property
@@ -77,15 +77,15 @@ class Engine(Protocol):
     def infer(self, batch_rgb: ImageArray, *, photos_in_flight: int = 1) -> Outputs:
         """Run photos: (N, S, S, 3) uint8 RGB in, the network's outputs by name with N first.
 
-        photos_in_flight: how many photos the process works on now, so that an engine can give all cores to one photo,
-        or one core to each. Raises EngineError.
+        photos_in_flight: number of photos that the process works on now, so that an engine can give all cores to one
+        photo, or one core to each. Raises EngineError.
         """
         ...
 
     def problem(self) -> str:
-        """Why it cannot answer now, as a sentence; "" when it can. Never waits."""
+        """Return why the engine cannot run now, as a sentence; "" when it can. Never blocks."""
         ...
 
     def close(self) -> None:
-        """Free what the engine holds; it is not used afterwards."""
+        """Free the engine's resources; it is not used afterwards."""
         ...

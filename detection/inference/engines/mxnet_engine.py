@@ -1,4 +1,4 @@
-"""MXNet itself, retired in 2023: for those who still have it installed, and as the reference of the other engines."""
+"""Engine on MXNet itself, retired in 2023: for existing installations, and as the reference of the other engines."""
 
 import json
 import threading
@@ -17,7 +17,9 @@ _MAX_BATCH_ON_GPU = 32
 
 
 class MxNetEngine:
-    """The checkpoint in MXNet, cut before its MultiBoxDetection; one call at a time, as MXNet's executors need it."""
+    """The checkpoint in MXNet, cut before its MultiBoxDetection; runs one call at a time, as MXNet's executors
+    require.
+    """
 
     name = "mxnet"
     ahead = 0
@@ -48,7 +50,7 @@ class MxNetEngine:
         return {"cls_prob": cls_prob, "loc_pred": loc_pred.reshape(len(batch_rgb), -1)}
 
     def problem(self) -> str:
-        """See `Engine.problem`: what was loaded stays."""
+        """See `Engine.problem`: a loaded network stays usable."""
         return ""
 
     def close(self) -> None:
@@ -56,7 +58,7 @@ class MxNetEngine:
         self._executors.clear()
 
     def _executor(self, shape: tuple[int, ...]) -> Any:
-        """The executor for one input shape; MXNet plans its memory per shape."""
+        """Return the executor for one input shape; MXNet plans its memory per shape."""
         if shape not in self._executors:
             executor = self._symbol.simple_bind(ctx=self._context, grad_req="null", **{self._input_name: shape})
             executor.copy_params_from(self._arguments, self._auxiliary, allow_extra_params=True)
@@ -65,7 +67,7 @@ class MxNetEngine:
 
 
 def _cut(symbol: Any) -> Any:
-    """The outputs that feed MultiBoxDetection: class probabilities and box regression."""
+    """Return the outputs that feed MultiBoxDetection: class probabilities and box regression."""
     nodes = json.loads(symbol.tojson())["nodes"]
     heads = [node for node in nodes if node["op"] in _DETECTION_OPERATORS]
     if len(heads) != 1:

@@ -1,4 +1,4 @@
-"""ONNX Runtime: NVIDIA GPUs through CUDA, and CPUs."""
+"""Engine on ONNX Runtime: NVIDIA GPUs through CUDA, and CPUs."""
 
 import os
 from pathlib import Path
@@ -47,7 +47,7 @@ class OnnxRuntimeEngine:
         return dict(zip(self._output_names, outputs, strict=True))
 
     def problem(self) -> str:
-        """See `Engine.problem`: what was loaded stays."""
+        """See `Engine.problem`: a loaded network stays usable."""
         return ""
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class OnnxRuntimeEngine:
 
 
 def create(network: Network, options: EngineOptions) -> OnnxRuntimeEngine:
-    """Open a session on the device that was asked for; a GPU that is not really used is an EngineError."""
+    """Open a session on the requested device. Raises EngineError when the GPU is not really used."""
     precision = "f32" if options.precision == "auto" else options.precision
     offered = _GPU_PRECISIONS if options.gpu else _CPU_PRECISIONS
     if precision not in offered:
@@ -82,7 +82,7 @@ def offered_precisions(options: EngineOptions) -> tuple[str, ...]:
 
 
 def half_precision(onnx_path: Path) -> bytes:
-    """A network in float16 as the bytes of an ONNX model; its input and outputs keep their types."""
+    """Convert a network to float16 and return the bytes of the ONNX model; its input and outputs keep their types."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
     model = convert_float_to_float16(onnx.load(onnx_path), keep_io_types=True)
@@ -98,7 +98,7 @@ def _session(network: Network, session_options: Any, providers: list[Any], preci
 
 
 def _cuda_session(network: Network, session_options: Any, precision: str) -> Any:
-    """A session that runs on CUDA, verified: ONNX Runtime falls back to the CPU without an error otherwise."""
+    """Open a session on CUDA and verify the device: ONNX Runtime falls back to the CPU without an error otherwise."""
     advice = (
         "Install requirements-gpu.txt on a machine with an NVIDIA GPU and its driver, or set MODEL_CONTEXT_GPU=false."
     )

@@ -1,4 +1,4 @@
-"""OpenVINO: the default on CPUs."""
+"""Engine on OpenVINO, the default on CPUs."""
 
 from collections import deque
 from functools import cache
@@ -32,7 +32,7 @@ class OpenVinoEngine:
 
     def __init__(self, network: Network, precision: str, threads: int, cache_dir: str | None) -> None:
         self.precision = precision
-        # A stream that has to wait until a photo is decoded for it leaves a core idle.
+        # A stream that has no decoded photo ready leaves a core idle.
         self.ahead = threads
         core = _core()
         _require_precision(core, precision)
@@ -64,7 +64,7 @@ class OpenVinoEngine:
             raise EngineError(f"OpenVINO failed on a photo: {error}") from error
 
     def problem(self) -> str:
-        """See `Engine.problem`: what was loaded stays."""
+        """See `Engine.problem`: a loaded network stays usable."""
         return ""
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class OpenVinoEngine:
 
 
 class _Variant:
-    """A compiled network and its infer requests. A request serves one call at a time, from whichever thread."""
+    """Compiled network and its infer requests. A request serves one call at a time, from any thread."""
 
     def __init__(self, compiled: Any, output_names: list[str]) -> None:
         self._compiled = compiled
@@ -94,7 +94,7 @@ class _Variant:
         return dict(zip(self._output_names, arrays, strict=True))
 
     def _infer_one(self, request: Any, photo_rgb: ImageArray) -> list[FloatArray]:
-        """Asynchronous and waited for: `infer` would make a dictionary of copies first, which costs CPU for nothing."""
+        """Run one request asynchronously and block on it: `infer` would first copy the outputs into a dictionary."""
         np.copyto(request.get_input_tensor(0).data, photo_rgb[None])
         request.start_async()
         request.wait()
@@ -102,18 +102,18 @@ class _Variant:
         return [request.get_output_tensor(index).data.copy() for index in range(len(self._output_names))]
 
     def close(self) -> None:
-        """Requests before the network that they belong to: OpenVINO crashes the other way round."""
+        """Free the requests before their network: OpenVINO crashes in the other order."""
         self._free.clear()
         self._compiled = None
 
 
 @cache
 def _core() -> Any:
-    """OpenVINO itself, one as old as the process.
+    """Return OpenVINO's core, a single one for the life of the process.
 
-    Its CPU plugin gives the thread that starts it an alternate signal stack and unmaps that memory when it goes
-    (src/plugins/intel_cpu/src/sigstack_manager.cpp). When several of them come and go, or one goes on another thread,
-    the stack stays registered after it is gone, and the next signal kills the process without a word.
+    Its CPU plugin gives the thread that starts it an alternate signal stack and unmaps that memory when it is destroyed
+    (src/plugins/intel_cpu/src/sigstack_manager.cpp). When several cores come and go, or one is destroyed on another
+    thread, the stack stays registered after it is unmapped, and the next signal kills the process silently.
     """
     return ov.Core()
 
@@ -124,9 +124,9 @@ def _capabilities(core: Any) -> list[str]:
 
 
 def _arithmetic(core: Any, precision: str) -> Any:
-    """What the network runs in; of an int8 network, what is not quantized in it.
+    """Return the arithmetic of the network; for int8, of its parts that are not quantized.
 
-    Half the width moves half the bytes: residual sums wait for memory, not for arithmetic (docs/accuracy.md).
+    Half the width moves half the bytes: residual sums are bound by memory, not by arithmetic (docs/accuracy.md).
     """
     if precision != _INT8:
         return _PRECISIONS[precision]

@@ -1,12 +1,12 @@
-"""OpenVINO without its telemetry.
+"""Imports OpenVINO without its telemetry.
 
-As it comes, importing it sends an event to Google Analytics and leaves an identifier in the home folder. A service of
-other people's photos tells nobody that it runs.
+By default, importing it sends an event to Google Analytics and writes an identifier to the home folder. A service
+for other people's photos must not report its use.
 """
 
 import sys
 
-# OpenVINO does without its package openvino_telemetry where that is not installed; None makes Python say so.
+# OpenVINO works without its package openvino_telemetry; None makes the import raise ImportError.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino as ov  # noqa: E402

@@ -1,4 +1,4 @@
-"""The engines by name, and the choice among them."""
+"""Registry of the engines, and the choice among them."""
 
 import importlib
 import importlib.util
@@ -28,12 +28,12 @@ _CPU_ORDER = ("openvino", "onnxruntime", "mxnet")
 
 
 def is_installed(name: str) -> bool:
-    """Whether the package of an engine is there; nothing is imported."""
+    """Return whether the package of an engine is installed; imports nothing."""
     return importlib.util.find_spec(ENGINES[name][0]) is not None
 
 
 def choose_engine(options: EngineOptions) -> tuple[str, str]:
-    """The engine's name and the reason, for people. Raises EngineError when none is installed."""
+    """Return the engine's name and the reason, for people. Raises EngineError when none is installed."""
     if options.engine != "auto":
         return options.engine, "MODEL_ENGINE asks for it"
     if options.gpu:
@@ -45,18 +45,18 @@ def choose_engine(options: EngineOptions) -> tuple[str, str]:
 
 
 def offered_precisions(options: EngineOptions) -> tuple[str, ...]:
-    """What the engine named in `options` is worth running in on this machine, the fastest first, f32 always among them.
+    """Return the precisions that are worth running on this machine, the fastest first; f32 is always among them.
 
-    Raises EngineError when its package is not installed.
+    Raises EngineError when the engine's package is not installed.
     """
     offered: tuple[str, ...] = _module(options.engine).offered_precisions(options)
     return offered
 
 
 def create_engine(network: Network, options: EngineOptions) -> Engine:
-    """Make the engine that `options` ask for and log why it was chosen.
+    """Create the engine chosen by `options` and log the reason.
 
-    network: the quantized one for int8, and only then (`precision.settle_precision`). Raises EngineError.
+    network: the quantized one for int8, and only then (`choice.settle_precision`). Raises EngineError.
     """
     name, reason = choose_engine(options)
     if (options.precision == "int8") != network.quantized:

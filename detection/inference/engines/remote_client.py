@@ -1,7 +1,7 @@
-"""The Open Inference Protocol from the caller's side, over HTTP and over gRPC.
+"""Client of the Open Inference Protocol, over HTTP and over gRPC.
 
 `tritonclient` writes and reads the messages. Its own HTTP transport may only be used by one thread, so urllib3 carries
-them: a pool of connections, and a limit on time and size that a server cannot stretch by dribbling.
+them: a pool of connections, and limits on time and size that a slow server cannot stretch.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ except ImportError as _error:
 Answer = Mapping[str, NDArray[Any] | None]
 _OK, _TOO_MANY, _BUSY = 200, 429, 503
 _BLOCK = 1 << 16
-# 128 photos of the largest heads stay far below; what is larger is no answer.
+# 128 photos of the largest heads stay far below; a larger response is not valid.
 _MOST_BYTES = 1 << 29
 _FAILED = "The model server failed on a photo: {}"
 _SLOW = "The model server did not answer in time. Try again later."
@@ -39,47 +39,47 @@ _GARBAGE = "The model server answered what is not the Open Inference Protocol ({
 
 
 class NotTakenError(Exception):
-    """The server has not begun with a request, so that it may be sent again: nobody listened, or it was too busy."""
+    """Request that the server has not begun to process, so that it may be retried: no listener, or it was too busy."""
 
 
 class RemoteClient(Protocol):
-    """One model of one server. Safe to use from several threads.
+    """Interface of a client for one model of one server. Safe to use from several threads.
 
-    All raise NotTakenError, EngineUnavailableError (no answer in time, or the line broke), and EngineError.
+    All methods raise NotTakenError, EngineUnavailableError (timeout or broken connection), and EngineError.
     """
 
     @property
     def model(self) -> str: ...
 
     def metadata(self, timeout_s: float) -> Mapping[str, Any]:
-        """The model's own description: `inputs` and `outputs`, each with name, datatype and shape."""
+        """Return the model's own description: `inputs` and `outputs`, each with name, datatype and shape."""
         ...
 
     def settle(self, batch_rgb: ImageArray, timeout_s: float) -> None:
-        """Find out by one request how tensors have to be sent."""
+        """Find out with one request how tensors have to be sent."""
         ...
 
     def is_ready(self, timeout_s: float) -> bool:
-        """Whether the model would answer now; raises nothing."""
+        """Return whether the model is ready; raises nothing."""
         ...
 
     def infer(self, batch_rgb: ImageArray, timeout_s: float) -> Answer:
-        """Run photos, (N, S, S, 3) uint8; the outputs by name."""
+        """Run photos, (N, S, S, 3) uint8; return the outputs by name."""
         ...
 
     def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         ...
 
 
 def open_client(options: RemoteOptions, model: str, input_name: str, output_names: Sequence[str]) -> RemoteClient:
-    """A client for the scheme of the address; nothing is sent yet. model: NAME or NAME/VERSION."""
+    """Create a client for the scheme of the address; sends nothing yet. model: NAME or NAME/VERSION."""
     kind = HttpClient if options.url.startswith("http") else GrpcClient
     return kind(options, model, input_name, output_names)
 
 
 class HttpClient:
-    """JSON over HTTP, tensors behind it as they lie in memory where the server can read them so."""
+    """HTTP client: JSON, followed by tensors in binary where the server supports it."""
 
     def __init__(self, options: RemoteOptions, model: str, input_name: str, output_names: Sequence[str]) -> None:
         scheme, _, address = options.url.partition("://")
@@ -91,7 +91,7 @@ class HttpClient:
         self._input_name = input_name
         self._output_names = output_names
         self._binary = True
-        # One more, for the question whether it is ready.
+        # One more, for the readiness check.
         self._pool = urllib3.PoolManager(maxsize=options.connections + 1, block=True, retries=False)
 
     def metadata(self, timeout_s: float) -> Mapping[str, Any]:
@@ -127,7 +127,7 @@ class HttpClient:
         """See `RemoteClient`."""
         photos = triton_http.InferInput(self._input_name, list(batch_rgb.shape), "UINT8")
         photos.set_data_from_numpy(batch_rgb, binary_data=self._binary)
-        # Each output by name: not every server knows the short way to ask for all of them in binary.
+        # Each output by name: not every server supports the flag that asks for all of them in binary.
         outputs = [triton_http.InferRequestedOutput(name, binary_data=self._binary) for name in self._output_names]
         body, header_length = triton_http.InferenceServerClient.generate_request_body(
             [photos], outputs=outputs, request_id=_new_id()
@@ -147,7 +147,7 @@ class HttpClient:
             result = triton_http.InferenceServerClient.parse_response_body(content, header_length=header_length)
             names = [output["name"] for output in result.get_response()["outputs"]]
             return {name: result.as_numpy(name) for name in names}
-        except Exception as error:  # whatever the parser of foreign bytes stumbles over
+        except Exception as error:  # whatever the parser of foreign bytes raises
             raise EngineError(_GARBAGE.format(type(error).__name__)) from error
 
     def _ask(
@@ -158,7 +158,7 @@ class HttpClient:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> tuple[bytes, str | None]:
-        """The body of an answer 200, and the length of its JSON where tensors follow."""
+        """Send a request; return the body of the 200 response, and the length of its JSON where tensors follow."""
         deadline = time.monotonic() + timeout_s
         try:
             response = self._pool.urlopen(
@@ -186,13 +186,13 @@ class HttpClient:
 
 
 def _new_id() -> str:
-    """The protocol leaves it out at will; KServe fails without one."""
+    """Return a new request id: optional in the protocol, but KServe fails without one."""
     return uuid.uuid4().hex
 
 
 def _read_until(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
     blocks, size = [], 0
-    # What has come so far, so that a server that dribbles is noticed.
+    # Read in pieces, so that the time limit also holds for a slow server.
     while block := response.read1(_BLOCK):
         blocks.append(block)
         size += len(block)
@@ -204,14 +204,14 @@ def _read_until(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
 
 
 def _reason(content: bytes) -> str:
-    """What a server says of its failure, shortened; it may be anything."""
+    """Return a server's error message, shortened; it may be anything."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(json.loads(content)["error"])[:300]
     return "without a reason"
 
 
 class GrpcClient:
-    """One channel; gRPC sends many requests over it at once."""
+    """gRPC client on one channel, which carries many requests at once."""
 
     def __init__(self, options: RemoteOptions, model: str, input_name: str, output_names: Sequence[str]) -> None:
         scheme, _, address = options.url.partition("://")
@@ -225,11 +225,11 @@ class GrpcClient:
             channel_args=[
                 ("grpc.max_send_message_length", -1),
                 ("grpc.max_receive_message_length", _MOST_BYTES),
-                # A server that is back is found within a second; gRPC's own pause grows to two minutes.
+                # Reconnects within a second; gRPC's own backoff grows to two minutes.
                 ("grpc.initial_reconnect_backoff_ms", 100),
                 ("grpc.min_reconnect_backoff_ms", 100),
                 ("grpc.max_reconnect_backoff_ms", 1000),
-                # A server that is replaced by another one is not asked over the old one's connection.
+                # After a server is replaced, its old connection is not reused.
                 ("grpc.use_local_subchannel_pool", 1),
             ],
         )
@@ -243,7 +243,7 @@ class GrpcClient:
         return found
 
     def settle(self, batch_rgb: ImageArray, timeout_s: float) -> None:
-        """See `RemoteClient`: there is one way only, which is tried."""
+        """See `RemoteClient`: there is only one way, which is tried."""
         self.infer(batch_rgb, timeout_s)
 
     def is_ready(self, timeout_s: float) -> bool:
@@ -270,7 +270,7 @@ class GrpcClient:
             )
         try:
             return {output.name: result.as_numpy(output.name) for output in result.get_response().outputs}
-        except Exception as error:  # whatever the parser of foreign bytes stumbles over
+        except Exception as error:  # whatever the parser of foreign bytes raises
             raise EngineError(_GARBAGE.format(type(error).__name__)) from error
 
     def close(self) -> None:

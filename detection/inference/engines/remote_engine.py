@@ -1,5 +1,5 @@
-"""A network that runs elsewhere: on Triton, OpenVINO Model Server, KServe and whatever else speaks the Open Inference
-Protocol (KServe's version 2). Photos are decoded here, boxes are made here; only the network itself is theirs.
+"""Engine that runs the network on a model server: Triton, OpenVINO Model Server, KServe or any other server of the Open
+Inference Protocol (KServe's version 2). Photos are decoded and boxes are made here; only the network runs there.
 """
 
 import logging
@@ -20,7 +20,7 @@ from detection.inference.types import ImageArray
 
 logger = logging.getLogger(__name__)
 
-# Before each further try of what the server has not taken. REMOTE_TIMEOUT counts for all tries together.
+# Delays before each retry of a request that the server has not begun. REMOTE_TIMEOUT covers all tries together.
 _BACKOFF_S = (0.1, 0.4)
 _MOST_CHECK_S = 2.0
 _DEVICE_LETTERS = 64
@@ -40,11 +40,11 @@ class Tensor:
 
 
 class RemoteEngine:
-    """Asks a model server; several requests may be on their way at once. A thread asks it whether it is ready."""
+    """Engine that calls a model server, with several requests in flight; a thread checks that the server is ready."""
 
     name = "remote"
     ahead = 0
-    # What the server computes in is its own affair.
+    # The server chooses its own precision.
     precision = "remote"
 
     def __init__(
@@ -63,7 +63,7 @@ class RemoteEngine:
         self._watch.start()
 
     def infer(self, batch_rgb: ImageArray, *, photos_in_flight: int = 1) -> Outputs:
-        """See `Engine.infer`. Raises EngineUnavailableError when no answer came in time."""
+        """See `Engine.infer`. Raises EngineUnavailableError on a timeout."""
         deadline = time.monotonic() + self._timeout_s
         for pause_s in (*_BACKOFF_S, None):
             left_s = deadline - time.monotonic()
@@ -85,7 +85,7 @@ class RemoteEngine:
         self._client.close()
 
     def _checked(self, answer: Mapping[str, Any], photos: int) -> Outputs:
-        """What the server has answered, in the types and shapes that the boxes are made of."""
+        """Return the server's outputs, checked to have the types and shapes that the decoding takes."""
         outputs = {}
         for expected in self._outputs:
             array = answer.get(expected.name)
@@ -137,14 +137,14 @@ def create(network: Network, options: EngineOptions) -> RemoteEngine:
 
 
 def offered_precisions(_options: EngineOptions) -> tuple[str, ...]:
-    """See `registry.offered_precisions`: the server has settled it."""
+    """See `registry.offered_precisions`: the server chooses the precision."""
     return ("f32",)
 
 
 def _signature(network: Network) -> tuple[list[Tensor], list[Tensor]]:
     try:
         graph = onnx.load(network.onnx_path, load_external_data=False).graph
-    except Exception as error:  # protobuf's errors have no common base that onnx tells of
+    except Exception as error:  # protobuf's errors have no common base that onnx exposes
         raise EngineError(f"The network {network.name} cannot be read: {error}") from error
     weights = {each.name for each in graph.initializer}
     return [_tensor(each) for each in graph.input if each.name not in weights], [_tensor(each) for each in graph.output]
@@ -157,7 +157,9 @@ def _tensor(value: onnx.ValueInfoProto) -> Tensor:
 
 
 def _check(metadata: Mapping[str, Any], inputs: Sequence[Tensor], outputs: Sequence[Tensor], model: str) -> bool:
-    """Whether the model there takes several photos in a request. Raises EngineError when it is another network."""
+    """Return whether the model there takes several photos in a request. Raises EngineError when it is another
+    network.
+    """
     theirs = {part: _tensors(metadata, part) for part in ("inputs", "outputs")}
     for part, ours in (("inputs", inputs), ("outputs", outputs)):
         for tensor in ours:
@@ -183,5 +185,5 @@ def _tensors(metadata: Mapping[str, Any], part: str) -> dict[str, Tensor]:
 
 
 def _fits(shape: Sequence[int], expected: Sequence[int]) -> bool:
-    """Equal, but for axes that one of the two leaves free."""
+    """Return whether two shapes are equal, but for axes that one of them leaves free."""
     return len(shape) == len(expected) and all(-1 in {a, b} or a == b for a, b in zip(shape, expected, strict=True))

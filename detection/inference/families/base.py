@@ -1,4 +1,4 @@
-"""What every family of networks offers, and what they share."""
+"""Interface of the families of networks, and the functions they share."""
 
 import math
 from collections.abc import Callable
@@ -14,22 +14,22 @@ from detection.inference.errors import CheckpointError
 from detection.inference.network import Network
 from detection.inference.types import Detections, FloatArray, IntArray
 
-# So many boxes enter the suppression, the most probable first: it compares each with each.
+# Boxes that enter the suppression, the most probable first: each is compared with each.
 MAX_CANDIDATES = 1000
 _HALF_PRECISION = 0.01
 _MAX_STRIDE = 4096
-# How far rounding a probability to a float32 can move its logit, where that is not above 1 - 1e-6.
+# The most that rounding a probability to a float32 moves its logit, where that is not above 1 - 1e-6.
 _ROUNDING = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A way to decode.
+    """Decoding of one family of networks.
 
-    decode: one photo's outputs (without the batch), the network and the least probability to objects in fractions of
-    the network's input. check: raises CheckpointError when the outputs are not those of this family and network.
-    decoding: the frozen dataclass of a card's `[decoding]`, whose wrong values raise ValueError; None where the
-    checkpoint itself carries all that is needed.
+    decode: turns one photo's outputs (without the batch), the network and the least probability into objects in
+    fractions of the network's input. check: raises CheckpointError when the outputs are not those of this family and
+    network. decoding: the frozen dataclass of a card's `[decoding]`, whose wrong values raise ValueError; None where
+    the checkpoint itself carries all that is needed.
     """
 
     decode: Callable[[Outputs, Network, float], Detections]
@@ -38,34 +38,34 @@ class Family:
 
 
 def sigmoid(logits: FloatArray) -> FloatArray:
-    """1 / (1 + exp(-x)) in float32, without an overflow for any x."""
+    """Return 1 / (1 + exp(-x)) in float32, without an overflow for any x."""
     small: FloatArray = np.exp(-np.abs(logits))
     probabilities: FloatArray = np.where(logits >= 0, np.float32(1), small) / (np.float32(1) + small)
     return probabilities
 
 
 def softmax(logits: FloatArray) -> FloatArray:
-    """exp(x) over its sum along the last axis, in float32."""
+    """Return exp(x) over its sum along the last axis, in float32."""
     powers: FloatArray = np.exp(logits - logits.max(axis=-1, keepdims=True))
     shares: FloatArray = powers / powers.sum(axis=-1, keepdims=True)
     return shares
 
 
 def centres_to_corners(boxes_cxcywh: FloatArray) -> FloatArray:
-    """(K, 4) centre x, centre y, width, height to (K, 4) xmin, ymin, xmax, ymax."""
+    """Convert (K, 4) centre x, centre y, width, height to (K, 4) xmin, ymin, xmax, ymax."""
     half_wh = boxes_cxcywh[:, 2:] / np.float32(2)
     return np.concatenate([boxes_cxcywh[:, :2] - half_wh, boxes_cxcywh[:, :2] + half_wh], axis=1)
 
 
 def unit_boxes(boxes_xyxy_px: FloatArray, size_wh: tuple[int, int]) -> FloatArray:
-    """Boxes in pixels of the network's input as fractions of it, cut off at its edges."""
+    """Convert boxes in pixels of the network's input to fractions of it, cut off at its edges."""
     return np.clip(boxes_xyxy_px / np.array(size_wh * 2, dtype=np.float32), np.float32(0), np.float32(1))
 
 
 def most_probable(scores: FloatArray, min_probability: float, limit: int) -> tuple[IntArray, IntArray]:
-    """Rows and classes of the `limit` highest of (K, C) scores from `min_probability` up, the highest first.
+    """Return rows and classes of the `limit` highest of (K, C) scores from `min_probability` up, the highest first.
 
-    One row may come with several classes. Among equal scores the earlier row comes first.
+    A row may appear with several classes. Among equal scores the earlier row comes first.
     """
     rows, class_ids = np.nonzero(scores >= np.float32(min_probability))
     order = np.argsort(-scores[rows, class_ids], kind="stable")[:limit]
@@ -75,9 +75,9 @@ def most_probable(scores: FloatArray, min_probability: float, limit: int) -> tup
 def most_probable_of_logits(
     logits: FloatArray, min_probability: float, limit: int
 ) -> tuple[IntArray, IntArray, FloatArray]:
-    """Rows, classes and probabilities as `most_probable` of `sigmoid(logits)` gives them.
+    """Return rows, classes and probabilities as `most_probable` of `sigmoid(logits)` gives them.
 
-    Only what can reach `min_probability` is exponentiated: a handful of the hundreds of thousands of a photo.
+    Only logits that can reach `min_probability` are exponentiated: a handful of the hundreds of thousands of a photo.
     """
     likely = np.nonzero(logits >= _lowest_logit(min_probability))
     scores = sigmoid(logits[likely])
@@ -87,7 +87,7 @@ def most_probable_of_logits(
 
 
 def _lowest_logit(probability: float) -> float:
-    """A bound that no logit of at least this probability lies below, however its sigmoid was rounded."""
+    """Return a lower bound for all logits of at least this probability, however their sigmoid was rounded."""
     if probability <= 0:
         return -math.inf
     certain = min(probability, 1 - 1e-6)
@@ -95,7 +95,7 @@ def _lowest_logit(probability: float) -> float:
 
 
 def suppressed(found: Detections, iou_above: float) -> Detections:
-    """Without the boxes that a more probable one of their class overlaps by more than `iou_above`."""
+    """Remove the boxes that a more probable one of their class overlaps by more than `iou_above`."""
     alive = non_maximum_suppression(
         found.boxes_xyxy_unit,
         found.class_ids,
@@ -107,7 +107,7 @@ def suppressed(found: Detections, iou_above: float) -> Detections:
 
 
 def require_outputs(outputs: Outputs, network: Network, expected: dict[str, tuple[int, ...]]) -> None:
-    """Raises CheckpointError unless the outputs (without the batch) have these names and shapes."""
+    """Raise CheckpointError unless the outputs (without the batch) have these names and shapes."""
     actual = {name: array.shape for name, array in outputs.items()}
     if any(actual.get(name) != shape for name, shape in expected.items()):
         raise CheckpointError(
@@ -118,7 +118,7 @@ def require_outputs(outputs: Outputs, network: Network, expected: dict[str, tupl
 
 
 def require_probabilities(values: FloatArray, network: Network) -> None:
-    """Raises CheckpointError for values that are no probabilities, beyond what rounding in half precision explains."""
+    """Raise CheckpointError for values that are not probabilities, beyond what rounding in half precision explains."""
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     if low < -_HALF_PRECISION or high > 1 + _HALF_PRECISION:
         raise CheckpointError(
@@ -128,9 +128,9 @@ def require_probabilities(values: FloatArray, network: Network) -> None:
 
 
 def require_labels(labels: NDArray[Any], network: Network, classes: int) -> None:
-    """Raises CheckpointError when an export that decodes itself names a class beyond the first `classes`.
+    """Raise CheckpointError when an export that decodes itself names a class beyond the first `classes`.
 
-    Negative ones are what some exports fill up with.
+    Negative labels are padding in some exports.
     """
     if labels.size and labels.max() >= classes:
         raise CheckpointError(
@@ -140,7 +140,7 @@ def require_labels(labels: NDArray[Any], network: Network, classes: int) -> None
 
 
 def only_output(outputs: Outputs, network: Network) -> FloatArray:
-    """The output of a network that has one. Raises CheckpointError when there are more."""
+    """Return the output of a network that has one. Raises CheckpointError when there are more."""
     if len(outputs) != 1:
         raise CheckpointError(
             f"{network.name} has the outputs {', '.join(outputs)}; the family {network.family} has one. "
@@ -150,12 +150,12 @@ def only_output(outputs: Outputs, network: Network) -> FloatArray:
 
 
 def describe(shapes: dict[str, tuple[int, ...]]) -> str:
-    """Names and shapes as people write them: logits (300, 80), boxes (300, 4)."""
+    """Format names and shapes for people: logits (300, 80), boxes (300, 4)."""
     return ", ".join(f"{name} ({', '.join(map(str, shape))})" for name, shape in shapes.items())
 
 
 def require_strides(strides: tuple[int, ...]) -> None:
-    """Raises ValueError unless there are strides, whole, positive and within the largest input."""
+    """Raise ValueError unless there are strides, whole, positive and within the largest input."""
     if not isinstance(strides, tuple) or not strides or not all(map(_is_stride, strides)):
         raise ValueError(f"strides has to be a list of whole numbers from 1 to {_MAX_STRIDE}")
 
@@ -165,6 +165,6 @@ def _is_stride(stride: object) -> bool:
 
 
 def require_share(name: str, value: object) -> None:
-    """Raises ValueError unless a value is a number from 0 to 1."""
+    """Raise ValueError unless a value is a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise ValueError(f"{name} has to be a number from 0 to 1")

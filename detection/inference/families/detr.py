@@ -1,4 +1,4 @@
-"""DETR and its kin (RT-DETR, D-FINE, RF-DETR): a set of objects, no two of them alike, so nothing is suppressed.
+"""DETR and its relatives (RT-DETR, D-FINE, RF-DETR): they predict a set without duplicates, so there is no suppression.
 
 Source: RTDETRPostProcessor in src/zoo/rtdetr/rtdetr_postprocessor.py of lyuwenyu/RT-DETR (sigmoid), PostProcess in
 models/detr.py of facebookresearch/detr (softmax, whose last class is "no object").
@@ -32,11 +32,11 @@ _MAX_CLASS_ID = 100_000
 class DetrDecoding:
     """A card's `[decoding]`.
 
-    activation: what makes probabilities of `logits`; "none" for exports that carry the decoding: `labels`, `boxes` in
-    pixels of the input (xmin, ymin, xmax, ymax), `scores`. The other fields are the names of the export's outputs.
-    class_ids: the column of `logits`, or the number in `labels`, of each class of the card, where these are not simply
-    0, 1, 2 and so on: RF-DETR's are COCO's category numbers, with gaps. Other columns and labels are passed over.
-    top: objects at most.
+    activation: the function from `logits` to probabilities; "none" for exports that carry the decoding: `labels`,
+    `boxes` in pixels of the input (xmin, ymin, xmax, ymax), `scores`. The other fields are the names of the export's
+    outputs. class_ids: the column of `logits`, or the number in `labels`, of each class of the card, where these are
+    not simply 0, 1, 2 and so on: RF-DETR's are COCO's category numbers, with gaps. Other columns and labels are
+    ignored. top: objects at most.
     """
 
     activation: str = "sigmoid"
@@ -67,7 +67,9 @@ def _are_class_ids(given: object) -> bool:
 
 
 def decode(outputs: Outputs, network: Network, min_probability: float) -> Detections:
-    """Logits (queries, classes) and boxes (queries, 4), centre and size in fractions; or what is decoded already."""
+    """Decode logits (queries, classes) and boxes (queries, 4), centre and size in fractions; or outputs already
+    decoded.
+    """
     decoding: DetrDecoding = network.decoding
     boxes = outputs[decoding.boxes]
     if decoding.activation == "none":
@@ -84,7 +86,7 @@ def decode(outputs: Outputs, network: Network, min_probability: float) -> Detect
 
 
 def check(outputs: Outputs, network: Network) -> None:
-    """Raises CheckpointError when the named outputs are not there or do not fit the classes."""
+    """Raise CheckpointError when the named outputs are missing or do not fit the classes."""
     decoding: DetrDecoding = network.decoding
     first = outputs.get(decoding.boxes)
     queries = 0 if first is None or not first.ndim else len(first)
@@ -106,7 +108,7 @@ def check(outputs: Outputs, network: Network) -> None:
 
 
 def _columns(logits: FloatArray | None, network: Network) -> int:
-    """How many columns the logits have to have: with class_ids as many as they have, when all ids are among them."""
+    """Return the required number of logit columns: with class_ids the present number, if all ids are within it."""
     decoding: DetrDecoding = network.decoding
     softmax_none = int(decoding.activation == "softmax")
     if not decoding.class_ids:
@@ -116,7 +118,7 @@ def _columns(logits: FloatArray | None, network: Network) -> int:
 
 
 def _classes_of(labels: FloatArray, class_ids: tuple[int, ...], classes: int) -> IntArray:
-    """The classes that an export's labels (K,) stand for; -1 for those that the card does not know."""
+    """Return the classes of an export's labels (K,); -1 for labels that the card does not list."""
     numbers: IntArray = labels.astype(np.int64)
     if not class_ids:
         return np.where((numbers >= 0) & (numbers < classes), numbers, -1)

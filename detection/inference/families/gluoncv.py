@@ -13,20 +13,20 @@ from detection.inference.families.base import Family, require_outputs, unit_boxe
 from detection.inference.network import Network
 from detection.inference.types import Detections, FloatArray, IntArray
 
-# Objects at most, for exports that keep all: each is compared with all that are less probable.
+# Limit for exports that keep all objects: each is compared with all less probable ones.
 MAX_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class GluonCvDecoding:
-    """What the export says: the attributes of its box_nms, and how many objects it keeps (None for all)."""
+    """Parameters from the export: the attributes of its box_nms, and the number of objects it keeps (None for all)."""
 
     nms: BoxNmsDecoding
     limit: int | None = None
 
 
 def decode(outputs: Outputs, network: Network, min_probability: float) -> Detections:
-    """Rows (R, 6) of class, score, xmin, ymin, xmax, ymax in pixels of the input to objects.
+    """Decode rows (R, 6) of class, score, xmin, ymin, xmax, ymax in pixels of the input to objects.
 
     Rows below `min_probability` are left out before the suppression; that is exact for all others.
     """
@@ -43,14 +43,14 @@ def decode(outputs: Outputs, network: Network, min_probability: float) -> Detect
 
 
 def check(outputs: Outputs, network: Network) -> None:
-    """Raises CheckpointError unless there are rows, as many for each class."""
+    """Raise CheckpointError unless the number of rows is a multiple of the number of classes."""
     rows = outputs.get("rows")
     places = 0 if rows is None else len(rows) // len(network.classes)
     require_outputs(outputs, network, {"rows": (places * len(network.classes), 6)})
 
 
 def _most_probable(scores: FloatArray, places: IntArray, topk: int) -> IntArray:
-    """The first `topk` of these places (all when negative), the most probable first."""
+    """Return the first `topk` of these places (all when negative), the most probable first."""
     if 0 < topk < len(places):
         # Sorting all of a few hundred thousand rows takes longer than a small network.
         least = np.partition(scores[places], -topk)[-topk]
@@ -61,7 +61,7 @@ def _most_probable(scores: FloatArray, places: IntArray, topk: int) -> IntArray:
 
 
 def _suppress(boxes_xyxy: FloatArray, groups: IntArray, nms: BoxNmsDecoding, limit: int) -> IntArray:
-    """The first `limit` boxes that no kept one before them of their group overlaps by more than `overlap_thresh`."""
+    """Return the first `limit` boxes that no kept one of their group overlaps by more than `overlap_thresh`."""
     areas = _area(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2])
     left = np.arange(len(boxes_xyxy))
     kept: list[int] = []
@@ -79,7 +79,7 @@ def _suppress(boxes_xyxy: FloatArray, groups: IntArray, nms: BoxNmsDecoding, lim
 
 
 def _area(size_wh: FloatArray) -> FloatArray:
-    """(K, 2) to (K,); nothing where a side is negative."""
+    """Return the areas of sizes, (K, 2) to (K,); 0 where a side is negative."""
     return np.where((size_wh < 0).any(axis=1), np.float32(0), size_wh[:, 0] * size_wh[:, 1])
 
 

@@ -12,7 +12,7 @@ from detection.inference.types import Detections, FloatArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SsdDecoding:
-    """What the checkpoint says.
+    """Parameters from the checkpoint.
 
     anchors: (A, 4) float32, xmin, ymin, xmax, ymax in fractions of the photo; multibox: of its MultiBoxDetection.
     """
@@ -22,7 +22,7 @@ class SsdDecoding:
 
 
 def decode(outputs: Outputs, network: Network, min_probability: float) -> Detections:
-    """`cls_prob` (C, A), class 0 the background, and `loc_pred` (4A,) to objects; see `boxes.decode_boxes`."""
+    """Decode `cls_prob` (C, A), class 0 the background, and `loc_pred` (4A,) to objects; see `boxes.decode_boxes`."""
     decoding: SsdDecoding = network.decoding
     return decode_boxes(
         outputs["cls_prob"],
@@ -34,7 +34,7 @@ def decode(outputs: Outputs, network: Network, min_probability: float) -> Detect
 
 
 def check(outputs: Outputs, network: Network) -> None:
-    """Raises CheckpointError when the outputs do not fit anchors and classes."""
+    """Raise CheckpointError when the outputs do not fit anchors and classes."""
     count = len(network.decoding.anchors)
     require_outputs(outputs, network, {"cls_prob": (len(network.classes) + 1, count), "loc_pred": (4 * count,)})
 

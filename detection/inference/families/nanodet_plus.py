@@ -55,7 +55,7 @@ class NanoDetDecoding:
 
 
 def decode(outputs: Outputs, network: Network, min_probability: float) -> Detections:
-    """Output (cells, classes + 4 * bins): classes, then logits of the distances left, top, right, bottom."""
+    """Decode the output (cells, classes + 4 * bins): classes, then logits of the distances left, top, right, bottom."""
     decoding: NanoDetDecoding = network.decoding
     cells = only_output(outputs, network)
     count = len(network.classes)
@@ -70,7 +70,7 @@ def decode(outputs: Outputs, network: Network, min_probability: float) -> Detect
 
 
 def check(outputs: Outputs, network: Network) -> None:
-    """Raises CheckpointError when cells or columns are not as many as card and input say, or the activation is not."""
+    """Raise CheckpointError when cells, columns or the activation disagree with card and input."""
     only_output(outputs, network)
     decoding: NanoDetDecoding = network.decoding
     shape = (len(_centres(network.size_wh, decoding.strides)[1]), len(network.classes) + 4 * decoding.bins)
@@ -86,7 +86,7 @@ def check(outputs: Outputs, network: Network) -> None:
 
 
 def _candidates(classes: FloatArray, activation: str, min_probability: float) -> tuple[IntArray, IntArray, FloatArray]:
-    """Cells, classes and probabilities of the boxes that enter the suppression."""
+    """Return cells, classes and probabilities of the boxes that enter the suppression."""
     if activation == "sigmoid":
         return most_probable_of_logits(classes, min_probability, MAX_CANDIDATES)
     rows, class_ids = most_probable(classes, min_probability, MAX_CANDIDATES)
@@ -95,7 +95,9 @@ def _candidates(classes: FloatArray, activation: str, min_probability: float) ->
 
 @cache
 def _centres(size_wh: tuple[int, int], strides: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
-    """Centre (cells, 2) and stride (cells,) of each cell in pixels, row by row; without an offset of half a cell."""
+    """Return centre (cells, 2) and stride (cells,) of each cell in pixels, row by row; without an offset of half a
+    cell.
+    """
     centres, widths = [], []
     for stride in strides:
         columns, rows = (-(-side // stride) for side in size_wh)

@@ -1,4 +1,4 @@
-"""How the outputs of each family of networks become boxes."""
+"""Registry of the families of networks."""
 
 from detection.inference.families import detr, gluoncv, mxnet_ssd, nanodet_plus, ultralytics, yolox
 from detection.inference.families.base import Family

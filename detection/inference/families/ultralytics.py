@@ -50,7 +50,7 @@ class UltralyticsDecoding:
 
 
 def decode(outputs: Outputs, network: Network, min_probability: float) -> Detections:
-    """Output by the head, see above; each cell has one box, of its most probable class."""
+    """Decode the output of the head, see above; each cell has one box, of its most probable class."""
     decoding: UltralyticsDecoding = network.decoding
     output = only_output(outputs, network)
     if decoding.head == "end_to_end":
@@ -63,7 +63,7 @@ def decode(outputs: Outputs, network: Network, min_probability: float) -> Detect
 
 
 def check(outputs: Outputs, network: Network) -> None:
-    """Raises CheckpointError when the output is not that of the head with as many classes, or has no probabilities."""
+    """Raise CheckpointError when the output is not that of the head with as many classes, or not of probabilities."""
     head, classes = network.decoding.head, len(network.classes)
     output = only_output(outputs, network)
     rows, columns = output.shape if output.ndim == 2 else (0, 0)  # noqa: PLR2004 a matrix
@@ -77,7 +77,7 @@ def check(outputs: Outputs, network: Network) -> None:
 
 
 def _scores(cells: FloatArray, head: str) -> tuple[FloatArray, IntArray]:
-    """Of the most probable class of each cell, and which that is."""
+    """Return the score of the most probable class of each cell, and the class."""
     first = _BOX + (head == "v5")
     class_ids: IntArray = cells[:, first:].argmax(axis=1).astype(np.int64)
     scores: FloatArray = cells[:, first:].max(axis=1)
@@ -85,7 +85,7 @@ def _scores(cells: FloatArray, head: str) -> tuple[FloatArray, IntArray]:
 
 
 def _ready(objects: FloatArray, network: Network, min_probability: float) -> Detections:
-    """Rows of xmin, ymin, xmax, ymax, score, class; what a network fills up with has a score of 0."""
+    """Return rows of xmin, ymin, xmax, ymax, score, class; padding has a score of 0."""
     rows, _ = most_probable(objects[:, _SCORE, None], min_probability, len(objects))
     class_ids: IntArray = objects[rows, _CLASS].astype(np.int64)
     known = (class_ids >= 0) & (class_ids < len(network.classes))

@@ -33,7 +33,7 @@ _BOX, _CLASSES = 4, 5
 class YoloxDecoding:
     """A card's `[decoding]`.
 
-    strides: pixels between cells, level by level; decoded: whether the export has made pixels of the boxes already.
+    strides: pixels between cells, level by level; decoded: whether the export's boxes are in pixels already.
     iou_threshold: a box that a more probable one of its class overlaps by more is suppressed.
     """
 
@@ -49,7 +49,7 @@ class YoloxDecoding:
 
 
 def decode(outputs: Outputs, network: Network, min_probability: float) -> Detections:
-    """Output (cells, 5 + classes); each cell has one box, of its most probable class."""
+    """Decode the output (cells, 5 + classes); each cell has one box, of its most probable class."""
     decoding: YoloxDecoding = network.decoding
     cells = only_output(outputs, network)
     class_ids = cells[:, _CLASSES:].argmax(axis=1)
@@ -58,7 +58,7 @@ def decode(outputs: Outputs, network: Network, min_probability: float) -> Detect
     boxes = cells[rows, :_BOX]
     if not decoding.decoded:
         corners, strides = _cells(network.size_wh, decoding.strides)
-        # A network gone wild may overflow here; its box then covers the photo.
+        # Extreme outputs may overflow here; the box then covers the photo.
         with np.errstate(over="ignore"):
             boxes = np.concatenate([boxes[:, :2] + corners[rows], np.exp(boxes[:, 2:])], axis=1) * strides[rows, None]
     boxes = unit_boxes(centres_to_corners(boxes), network.size_wh)
@@ -66,7 +66,7 @@ def decode(outputs: Outputs, network: Network, min_probability: float) -> Detect
 
 
 def check(outputs: Outputs, network: Network) -> None:
-    """Raises CheckpointError when cells or columns are not as many as card and input say, or have no probabilities."""
+    """Raise CheckpointError when cells or columns disagree with card and input, or values are not probabilities."""
     only_output(outputs, network)
     count = len(_cells(network.size_wh, network.decoding.strides)[1])
     require_outputs(outputs, network, {next(iter(outputs)): (count, _CLASSES + len(network.classes))})
@@ -82,7 +82,7 @@ def check(outputs: Outputs, network: Network) -> None:
 
 
 def _cells(size_wh: tuple[int, int], strides: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
-    """Column and row (cells, 2) and stride (cells,) of each cell, row by row."""
+    """Return column and row (cells, 2) and stride (cells,) of each cell, row by row."""
     places, widths = [], []
     for stride in strides:
         columns, rows = (side // stride for side in size_wh)

@@ -24,7 +24,7 @@ def read_attributes(schema: type[Schema], raw: Mapping[str, str], ignored: Colle
     """Build `schema`, a dataclass, from attributes as they are written in a symbol file.
 
     Fields without a default are required; `ignored` names attributes that do not change the result.
-    Raises ValueError with one sentence that lists everything that is unknown, missing or malformed.
+    Raises ValueError with one message that lists everything unknown, missing or malformed.
     """
     types = get_type_hints(schema)
     fields = {field.name: field for field in dataclasses.fields(schema)}  # type: ignore[arg-type]
@@ -46,7 +46,7 @@ def read_attributes(schema: type[Schema], raw: Mapping[str, str], ignored: Colle
 
 
 def parse_value(annotation: Any, text: str) -> Any:
-    """The value of type `annotation` that `text` stands for; raises ValueError with the end of a sentence."""
+    """Parse `text` as a value of type `annotation`; raises ValueError with the end of a sentence."""
     if get_origin(annotation) in (Union, UnionType):
         return None if text == "None" else parse_value(_without_none(annotation), text)
     if get_origin(annotation) is Literal:

@@ -1,4 +1,4 @@
-"""Loads a checkpoint: network, weights and class names, and makes sure that they belong together."""
+"""Loads a checkpoint (network, weights and class names) and checks that its parts belong together."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _NAMES_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFiles:
-    """Where the three files of a checkpoint are."""
+    """Paths of the three files of a checkpoint."""
 
     symbol: Path
     params: Path
@@ -23,9 +23,10 @@ class CheckpointFiles:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint in memory.
+    """Checkpoint in memory.
 
-    params: the arrays of the network's variables by name; classes: the names of what is detected, without background.
+    params: the arrays of the network's variables by name; classes: the names of the detected classes, without
+    background.
     """
 
     prefix: Path
@@ -36,7 +37,7 @@ class Checkpoint:
 
 
 def checkpoint_files(prefix: Path, epoch: int) -> CheckpointFiles:
-    """The files of checkpoint `prefix` (folder/name) as MXNet names them, and `synset.txt` beside them."""
+    """Return the files of checkpoint `prefix` (folder/name) as MXNet names them, and `synset.txt` beside them."""
     return CheckpointFiles(
         symbol=prefix.with_name(f"{prefix.name}-symbol.json"),
         params=prefix.with_name(f"{prefix.name}-{epoch:04d}.params"),
@@ -45,7 +46,7 @@ def checkpoint_files(prefix: Path, epoch: int) -> CheckpointFiles:
 
 
 def checkpoint_sha256(prefix: Path, epoch: int) -> str:
-    """One hash, in hexadecimal, over the content of all files of a checkpoint; raises CheckpointError."""
+    """Return one hash, in hexadecimal, over the content of all files of a checkpoint; raises CheckpointError."""
     files = checkpoint_files(prefix, epoch)
     whole = hashlib.sha256()
     for path in (files.symbol, files.params, files.classes):
@@ -60,10 +61,10 @@ def checkpoint_sha256(prefix: Path, epoch: int) -> str:
 
 
 def load_checkpoint(prefix: Path, epoch: int, classes: tuple[str, ...] = ()) -> Checkpoint:
-    """Read and check a checkpoint; its classes are those of synset.txt beside it unless they are given.
+    """Read and check a checkpoint; its classes are those of synset.txt beside it unless given.
 
     Raises CheckpointError when a file is missing or damaged, when the network has no input `data`, and when the
-    weights are not those of the network; shapes are checked where they are known, in the conversion.
+    weights are not those of the network; shapes are checked in the conversion, which infers them.
     """
     files = checkpoint_files(prefix, epoch)
     symbol, params = read_symbol(files.symbol), read_params(files.params)
@@ -72,7 +73,7 @@ def load_checkpoint(prefix: Path, epoch: int, classes: tuple[str, ...] = ()) -> 
 
 
 def read_classes(path: Path) -> tuple[str, ...]:
-    """The class names, one a line; raises CheckpointError when there are none."""
+    """Read the class names, one a line; raises CheckpointError when there are none."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -85,7 +85,7 @@ def parse_params(content: bytes) -> dict[str, NDArray[Any]]:
 
 
 class _Reader:
-    """A position in the file; every read is checked against the bytes that are left."""
+    """Position in the file; every read is checked against the bytes that are left."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -108,7 +108,7 @@ class _Reader:
         return int(value)
 
     def count(self, least_size: int) -> int:
-        """A number of things of which each takes at least `least_size` bytes."""
+        """Read a number of items of which each takes at least `least_size` bytes."""
         count = self.number("<Q")
         if count * least_size > self.remaining:
             raise ValueError(f"it announces {count} entries at byte {self._position - 8}, more than it has room for")

@@ -21,7 +21,7 @@ _AUXILIARY_INPUTS = {"BatchNorm": ("data", "gamma", "beta", "moving_mean", "movi
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One output of one node: where an input comes from."""
+    """Reference to one output of one node, as an input of another."""
 
     node: int
     output: int
@@ -42,19 +42,19 @@ class Node:
 
     @property
     def predictive_inputs(self) -> tuple[Source, ...]:
-        """The inputs without the labels, which only training reads."""
+        """Return the inputs without the labels, which only training reads."""
         return self.inputs[: _INPUTS_BEFORE_LABEL.get(self.operator)]
 
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A network: nodes in an order in which each comes after its inputs, and what the network answers."""
+    """Network graph: nodes in topological order, and its heads."""
 
     nodes: tuple[Node, ...]
     heads: tuple[Source, ...]
 
     def live_nodes(self) -> tuple[int, ...]:
-        """The nodes that the detections depend on, in order; without labels and without the losses of training.
+        """Return the nodes that the detections depend on, in order; without labels and training losses.
 
         A network without an operator that makes or suppresses detections depends on all that its heads depend on.
         """
@@ -63,7 +63,7 @@ class Symbol:
         return self.ancestors(detections) if detections else reached
 
     def ancestors(self, roots: Iterable[int]) -> tuple[int, ...]:
-        """The roots and all nodes that they depend on other than as labels, in order."""
+        """Return the roots and all nodes that they depend on other than as labels, in order."""
         waiting, reached = list(roots), set[int]()
         while waiting:
             index = waiting.pop()
@@ -118,7 +118,7 @@ def _parse_node(raw: object, index: int, renumbered: list[int]) -> Node:
     sources = tuple(_parse_source(item, renumbered, where) for item in _member(raw, "inputs", list))
     if operator == VARIABLE and sources:
         raise ValueError(f"{where} is a variable and has inputs")
-    # MXNet attaches a layer's attributes to the layer's variables too; there they say nothing.
+    # MXNet copies a layer's attributes to the layer's variables; they have no meaning there.
     attributes = {} if operator == VARIABLE else _parse_attributes(raw, where)
     return Node(name, operator, attributes, sources)
 
@@ -147,13 +147,13 @@ def _parse_source(raw: object, renumbered: list[int], where: str) -> Source:
 
 
 def _missing_variables(node: Node) -> list[Node]:
-    """The running averages, which MXNet before 0.9 did not write into the file."""
+    """Return the running averages, which MXNet before 0.9 did not write into the file."""
     names = _AUXILIARY_INPUTS.get(node.operator, ())
     return [Node(f"{node.name}_{name}", VARIABLE, {}, ()) for name in names[len(node.inputs) :]]
 
 
 def _with_missing_inputs(node: Node, end: int) -> Node:
-    """The node with the variables of `_missing_variables`, which are the last of `end` nodes, as its last inputs."""
+    """Append the variables of `_missing_variables`, the last of `end` nodes, to the inputs of the node."""
     count = len(_missing_variables(node))
     added = tuple(Source(index, 0) for index in range(end - count, end))
     return Node(node.name, node.operator, node.attributes, node.inputs + added)

@@ -1,4 +1,4 @@
-"""Photos as they arrive: limits from the header first, then pixels, upright and RGB."""
+"""Decodes photos: limits from the header first, then pixels, upright and RGB."""
 
 import io
 import struct
@@ -14,21 +14,21 @@ from detection.inference.photos.decompression_guard import refuse_costly
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MIN_EDGE_PX = 8
-# A picture that takes several steps to become RGB takes them in strips: each step is a copy, and a PNG of 20 kB may
+# A picture that takes several steps to become RGB is converted in strips: each step is a copy, and a PNG of 20 kB may
 # have as many pixels as a large photo.
 _STRIP_PIXELS = 1 << 20
-# What Pillow's decoders raise on damaged files. Listed, so that a mistake of ours is not reported as a bad photo.
+# Exceptions of Pillow's decoders on damaged files. Listed, so that a bug of ours is not reported as a bad photo.
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, struct.error, zlib.error)
 _UNREADABLE = "The photo cannot be read: it is damaged, incomplete, or not a JPEG, PNG or WebP. Send another file."
 
 # `_check_header` refuses large photos by the configured limit, from the header, before a pixel is decoded. Pillow's own
-# limit is a process-wide warning that knows nothing of the configuration.
+# limit is a process-wide warning, independent of the configuration.
 Image.MAX_IMAGE_PIXELS = None
 
-# Damaged EXIF is common and harmless here (`_orientation`): no line in the log for each such photo.
+# Damaged EXIF is common and harmless here (`_orientation`): not logged for each such photo.
 warnings.filterwarnings("ignore", category=UserWarning, module="PIL.TiffImagePlugin")
 
-# What turns a stored picture upright, by the value of the EXIF tag Orientation (TIFF 6.0, section 8).
+# Transpositions that turn a stored picture upright, by the EXIF tag Orientation (TIFF 6.0, section 8).
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -43,10 +43,10 @@ _SIDEWAYS = frozenset({5, 6, 7, 8})
 
 @dataclass(frozen=True, slots=True)
 class PhotoInfo:
-    """What the header of a photo says.
+    """Content of a photo's header.
 
     format: "JPEG", "PNG" or "WEBP"; size_wh: width and height of the upright photo in pixels; orientation: EXIF's 1..8;
-    frames: how many pictures the file has (only the first is used).
+    frames: number of pictures in the file (only the first is used).
     """
 
     format: str
@@ -66,7 +66,7 @@ class DecodedPhoto:
 def read_info(data: bytes, *, max_pixels: int) -> PhotoInfo:
     """Read a photo's header; no pixel is decoded.
 
-    Raises ImageDecodeError when it is no photo of an allowed format, ImageTooLargeError above `max_pixels`.
+    Raises ImageDecodeError when it is not a photo of an allowed format, ImageTooLargeError above `max_pixels`.
     """
     with _opened(data) as image:
         return _check_header(image, max_pixels)
@@ -118,7 +118,7 @@ def _check_header(image: Image.Image, max_pixels: int) -> PhotoInfo:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF's orientation; damaged or absent EXIF counts as upright, since the photo itself can be fine."""
+    """Return EXIF's orientation; damaged or absent EXIF counts as upright, since the photo itself can be fine."""
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except _DECODER_ERRORS:
@@ -140,7 +140,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _flat(strip: Image.Image) -> Image.Image:
-    """16 bits as 8, or transparency on white: in RGB."""
+    """Reduce 16 bits to 8 or put transparency on white; return RGB."""
     if strip.mode.startswith("I"):
         sixteen_bits = np.clip(np.asarray(strip), 0, 65535)
         return Image.fromarray((sixteen_bits >> 8).astype(np.uint8)).convert("RGB")

@@ -1,7 +1,7 @@
-"""Files that cost far more to read than their bytes and pixels tell: refused before a decoder looks at them.
+"""Refuses files that cost far more to decode than their size suggests, before a decoder reads them.
 
-A progressive JPEG may say each coefficient again and again: sixty kilobytes of scans keep a core busy for minutes. And
-Pillow walks through the parts of a file in Python, microseconds each: millions of empty parts stop a whole process.
+A progressive JPEG may repeat each coefficient: sixty kilobytes of scans keep a core busy for minutes. And
+Pillow walks through the parts of a file in Python, microseconds each: millions of empty parts block a whole process.
 """
 
 import re
@@ -9,9 +9,9 @@ import struct
 
 from detection.inference.errors import ImageDecodeError
 
-# libjpeg writes 10, encoders that search for the smallest file up to about 30.
+# libjpeg writes 10, encoders that optimise for size up to about 30.
 MAX_SCANS = 50
-# A photo with all that cameras and editors add has some hundred; a PNG of 20 MB in pieces of 8 kB has 2,500.
+# A photo with all metadata of cameras and editors has some hundred; a PNG of 20 MB in pieces of 8 kB has 2,500.
 MAX_PARTS = 20_000
 
 _SOI, _PNG_SIGNATURE = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
@@ -19,7 +19,7 @@ _SOS, _EOI = 0xDA, 0xD9
 # SOF0 to SOF15 without DHT, JPG and DAC; those that code each coefficient once, by Huffman or arithmetic coding.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SEQUENTIAL = frozenset({b"\xc0", b"\xc1", b"\xc9"})
-# Where a frame's and a scan's header say how many components they have, from their markers on.
+# Offsets of the number of components in a frame's and a scan's header, from their markers on.
 _FRAME_COMPONENTS, _SCAN_COMPONENTS = 9, 4
 # TEM, the restart markers, SOI and EOI stand alone; after any other marker comes the length of its segment.
 _ALONE = frozenset({0x01, *range(0xD0, 0xDA)})
@@ -29,7 +29,7 @@ _NOT_IN_A_SCAN = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 
 
 def refuse_costly(data: bytes) -> None:
-    """Raises ImageDecodeError for a JPEG or PNG of too many parts, and for a JPEG of too many scans."""
+    """Raise ImageDecodeError for a JPEG or PNG of too many parts, and for a JPEG of too many scans."""
     if data.startswith(_SOI):
         _refuse_jpeg(data)
     elif data.startswith(_PNG_SIGNATURE) and _has_many_chunks(data):
@@ -37,9 +37,9 @@ def refuse_costly(data: bytes) -> None:
 
 
 def _refuse_jpeg(data: bytes) -> None:
-    """The first pass over a file is short: up to the compressed data, which most photos have one piece of."""
+    """Check a JPEG up to its compressed data, which is a single piece in most photos."""
     position, parts, frame = len(_SOI), 0, b""
-    # What stands between segments counts by the byte, as it is read.
+    # Bytes between segments are read one by one, so each counts as a part.
     while marker := _ANY_MARKER.search(data, position, position + MAX_PARTS):
         parts += marker.end() - position
         if parts > MAX_PARTS:
@@ -57,14 +57,18 @@ def _refuse_jpeg(data: bytes) -> None:
 
 
 def _is_all_in_one_scan(frame: bytes, scan: bytes) -> bool:
-    """libjpeg reads a file to its end when a coefficient, or a component, may come in a later scan."""
+    """Return whether no coefficient or component may come in a later scan, which would make libjpeg read on to the
+    end.
+    """
     if frame[1:2] not in _SEQUENTIAL:
         return False
     return frame[_FRAME_COMPONENTS:][:1] == scan[_SCAN_COMPONENTS:][:1]
 
 
 def _has_many_scans(data: bytes) -> bool:
-    """Of the first picture, as libjpeg finds them: whatever is between segments is passed over."""
+    """Return whether the first picture has too many scans, as libjpeg finds them: bytes between segments are
+    skipped.
+    """
     position, scans = len(_SOI), 0
     while marker := _NOT_IN_A_SCAN.search(data, position):
         if marker[1][0] == _EOI:

@@ -1,4 +1,4 @@
-"""Red boxes and probabilities on a photo."""
+"""Draws red boxes and probabilities on a photo."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from detection.inference.types import NamedBox
 
 RED = (255, 0, 0)
-# The look of the service that this replaces: on a photo of this many pixels on its longer side, a stroke of 5 pixels
+# The look of the 2019 service: on a photo of this many pixels on its longer side, a stroke of 5 pixels
 # and text of 30, its baseline 15 to the right of the box's corner and 30 below. Other sizes are drawn to scale.
 REFERENCE_EDGE_PX = 1840
 STROKE_PX, TEXT_PX, TEXT_RIGHT_PX, TEXT_DOWN_PX = 5, 30, 15, 30
@@ -18,11 +18,11 @@ MIN_STROKE_PX, MIN_TEXT_PX = 3, 17
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """How one object is drawn, in pixels of the photo.
+    """Geometry of one drawn object, in pixels of the photo.
 
     left, top, right, bottom: the outermost pixels of the rectangle, all of them red; its stroke goes inwards.
     text_x is the left end of the text, text_y its baseline, text_length its width, text_px its size. Its light edge of
-    edge_px is there because it must read on red cars too.
+    edge_px keeps it legible on red cars.
     """
 
     left: int
@@ -39,7 +39,7 @@ class Drawing:
 
 
 def draw_objects(image_rgb: Image.Image, objects: Sequence[NamedBox]) -> Image.Image:
-    """A new picture with a red rectangle and "class, prob: p" for each object; boxes are pixels of `image_rgb`.
+    """Return a new picture with a red rectangle and "class, prob: p" for each object; boxes are pixels of `image_rgb`.
 
     The most probable object is drawn last, on top of the others.
     """
@@ -64,7 +64,9 @@ def draw_objects(image_rgb: Image.Image, objects: Sequence[NamedBox]) -> Image.I
 
 
 def drawing_of(found: NamedBox, size_wh: tuple[int, int]) -> Drawing:
-    """Where the rectangle and the text of an object go on a photo of `size_wh`; the text is kept on the photo."""
+    """Return the position of an object's rectangle and text on a photo of `size_wh`; the text is kept within the
+    photo.
+    """
     width, height = size_wh
     box = found.box
     right, bottom = min(box.x + box.width, width - 1), min(box.y + box.height, height - 1)

@@ -1,4 +1,4 @@
-"""From an upright photo to the network's input, and back from its boxes to the photo's."""
+"""Fits upright photos to the network's input, and maps its boxes back to the photo."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from detection.inference.types import Detections, ImageArray
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the photo lies in the network's input, in fractions of that input: its upper left corner and its size."""
+    """Place of the photo in the network's input, in fractions of that input: its upper left corner and its size."""
 
     left_top: tuple[float, float] = (0.0, 0.0)
     size: tuple[float, float] = (1.0, 1.0)
 
     def to_photo(self, found: Detections) -> Detections:
-        """Boxes in fractions of the input as boxes in fractions of the photo, cut off at its edges.
+        """Map boxes in fractions of the input to fractions of the photo, cut off at its edges.
 
-        Where the photo fills the input nothing is touched.
+        Returns them unchanged where the photo fills the input.
         """
         if self == _WHOLE:
             return found
@@ -38,7 +38,7 @@ def to_network_input(image_rgb: Image.Image, edge: int) -> ImageArray:
 
 
 def fit_photo(image_rgb: Image.Image, network: Network) -> tuple[ImageArray, Placement]:
-    """A photo as `network` takes it, (height, width, 3) uint8 RGB, and where the photo lies in it."""
+    """Return a photo as `network` takes it, (height, width, 3) uint8 RGB, and its place in that input."""
     if network.fit == STRETCH:
         return _stretch(image_rgb, network.size_wh), _WHOLE
     width, height = network.size_wh
@@ -52,8 +52,8 @@ def fit_photo(image_rgb: Image.Image, network: Network) -> tuple[ImageArray, Pla
 
 
 def _stretch(image_rgb: Image.Image, size_wh: tuple[int, int]) -> ImageArray:
-    """Bilinear, over the whole footprint of a target pixel when shrinking (Pillow's BILINEAR), so that fine structure
-    of large photos is averaged and not skipped.
+    """Resize bilinearly, over the whole footprint of a target pixel when shrinking (Pillow's BILINEAR), so that fine
+    structure of large photos is averaged and not skipped.
     """
     resized = image_rgb if image_rgb.size == size_wh else image_rgb.resize(size_wh, Image.Resampling.BILINEAR)
     return np.asarray(resized, dtype=np.uint8)

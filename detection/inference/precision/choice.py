@@ -1,7 +1,7 @@
-"""Which arithmetic the network runs in: what was asked for, or the fastest that a measurement allows.
+"""Chooses the precision of the arithmetic: the requested one, or the fastest that a measurement allows.
 
 `precision.json` beside a checkpoint is the table of such measurements, written by `manage.py evaluate --write-table`.
-MODEL_PRECISION=auto trusts it, and only it: a precision that was not measured with this checkpoint on this engine is
+MODEL_PRECISION=auto uses only it: a precision that was not measured with this checkpoint on this engine is
 never chosen.
 """
 
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """How accurate one precision was: COCO AP@[.5:.95] and AP at IoU 0.5, in [0, 1], of the model with this hash."""
+    """Accuracy of one precision: COCO AP@[.5:.95] and AP at IoU 0.5, in [0, 1], of the model with this hash."""
 
     model_sha256: str
     coco_ap: float
@@ -39,7 +39,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineMeasurements:
-    """The precisions that one engine was measured in, on the same photos."""
+    """Measurements of one engine in several precisions, on the same photos."""
 
     dataset: str
     photos: int
@@ -48,14 +48,14 @@ class EngineMeasurements:
 
 
 def table_path(network: Network) -> Path:
-    """Where the table of a checkpoint is."""
+    """Return the path of a checkpoint's table."""
     return network.prefix.with_name(TABLE_NAME)
 
 
 def read_table(network: Network) -> dict[str, EngineMeasurements]:
-    """What was measured with this checkpoint (not quantized) at this edge, by engine; empty without a table.
+    """Return the measurements of this checkpoint (not quantized) at this edge, by engine; empty without a table.
 
-    Raises CheckpointError when the file cannot be understood.
+    Raises CheckpointError when the file cannot be parsed.
     """
     path = table_path(network)
     try:
@@ -73,9 +73,9 @@ def read_table(network: Network) -> dict[str, EngineMeasurements]:
 
 
 def files_beside(network: Network) -> list[Path]:
-    """What goes with a model to another place: its table of precisions, and its int8 model with the description.
+    """Return the files to copy along with a model: its table of precisions, and its int8 model with the description.
 
-    network: not quantized. What was made of another model, or is damaged, is left out: nobody would use it.
+    network: not quantized. Files of another model and damaged ones are left out.
     """
     found: list[Path] = []
     try:
@@ -90,9 +90,9 @@ def files_beside(network: Network) -> list[Path]:
 
 
 def write_table(network: Network, engine: str, measured: EngineMeasurements) -> Path:
-    """Add what was measured on an engine to the table of a checkpoint.
+    """Add the measurements of an engine to the table of a checkpoint.
 
-    Returns the table's path. Raises CheckpointError when it cannot be kept.
+    Returns the table's path. Raises CheckpointError when it cannot be written.
     """
     table = read_table(network) | {engine: measured}
     path = table_path(network)
@@ -109,11 +109,10 @@ def write_table(network: Network, engine: str, measured: EngineMeasurements) -> 
 
 
 def settle_precision(network: Network, options: EngineOptions) -> tuple[Network, EngineOptions]:
-    """The network that is to run, and the options with the precision that it runs in.
+    """Return the network to run, and the options with its precision.
 
-    network: as `prepare_network` made it. Logs why a precision was chosen that was not asked for. Raises
-    CheckpointError when int8 is asked for, its model cannot be used and nothing may take its place, EngineError when no
-    engine is installed.
+    network: as `prepare_network` made it. Logs why `auto` chose a precision. Raises CheckpointError when int8 is
+    requested, its model cannot be used and a fallback is not allowed, EngineError when no engine is installed.
     """
     if options.precision == "auto":
         network, precision = _fastest_allowed(network, options)
@@ -156,14 +155,14 @@ def _model_for(precision: str, network: Network) -> Network | None:
 
 
 def _objection(precision: str, candidate: Network | None, measured: EngineMeasurements) -> str | None:
-    """Why `auto` may not take a precision; None when it may."""
+    """Return why `auto` may not take a precision; None when it may."""
     found = measured.precisions.get(precision)
     if candidate is None:
         return "there is no such model"
     if found is None or found.model_sha256 != candidate.made_of_sha256:
         return "this model was not measured in it"
     loss = measured.precisions[BASELINE].coco_ap - found.coco_ap
-    # Written so that a loss that is no number is too much.
+    # Written so that a loss of NaN is too much.
     return None if loss <= MAX_LOSS_AP else f"it loses {loss * 100:.2f} points of AP"
 
 

@@ -1,7 +1,7 @@
-"""The int8 model of a checkpoint: two files beside it, made by `manage.py quantize`.
+"""Files of the int8 model of a checkpoint: two beside it, made by `manage.py quantize`.
 
-`<prefix>-<epoch>-int8.onnx` is the network with quantized convolutions; `<prefix>-<epoch>-int8.json` says what it was
-made of and holds its hash, so that a damaged file, or one of another checkpoint, is never run.
+`<prefix>-<epoch>-int8.onnx` is the network with quantized convolutions; `<prefix>-<epoch>-int8.json` records its
+sources and its hash, so that a damaged file, or one of another checkpoint, is never run.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ _ADVICE = "Run `manage.py quantize PHOTOS...` with the same settings, or set MOD
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizedDescription:
-    """What the JSON beside an int8 model says.
+    """Content of the JSON beside an int8 model.
 
-    sha256: of the int8 model; checkpoint_sha256, edge and converter_version: what it was made of; tool and
-    tool_version: what made it; calibration_photos: how many photos its ranges were measured on;
-    calibration_source: where these came from, for people.
+    sha256: of the int8 model; checkpoint_sha256, edge and converter_version: of its source; tool and
+    tool_version: that made it; calibration_photos: number of photos that its ranges were measured on;
+    calibration_source: their origin, for people.
     """
 
     sha256: str
@@ -37,15 +37,15 @@ class QuantizedDescription:
 
 
 def quantized_paths(prefix: Path, epoch: int) -> tuple[Path, Path]:
-    """Where the int8 model of a checkpoint and its description are."""
+    """Return the paths of a checkpoint's int8 model and its description."""
     stem = f"{prefix.name}-{epoch:04d}-int8"
     return prefix.with_name(f"{stem}.onnx"), prefix.with_name(f"{stem}.json")
 
 
 def quantized_network(network: Network) -> Network:
-    """The network with its int8 model in the place of the float32 one, and that file's hash.
+    """Return the network with its int8 model in place of the float32 one, and that file's hash.
 
-    Raises CheckpointError when there is none, when it is damaged, and when it was made of another checkpoint or edge.
+    Raises CheckpointError when there is none, when it is damaged, and when it was made from another checkpoint or edge.
     """
     model_path, description_path = quantized_paths(network.prefix, network.epoch)
     try:
@@ -74,7 +74,7 @@ def write_quantized(network: Network, model: bytes, description: QuantizedDescri
     model_path, description_path = quantized_paths(network.prefix, network.epoch)
     try:
         replace_file(model_path, model)
-        # Last: until it is there, the old description does not fit the new model, and neither is used.
+        # Last: until it is written, the old description does not fit the new model, and neither is used.
         replace_file(description_path, (json.dumps(asdict(description), indent=2) + "\n").encode())
     except OSError as error:
         raise CheckpointError(

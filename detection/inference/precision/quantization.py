@@ -31,8 +31,8 @@ _OPTIONS = {"OpTypesToExcludeOutputQuantization": _OPERATORS, "QuantizeBias": Fa
 def quantize(network: Network, photos: Iterable[bytes], *, max_pixels: int, source: str) -> Path:
     """Write the int8 model of `network` beside its checkpoint and return its path.
 
-    photos: bytes of files such as the service will get; each is decoded and resized as the detector does it.
-    source: where they came from, for people. Raises ImageDecodeError and ImageTooLargeError on a photo, CheckpointError
+    photos: bytes of files like those of the service; each is decoded and resized as in the detector.
+    source: their origin, for people. Raises ImageDecodeError and ImageTooLargeError on a photo, CheckpointError
     when there is none or the folder cannot be written.
     """
     reader = _PhotoReader(network_inputs(network, photos, max_pixels))
@@ -52,7 +52,7 @@ def quantize(network: Network, photos: Iterable[bytes], *, max_pixels: int, sour
 
 
 def network_inputs(network: Network, photos: Iterable[bytes], max_pixels: int) -> Iterator[ImageArray]:
-    """The photos as the detector gives them to the network: (height, width, 3) uint8 each."""
+    """Yield the photos as the network's inputs: (height, width, 3) uint8 each."""
     min_edge_px = SCALED_DECODING_MARGIN * network.edge
     for data in photos:
         photo = decode_photo(data, max_pixels=max_pixels, min_edge_px=min_edge_px)
@@ -60,7 +60,7 @@ def network_inputs(network: Network, photos: Iterable[bytes], max_pixels: int) -
 
 
 class _PhotoReader(CalibrationDataReader):  # type: ignore[misc]
-    """Photos in the form in which ONNX Runtime calibrates; counts them."""
+    """Reader that gives photos to ONNX Runtime's calibration and counts them."""
 
     def __init__(self, images_rgb: Iterator[ImageArray]) -> None:
         self._images_rgb = images_rgb
@@ -76,7 +76,8 @@ class _PhotoReader(CalibrationDataReader):  # type: ignore[misc]
 
 def _quantized_model(network: Network, reader: _PhotoReader, folder: Path) -> bytes:
     prepared, quantized = folder / "prepared.onnx", folder / "int8.onnx"
-    # Batch normalisation is folded into the convolution before it, so that there is one range to measure and not two.
+    # Batch normalisation is folded into the convolution before it, so that there is one range to measure instead of
+    # two.
     quant_pre_process(network.onnx_path, prepared, skip_symbolic_shape=True)
     try:
         quantize_static(

@@ -1,4 +1,4 @@
-"""Functions of each number by itself, and layers that do nothing when a network only predicts."""
+"""Elementwise functions, and layers that are the identity at inference."""
 
 import math
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ def leaky_relu(graph: GraphBuilder, inputs: Sequence[Value], attributes: LeakyRe
 
 
 def _prelu(graph: GraphBuilder, data: Value, gamma: Value) -> Value:
-    """The slopes are one for all channels or one for each."""
+    """Convert PReLU: one slope for all channels or one for each."""
     slopes = 1 if gamma.shape == (1,) else data.size(1)
     slope = graph.reshape(graph.weight(gamma, (slopes,)), (slopes, *(1,) * (data.rank - 2)))
     return graph.add("PRelu", [data, slope], data.shape)

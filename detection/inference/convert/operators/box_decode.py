@@ -1,4 +1,4 @@
-"""From anchors and box regression to boxes, as GluonCV's exports have it in their graph."""
+"""Decodes box regression against anchors, as GluonCV's exports do in their graph."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from detection.inference.convert.registry import converts
 
 @dataclass(frozen=True, slots=True)
 class BoxDecodeAttributes:
-    """src/operator/contrib/bounding_box-inl.h; clip: the greatest logarithm of a growth, none unless positive.
+    """src/operator/contrib/bounding_box-inl.h; clip: the greatest log-scale of a size, none unless positive.
 
     format: of the anchors, "center" for x, y, width, height.
     """
@@ -27,7 +27,7 @@ class BoxDecodeAttributes:
 
 @converts("_contrib_box_decode", attributes=BoxDecodeAttributes, inputs=(2, 2))
 def box_decode(graph: GraphBuilder, inputs: Sequence[Value], attributes: BoxDecodeAttributes) -> Value:
-    """(N, A, 4) regression and (1, A, 4) anchors to (N, A, 4) corners."""
+    """Decode (N, A, 4) regression and (1, A, 4) anchors to (N, A, 4) corners."""
     data, anchors = inputs
     if data.rank != 3 or data.size(2) != 4 or anchors.shape != (1, *data.shape[1:]):  # noqa: PLR2004
         raise ValueError(f"{describe(data.shape)} is no regression of the anchors {describe(anchors.shape)}")
@@ -55,7 +55,7 @@ def _centre_and_size(graph: GraphBuilder, anchors: Value, written: str) -> tuple
 
 
 def _halves(graph: GraphBuilder, boxes: Value) -> tuple[Value, Value]:
-    """The first two numbers of each box, and the last two."""
+    """Split each box into its first two and last two numbers."""
     shape = (*boxes.shape[:2], 2)
     cuts = [map(graph.integers, ([start], [start + 2], [2])) for start in (0, 2)]
     first, second = (graph.add("Slice", [boxes, *cut], shape) for cut in cuts)

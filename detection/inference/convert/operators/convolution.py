@@ -1,4 +1,4 @@
-"""Layers that multiply by weights: convolution and full connection."""
+"""Layers that multiply by weights: convolution and fully connected layers."""
 
 import math
 from collections.abc import Sequence
@@ -91,7 +91,7 @@ def fully_connected(graph: GraphBuilder, inputs: Sequence[Value], attributes: Fu
 
 
 def flattened(graph: GraphBuilder, data: Value) -> Value:
-    """`data` with all axes after the first made one."""
+    """Flatten all axes of `data` after the first into one."""
     features = math.prod(data.size(axis) for axis in range(1, data.rank))
     return graph.add("Flatten", [data], (data.shape[0], features), axis=1)
 

@@ -1,4 +1,4 @@
-"""Operators that make numbers of nothing but a shape or their attributes."""
+"""Operators that create constants from a shape or their attributes alone."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Comparison, and choice by it; what is true is 1.0 for MXNet, what is false 0.0."""
+"""Comparison, and selection by it; true is 1.0 for MXNet, false 0.0."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Operators that move numbers about without changing them."""
+"""Operators that rearrange numbers without changing them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -126,7 +126,7 @@ class SliceLikeAttributes:
 
 @converts("slice_like", attributes=SliceLikeAttributes, inputs=(2, 2))
 def slice_like(graph: GraphBuilder, inputs: Sequence[Value], attributes: SliceLikeAttributes) -> Value:
-    """Of the second input only the shape counts."""
+    """Convert slice_like: only the shape of the second input matters."""
     data, like = inputs
     axes = [(data.axis(axis), like.axis(axis)) for axis in attributes.axes or range(max(data.rank, like.rank))]
     ends = {own: like.shape[other] for own, other in axes}

@@ -25,7 +25,7 @@ class MultiBoxPriorAttributes:
 
 @converts("_contrib_MultiBoxPrior", "MultiBoxPrior", "_npx_multibox_prior", attributes=MultiBoxPriorAttributes)
 def prior(graph: GraphBuilder, inputs: Sequence[Value], attributes: MultiBoxPriorAttributes) -> Value:
-    """The anchors depend on the size of the feature map only, so they are a constant."""
+    """Compute the anchors as a constant: they depend on the size of the feature map only."""
     if not attributes.sizes or not attributes.ratios or min(attributes.sizes + attributes.ratios) <= 0:
         raise ValueError("sizes and ratios must be positive")
     if attributes.steps[0] * attributes.steps[1] < 0:

@@ -62,7 +62,7 @@ def pooling(graph: GraphBuilder, inputs: Sequence[Value], attributes: PoolingAtt
     include = attributes.count_include_pad is not False
     pooled = graph.add("AveragePool", [data], shape, count_include_pad=int(include), **options)
     if include and any(window.end > window.pad for window in windows):
-        # MXNet's divisor counts the padding that was asked for, not the surplus of the "full" convention.
+        # MXNet's divisor counts the requested padding, not the surplus of the "full" convention.
         ratio = area / np.outer(_counted(windows[0]), _counted(windows[1]))
         pooled = graph.add("Mul", [pooled, graph.constant(ratio.astype(np.float32)[None, None])], shape)
     return pooled
@@ -90,7 +90,7 @@ def _window(size: int, kernel: int, stride: int, pad: int, *, full: bool) -> _Wi
 
 
 def _counted(window: _Window) -> FloatArray:
-    """How many positions of each window lie in the feature map or the padding that was asked for."""
+    """Count the positions of each window that lie in the feature map or the requested padding."""
     starts = np.arange(window.output, dtype=np.float32) * window.stride - window.pad
     ends: FloatArray = np.minimum(starts + window.kernel, window.size + window.pad)
     return ends - starts

@@ -1,4 +1,4 @@
-"""Softmax in the three operators that MXNet has for it."""
+"""Softmax, for the three operators that MXNet has for it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ def softmax_activation(graph: GraphBuilder, inputs: Sequence[Value], attributes:
 
 @dataclass(frozen=True, slots=True)
 class SoftmaxOutputAttributes:
-    """src/operator/softmax_output-inl.h: what it predicts, not how it learns."""
+    """src/operator/softmax_output-inl.h: its prediction, not its gradient."""
 
     multi_output: bool = False
     preserve_shape: bool = False
@@ -68,7 +68,7 @@ def softmax_output(graph: GraphBuilder, inputs: Sequence[Value], attributes: Sof
 
 
 def _softmax_of_vectors(graph: GraphBuilder, data: Value, remedy: str) -> Value:
-    """Softmax of (N, C); of more axes MXNet itself takes all but the batch or, with oneDNN, the last one."""
+    """Apply softmax to (N, C); for more axes MXNet itself takes all but the batch or, with oneDNN, the last one."""
     if data.rank != 2:  # noqa: PLR2004 - batch and classes
         raise ValueError(f"for the shape {describe(data.shape)} it needs {remedy}, to say what the classes are")
     return graph.add("Softmax", [data], data.shape, axis=1)

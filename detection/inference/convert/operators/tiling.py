@@ -1,4 +1,4 @@
-"""Operators that give the same numbers several times."""
+"""Operators that repeat numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
