@@ -1,1 +1,1 @@
-"""How good the detector is on annotated photos. Knows the detector and no Django."""
+"""Evaluation of detectors on annotated photos; imports the detector and no Django."""

@@ -1,11 +1,11 @@
-"""Photos with what a person marked in them."""
+"""Annotated photos: files with the objects that a person marked in them."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 
 class DatasetError(Exception):
-    """A dataset cannot be used; the message says what to mend."""
+    """The dataset cannot be used; the message says what to fix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class AnnotatedObject:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedPhoto:
-    """A photo's file and what is in it."""
+    """A photo's file and its annotated objects."""
 
     path: Path
     objects: tuple[AnnotatedObject, ...]

@@ -1,4 +1,4 @@
-"""COCO's annotations: one JSON file for all photos."""
+"""Reads COCO's annotations: one JSON file for all photos."""
 
 import json
 from collections import defaultdict
@@ -12,7 +12,7 @@ _ADVICE = "Give a folder with JPEGImages and Annotations, a folder with annotati
 
 
 def read_photos(folder: Path) -> tuple[AnnotatedPhoto, ...]:
-    """The photos of a COCO file in its order. folder: the file itself, or where it is. Raises DatasetError."""
+    """Return the photos of a COCO file in its order. folder: the file itself, or its folder. Raises DatasetError."""
     path = folder if folder.is_file() else _annotation_file(folder)
     try:
         return _photos(path, json.loads(path.read_bytes()))
@@ -55,7 +55,9 @@ def _photos(path: Path, document: Mapping[str, Any]) -> tuple[AnnotatedPhoto, ..
 
 
 def _photo_folders(path: Path) -> list[Path]:
-    """Where photos may be: beside the file, in `images`, in a folder named by split (instances_val2017: val2017)."""
+    """Return the possible folders of the photos: beside the file, `images`, one named by split (instances_val2017:
+    val2017).
+    """
     root = path.parent.parent if path.parent.name == "annotations" else path.parent
     split = path.stem.rpartition("_")[2]
     return [root, root / "images", root / split, root / "images" / split]

@@ -1,4 +1,4 @@
-"""COCO's measures, by the library faster-coco-eval."""
+"""COCO's metrics, computed by the library faster-coco-eval."""
 
 import logging
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from detection.evaluation.results import Boxes, PhotoResult
 
 MAX_OBJECTS = 100
 
-# It tells each of its steps.
+# It prints each of its steps.
 logging.getLogger("faster_coco_eval").setLevel(logging.WARNING)
 
 
@@ -26,7 +26,7 @@ class CocoScores:
 
 
 def coco_scores(results: Sequence[PhotoResult], class_count: int) -> CocoScores:
-    """Evaluate as COCO does: all areas, 100 objects a photo, what is uncounted taken for a crowd."""
+    """Evaluate as COCO does: all areas, 100 objects a photo, uncounted objects treated as crowds."""
     found = [row for image_id, result in enumerate(results, 1) for row in _found(image_id, result)]
     truth = COCO(_truth(results, class_count))
     evaluation = COCOeval_faster(truth, truth.loadRes(found) if found else COCO(_nothing(truth)), "bbox")
@@ -40,7 +40,7 @@ def coco_scores(results: Sequence[PhotoResult], class_count: int) -> CocoScores:
 
 
 def _mean(precision: Any) -> float:
-    """COCO marks what is undefined by -1."""
+    """Return the mean, NaN for -1, by which COCO marks undefined values."""
     defined = precision[precision > -1]
     return float(defined.mean()) if defined.size else float("nan")
 

@@ -1,4 +1,4 @@
-"""Annotated photos as people keep them: folders in the style of Pascal VOC, and of COCO."""
+"""Loads annotated photos from folders in the style of Pascal VOC or of COCO."""
 
 from dataclasses import dataclass
 from pathlib import Path

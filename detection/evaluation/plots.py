@@ -1,4 +1,4 @@
-"""Precision-recall plots, where matplotlib is installed."""
+"""Plots precision-recall curves, where matplotlib is installed."""
 
 import importlib.util
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _DPI = 120
 
 
 def require_matplotlib() -> None:
-    """Raises DatasetError with what to install."""
+    """Raise DatasetError that says what to install."""
     if importlib.util.find_spec("matplotlib") is None:
         raise DatasetError("Plots need matplotlib: pip install matplotlib, or leave --plots out.")
 

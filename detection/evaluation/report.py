@@ -1,4 +1,4 @@
-"""A comparison as JSON and as tables for people."""
+"""Formats a comparison as JSON and as tables for people."""
 
 import platform
 from collections import Counter
@@ -17,10 +17,10 @@ from detection.inference.hardware import usable_cores
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """One precision, or one model: what ran, how well, and how fast.
+    """Results of one precision, or of one model.
 
     model: name@version. inference_ms: median of the network alone; with_decoding_ms: from the bytes of a photo to the
-    network's outputs. Boxes are left out: down to the probability that a curve needs there are many more of them than
+    network's outputs. Boxes are excluded: down to the probability that a curve needs there are many more of them than
     in service.
     """
 
@@ -37,7 +37,7 @@ class Evaluated:
 def document(
     dataset: Dataset, unknown: Counter[str], detector: Detector, evaluated: Mapping[str, Evaluated], what: str
 ) -> dict[str, Any]:
-    """Everything, for JSON. detector: one of those that were compared; unknown: objects that were left out.
+    """Return everything, for JSON. detector: one of the compared ones; unknown: objects that were left out.
 
     what: "precisions" of one model, or "models".
     """
@@ -59,7 +59,7 @@ def document(
 
 
 def summary(evaluated: Mapping[str, Evaluated], what: str = "precision") -> Table:
-    """One row a precision, or a model."""
+    """Return one row a precision, or a model."""
     thresholds = {each.scores.threshold for each in evaluated.values()}
     above = f" > {thresholds.pop():g}" if len(thresholds) == 1 else ""
     table = Table(title="Accuracy and speed")
@@ -92,7 +92,7 @@ def summary(evaluated: Mapping[str, Evaluated], what: str = "precision") -> Tabl
 
 
 def by_class(evaluated: Evaluated) -> Table:
-    """One row a class that occurs."""
+    """Return one row for each class that occurs."""
     table = Table(title=f"Classes in {evaluated.precision}")
     table.add_column("class")
     for heading in ("objects", "AP@[.5:.95]", "VOC 11-point", "VOC all-point", "precision", "recall"):
@@ -112,7 +112,7 @@ def by_class(evaluated: Evaluated) -> Table:
 
 
 def side_by_side(evaluated: Mapping[str, Evaluated]) -> Table:
-    """One row a class that occurs: AP@[.5:.95] of each model, under the class's common name."""
+    """Return one row for each class that occurs: AP@[.5:.95] of each model, under the class's common name."""
     table = Table(title="AP@[.5:.95] by class")
     for heading in ("class", "objects", *evaluated):
         table.add_column(heading, justify="left" if heading == "class" else "right")

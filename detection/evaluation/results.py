@@ -1,4 +1,4 @@
-"""What was there and what was found, photo by photo: the input of every measure."""
+"""Annotated and found objects, photo by photo: the input of every metric."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Boxes = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoResult:
-    """One photo, boxes in its pixels.
+    """Annotated and found objects of one photo, boxes in its pixels.
 
     true_boxes_xyxy_px: (T, 4), true_classes: (T,), uncounted: (T,) bool. found_boxes_xyxy_px: (K, 4),
     found_classes: (K,), probabilities: (K,), not increasing.
@@ -29,7 +29,7 @@ class PhotoResult:
 
 
 def of_classes(results: Sequence[PhotoResult], class_ids: Collection[int]) -> list[PhotoResult]:
-    """The same photos with the objects of these classes only, both those that were there and those found."""
+    """Return the same photos with the objects of these classes only, both annotated and found."""
     chosen = []
     for result in results:
         true = np.isin(result.true_classes, list(class_ids))
@@ -49,7 +49,7 @@ def of_classes(results: Sequence[PhotoResult], class_ids: Collection[int]) -> li
 
 
 def iou(box_xyxy: Boxes, others_xyxy: Boxes) -> NDArray[np.float64]:
-    """Intersection over union of one box, (4,), with each of (T, 4); 0 where the union is empty."""
+    """Return the intersection over union of one box, (4,), with each of (T, 4); 0 where the union is empty."""
     low = np.maximum(box_xyxy[:2], others_xyxy[:, :2])
     high = np.minimum(box_xyxy[2:], others_xyxy[:, 2:])
     intersection = np.prod(np.maximum(high - low, 0), axis=1)

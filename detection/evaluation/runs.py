@@ -19,7 +19,7 @@ MIN_PROBABILITY = 0.01
 
 @dataclass(slots=True)
 class Run:
-    """What one detector found in all photos, and how long each stage took: (N,) milliseconds by stage."""
+    """Results of one detector on all photos, and the duration of each stage: (N,) milliseconds by stage."""
 
     results: list[PhotoResult] = field(default_factory=list)
     stages_ms: dict[str, list[float]] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Run:
             self.stages_ms.setdefault(stage, []).append(milliseconds)
 
     def median_ms(self, *stages: str) -> float:
-        """The median over photos of the sum of these stages."""
+        """Return the median over photos of the sum of these stages."""
         chosen = [self.stages_ms[stage] for stage in stages]
         return float(np.median(np.sum(chosen, axis=0)))
 
@@ -38,7 +38,7 @@ class Run:
 def run_all(
     detectors: Mapping[str, Detector], photos: Iterable[AnnotatedPhoto], on_photo: Callable[[], None]
 ) -> dict[str, Run]:
-    """Give each photo to every detector in turn, so that what disturbs the machine disturbs all of them alike.
+    """Give each photo to every detector in turn, so that other load on the machine affects all of them alike.
 
     Raises DatasetError on a photo that cannot be read, and EngineError.
     """
@@ -56,7 +56,7 @@ def run_all(
 
 
 def photo_result(photo: AnnotatedPhoto, prediction: Prediction, classes: tuple[str, ...]) -> PhotoResult:
-    """Annotations and prediction of one photo; objects of classes that the model does not know are left out."""
+    """Combine annotations and prediction of one photo; objects of classes that the model lacks are left out."""
     known = class_ids(classes)
     truth = [each for each in photo.objects if each.class_name in known]
     edges_px = np.array([*prediction.info.size_wh, *prediction.info.size_wh], dtype=np.float64)
@@ -73,6 +73,6 @@ def photo_result(photo: AnnotatedPhoto, prediction: Prediction, classes: tuple[s
 
 
 def unknown_objects(photos: Iterable[AnnotatedPhoto], classes: tuple[str, ...]) -> Counter[str]:
-    """How many objects of which classes the model cannot find, since it does not know them."""
+    """Count the objects, by class, that the model cannot find because it lacks their class."""
     known = class_ids(classes)
     return Counter(each.class_name for photo in photos for each in photo.objects if each.class_name not in known)

@@ -1,4 +1,4 @@
-"""All measures of one run, as numbers for tables and JSON."""
+"""Computes all metrics of one run, as numbers for tables and JSON."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from detection.evaluation.voc_metrics import Curve, all_point_ap, curve, eleven_
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """How well one class is found; None where it cannot be said. precision, recall: at the reporting threshold."""
+    """Metrics of one class; None where undefined. precision, recall: at the reporting threshold."""
 
     name: str
     objects: int
@@ -26,7 +26,7 @@ class ClassScores:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """How well objects are found: means over the classes that occur, precision and recall over all objects.
+    """Metrics of a run: means over the classes that occur, precision and recall over all objects.
 
     voc_ap_11_point, voc_ap_all_point: at IoU 0.5; coco_ap: AP@[.5:.95]; coco_ap50: AP at IoU 0.5. All in [0, 1].
     """
@@ -43,12 +43,12 @@ class Scores:
 
 
 def curves(results: Sequence[PhotoResult], classes: Sequence[str]) -> dict[str, Curve]:
-    """Precision and recall at IoU 0.5 of every class."""
+    """Return precision and recall at IoU 0.5 of every class."""
     return {name: curve(results, class_id) for class_id, name in enumerate(classes)}
 
 
 def score(results: Sequence[PhotoResult], classes: Sequence[str], threshold: float) -> Scores:
-    """Compute every measure. threshold: objects above it are reported (PROBABILITY_MORE)."""
+    """Compute every metric. threshold: objects above it are reported (PROBABILITY_MORE)."""
     coco = coco_scores(results, len(classes))
     by_class = curves(results, classes)
     rows = tuple(
@@ -77,7 +77,7 @@ def score(results: Sequence[PhotoResult], classes: Sequence[str], threshold: flo
 
 
 def _overall(curves: list[Curve], threshold: float) -> tuple[float | None, float | None]:
-    """Precision and recall of all reported objects together."""
+    """Return precision and recall of all reported objects together."""
     reported = right = 0
     for each in curves:
         count = int(np.count_nonzero(each.probabilities > threshold))
@@ -88,7 +88,7 @@ def _overall(curves: list[Curve], threshold: float) -> tuple[float | None, float
 
 
 def _number(value: float) -> float | None:
-    """JSON has no NaN."""
+    """Return None for NaN, which JSON lacks."""
     return None if math.isnan(value) else value
 
 

@@ -1,4 +1,4 @@
-"""Pascal VOC's folders: JPEGImages, Annotations and, where they are there, the lists in ImageSets/Main."""
+"""Reads Pascal VOC's folders: JPEGImages, Annotations and, if present, the lists in ImageSets/Main."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -7,12 +7,12 @@ from detection.evaluation.annotations import AnnotatedObject, AnnotatedPhoto, Da
 
 ANNOTATIONS = "Annotations"
 PHOTOS = "JPEGImages"
-# The photos that models are not trained on, by custom; the first list that is there is taken.
+# Lists of photos that models are conventionally not trained on; the first that exists is taken.
 _LISTS = ("test.txt", "val.txt")
 
 
 def read_photos(folder: Path) -> tuple[AnnotatedPhoto, ...]:
-    """The photos of ImageSets/Main/test.txt, else of val.txt, else all that are annotated. Raises DatasetError."""
+    """Return the photos of ImageSets/Main/test.txt, else of val.txt, else all annotated ones. Raises DatasetError."""
     return tuple(_read_photo(folder, name) for name in _names(folder))
 
 
@@ -39,7 +39,7 @@ def _read_photo(folder: Path, name: str) -> AnnotatedPhoto:
 
 
 def _object(element: ElementTree.Element) -> AnnotatedObject:
-    """VOC's corners are pixels counted from 1, both within the object."""
+    """Parse an object: VOC's corners are pixels counted from 1, both within the object."""
     xmin, ymin, xmax, ymax = (float(_text(element, f"bndbox/{edge}")) for edge in ("xmin", "ymin", "xmax", "ymax"))
     return AnnotatedObject(
         _text(element, "name").strip(),

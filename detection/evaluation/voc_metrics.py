@@ -1,4 +1,4 @@
-"""Pascal VOC's measures at IoU 0.5 (VOCevaldet.m and VOCap.m of the 2012 development kit; 11 points: of 2007)."""
+"""Pascal VOC's metrics at IoU 0.5 (VOCevaldet.m and VOCap.m of the 2012 development kit; 11 points: of 2007)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _ELEVEN_POINTS = np.arange(11) / 10
 class Curve:
     """Precision and recall of one class, after each found object, the most probable first.
 
-    objects: how many there were to be found. probabilities, precisions, recalls: (K,) float64.
+    objects: number of annotated objects. probabilities, precisions, recalls: (K,) float64.
     """
 
     objects: int
@@ -25,14 +25,14 @@ class Curve:
     recalls: NDArray[np.float64]
 
     def at(self, threshold: float) -> tuple[float, float]:
-        """Precision and recall of the objects that are more probable than `threshold`; NaN where undefined."""
+        """Return precision and recall of the objects that are more probable than `threshold`; NaN where undefined."""
         count = int(np.count_nonzero(self.probabilities > threshold))
         recall = float("nan") if self.objects == 0 else 0.0
         return (float(self.precisions[count - 1]), float(self.recalls[count - 1])) if count else (float("nan"), recall)
 
 
 def curve(results: Sequence[PhotoResult], class_id: int) -> Curve:
-    """The curve of one class over all photos."""
+    """Compute the curve of one class over all photos."""
     objects = sum(int(np.count_nonzero((r.true_classes == class_id) & ~r.uncounted)) for r in results)
     judged = [pair for result in results for pair in _judge(result, class_id)]
     judged.sort(key=lambda pair: -pair[0])
@@ -44,7 +44,9 @@ def curve(results: Sequence[PhotoResult], class_id: int) -> Curve:
 
 
 def _judge(result: PhotoResult, class_id: int) -> list[tuple[float, bool]]:
-    """Probability and verdict of each found object of the class. What is found a second time is wrong."""
+    """Return probability and correctness of each found object of the class. A second match of the same object is
+    wrong.
+    """
     mine = result.true_classes == class_id
     boxes, uncounted = result.true_boxes_xyxy_px[mine], result.uncounted[mine]
     taken = np.zeros(len(boxes), dtype=bool)
@@ -62,7 +64,9 @@ def _judge(result: PhotoResult, class_id: int) -> list[tuple[float, bool]]:
 
 
 def eleven_point_ap(curve: Curve) -> float:
-    """VOC 2007: the mean over recalls 0, 0.1, ..., 1 of the best precision at that recall or a higher one."""
+    """Compute the AP of VOC 2007: the mean over recalls 0, 0.1, ..., 1 of the best precision at that recall or
+    higher.
+    """
     if curve.objects == 0:
         return float("nan")
     reached = [curve.precisions[curve.recalls >= point] for point in _ELEVEN_POINTS]
@@ -70,7 +74,7 @@ def eleven_point_ap(curve: Curve) -> float:
 
 
 def all_point_ap(curve: Curve) -> float:
-    """VOC 2010 on: the area under the curve, made not increasing."""
+    """Compute the AP of VOC 2010 and later: the area under the curve, made not increasing."""
     if curve.objects == 0:
         return float("nan")
     best = np.maximum.accumulate(curve.precisions[::-1])[::-1]
