@@ -1,1 +1,3 @@
-"""Detections as training data and tables: any filter or batch, with or without photos, streamed in bounded memory."""
+"""Exports of detections as training data and tables: any filter or batch, with or without photos, streamed in bounded
+memory.
+"""

@@ -1,4 +1,4 @@
-"""The export of detections, as a download that is made while it is read."""
+"""REST API of exports: downloads that are generated while they are read."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 
@@ -25,18 +25,20 @@ from detection.registry.catalogue import classes_of_models
 from detection.web.query import parse_flag, refuse_unknown
 from detection.web.serializers import ErrorSerializer
 
-# What is one JSON document can be described as such.
+# Formats that are a single JSON document.
 _BODIES = {"application/json": OpenApiTypes.OBJECT}
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class _ErrorsOnly(DefaultContentNegotiation):
-    """DRF takes `format` in an address for the name of a renderer. Here it is the export's, and errors are JSON."""
+    """Negotiation that ignores `format` in an address, where DRF expects a renderer: it is the export's; errors are
+    JSON.
+    """
 
     def select_renderer(
         self, _request: Request, renderers: Iterable[BaseRenderer], _format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        """The first renderer."""
+        """Return the first renderer."""
         first = next(iter(renderers))
         return first, str(first.media_type)
 
@@ -93,12 +95,12 @@ def _format(request: Request) -> ExportFormat:
 
 
 def _body(request: HttpRequest, blocks: Iterator[bytes]) -> Iterator[bytes] | AsyncIterator[bytes]:
-    """What the server at hand can iterate: under ASGI Django would otherwise gather the whole export first."""
+    """Return an iterable for the server at hand: under ASGI Django would otherwise collect the whole export first."""
     return _in_thread(blocks) if hasattr(request, "scope") else blocks
 
 
 async def _in_thread(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Each block is made in the request's own thread, where its database connection is."""
+    """Produce each block in the request's own thread, which has its database connection."""
 
     def next_block() -> bytes | None:
         return next(blocks, None)

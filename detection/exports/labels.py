@@ -1,4 +1,4 @@
-"""Which labels a detection has in an export: the one place that chooses between the model and people."""
+"""Labels of a detection in an export, chosen between the model's objects and people's verdicts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from detection.models import DetectedObject, Detection, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One object of an export; probability is the model's, also where a person has changed the rest, and None where a
+    """One object of an export; probability is the model's, even if a person has changed the rest, and None if a
     person has drawn the object.
     """
 
@@ -23,10 +23,10 @@ class Label:
 
 
 def labels_of(detection: Detection) -> tuple[Label, ...]:
-    """The labels of a detection that came from `with_labels`.
+    """Return the labels of a detection that came from `with_labels`.
 
-    What people said takes precedence: rejected objects are left out, class and box are the corrected ones, and those
-    that were missed come last. Else it is the reported objects, the most probable first.
+    People's verdicts take precedence: rejected objects are left out, class and box are the corrected ones, and drawn
+    objects come last. Otherwise the labels are the reported objects, the most probable first.
     """
     return tuple(
         Label(one.class_name, None if one.found is None else one.found.probability, one.box)
@@ -36,7 +36,7 @@ def labels_of(detection: Detection) -> tuple[Label, ...]:
 
 
 def with_labels(detections: QuerySet[Detection]) -> QuerySet[Detection]:
-    """Load all that `labels_of` needs along with the detections, in two more queries however many there are."""
+    """Load everything that `labels_of` needs along with the detections, in two more queries for any number of them."""
     is_judged = Exists(Verdict.objects.filter(found=OuterRef("pk")))
     needed = DetectedObject.objects.filter(Q(probability__gt=F("detection__threshold")) | is_judged)
     return detections.prefetch_related(
@@ -46,15 +46,15 @@ def with_labels(detections: QuerySet[Detection]) -> QuerySet[Detection]:
 
 
 def class_names_ever() -> set[str]:
-    """Every class of the whole history, reported or said by a person."""
+    """Return every class of the whole history, reported by a model or given by a person."""
     said = Verdict.objects.exclude(class_name="").order_by().values_list("class_name", flat=True).distinct()
     return {*counters.class_names(), *said}
 
 
 def class_names_in(detections: QuerySet[Detection], names: Iterable[str]) -> list[str]:
-    """Those of the classes that are reported in one of these detections, or that people have said of one.
+    """Return those of the classes that are reported in one of these detections, or given in one by a person.
 
-    Asked for one by one: few names come into question, an index finds the first detection of each, and to gather those
+    One query per class: there are few names, an index finds the first detection of each, and collecting those
     of a million detections would take seconds.
     """
     chosen = detections.order_by()

@@ -1,4 +1,4 @@
-"""Names of photos in an export: they came from strangers, and become files on somebody's disk."""
+"""Names of photos in an export, safe as file names although callers chose them."""
 
 import re
 import unicodedata
@@ -11,12 +11,12 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9-]+")
 
 
 def photo_name(detection: Detection) -> str:
-    """`<what the caller called it>_<id>.<type>`: one per detection, ASCII, without folders, safe on every system."""
+    """Return `<caller's name>_<id>.<type>`: one per detection, ASCII, without folders, safe on every system."""
     return f"{photo_stem(detection)}.{SUFFIXES[detection.photo.format]}"
 
 
 def photo_stem(detection: Detection) -> str:
-    """The name without its type; the id at its end makes it unique, so that label files can be called the same."""
+    """Return the name without its type; the id at its end makes it unique, so that label files can share it."""
     called = detection.photo.original_name.replace("\\", "/").rsplit("/", 1)[-1].rpartition(".")
     plain = unicodedata.normalize("NFKD", called[0] or called[2]).encode("ascii", "ignore").decode()
     stem = _UNSAFE.sub("_", plain)[:_STEM_LENGTH].strip("_-")

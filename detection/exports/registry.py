@@ -1,4 +1,4 @@
-"""The registry of export formats.
+"""Registry of the export formats.
 
 A new format is one function under `@exports(...)` in a module of `formats/`, read back in
 `tests/exports/test_formats.py` with the library that people use for it.
@@ -12,7 +12,7 @@ from detection.exports.selection import Selection
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file of an export; what is long comes in pieces. is_compressed: already, so that trying again is a waste."""
+    """One file of an export; long content comes in pieces. is_compressed: no further compression is worthwhile."""
 
     name: str
     content: bytes | Iterator[bytes]
@@ -24,7 +24,7 @@ Members = Callable[[Selection], Iterator[Member]]
 
 @dataclass(frozen=True, slots=True)
 class SingleFile:
-    """A format that is one file: how its name ends, and its media type."""
+    """Property of a format that is a single file: its suffix and its media type."""
 
     suffix: str
     content_type: str
@@ -32,9 +32,9 @@ class SingleFile:
 
 @dataclass(frozen=True, slots=True)
 class ExportFormat:
-    """How detections are written.
+    """Writer of detections in one format.
 
-    members: its files, photos not among them. photo_folder: where its readers look for the photos. single: None for a
+    members: yields its files, without photos. photo_folder: where its readers look for the photos. single: None for a
     format of many files, which is always a zip.
     """
 
@@ -63,7 +63,7 @@ def exports(
 
 
 def export_formats() -> Mapping[str, ExportFormat]:
-    """All formats by name, in the order in which they are offered."""
+    """Return all formats by name, in the order in which they are offered."""
     # The modules of formats import this one; they register themselves when they are imported.
     from detection.exports import formats  # noqa: F401
 

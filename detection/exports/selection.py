@@ -1,4 +1,4 @@
-"""What is exported: the detections that were chosen, read in chunks, and the classes of their labels."""
+"""Selection of the detections to export, read in chunks, with the classes of their labels."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ CHUNK = 500
 class Example:
     """One photo with its labels.
 
-    file_name: unique within any export, the same in every one. labels: as `labels_of` gives them.
+    file_name: unique within any export, the same in every one. labels: those of `labels_of`.
     """
 
     detection: Detection
@@ -31,16 +31,16 @@ class Example:
 
     @property
     def boxed(self) -> tuple[Label, ...]:
-        """The labels whose box has an area; training programs stumble over others."""
+        """Labels whose box has an area; training programs reject others."""
         return tuple(label for label in self.labels if label.box.width > 0 and label.box.height > 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Some detections, oldest first; none that comes in after the selection was made.
+    """Chosen detections, oldest first, without those that arrive after the selection was made.
 
-    classes: those of the models that made the detections, in their order, then all others that are told, in the
-    alphabet's: an index into them is the same in every export of the same models.
+    classes: those of the models that made the detections, in their order, then all other labelled ones,
+    alphabetically: an index into them is the same in every export of the same models.
     last_id: the newest primary key that is included.
     """
 
@@ -50,26 +50,30 @@ class Selection:
 
     @classmethod
     def of(cls, detections: QuerySet[Detection], model_classes: Sequence[str]) -> "Selection":
-        """A few short queries, so that a database that does not answer is known before anything is sent."""
+        """Create a selection with a few short queries, so that an unavailable database shows before anything is
+        sent.
+        """
         last_id = Detection.objects.aggregate(last=Max("pk"))["last"] or 0
         foreign = class_names_in(detections, sorted(class_names_ever() - set(model_classes)))
         return cls(detections, (*model_classes, *foreign), last_id)
 
     def photos(self) -> Iterator[Detection]:
-        """The detections with their photos, without labels; a new run through the database at each call."""
+        """Yield the detections with their photos, without labels; a new run through the database at each call."""
         return self._chunked(self.detections)
 
     def examples(self) -> Iterator[Example]:
-        """The detections with their labels; a new run through the database at each call."""
+        """Yield the detections with their labels; a new run through the database at each call."""
         for detection in self._chunked(with_labels(self.detections)):
             yield Example(detection, self.name_of(detection), labels_of(detection))
 
     def name_of(self, detection: Detection) -> str:
-        """What the photo of a detection is called in this export."""
+        """Return the name of a detection's photo in this export."""
         return photo_name(detection)
 
     def _chunked(self, detections: QuerySet[Detection]) -> Iterator[Detection]:
-        """By keyset: each chunk is a query of its own, so that no transaction stays open while a slow reader reads."""
+        """Yield the detections by keyset: each chunk is a query of its own, so that a slow reader holds no transaction
+        open.
+        """
         detections = detections.select_related("photo").order_by("pk").filter(pk__lte=self.last_id)
         after = 0
         while chunk := list(detections.filter(pk__gt=after)[:CHUNK]):

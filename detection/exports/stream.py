@@ -1,6 +1,6 @@
-"""An export as a stream of bytes: the format's file itself, or a zip of its files and the photos.
+"""Streams an export: the format's file itself, or a zip of its files and the photos.
 
-Nothing is written to disk, and nothing is held but the piece that is being sent and, for a zip, its table of contents.
+Nothing is written to disk, and only the piece being sent is held in memory, and for a zip its table of contents.
 """
 
 import contextlib
@@ -29,14 +29,14 @@ _ZIP = "application/zip"
 
 
 def content_types() -> list[str]:
-    """What an export can be, as HTTP names it, without parameters."""
+    """Return the possible content types of an export, without parameters."""
     singles = (known.single.content_type.partition(";")[0] for known in export_formats().values() if known.single)
     return sorted({_ZIP, *singles})
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One export: of what, in which format, with the photos or without."""
+    """One export: a selection, a format, with the photos or without."""
 
     selection: Selection
     format: ExportFormat
@@ -44,7 +44,7 @@ class Export:
 
     @property
     def suffix(self) -> str:
-        """How the name of its file ends, without a dot before it."""
+        """Suffix of its file name, without a dot before it."""
         if self.format.single is None or self.photos:
             return f"{self.format.name}.zip"
         return self.format.single.suffix
@@ -57,7 +57,7 @@ class Export:
         return self.format.single.content_type
 
     def blocks(self) -> Iterator[bytes]:
-        """Its bytes, in blocks of about 64 KiB."""
+        """Yield its bytes, in blocks of about 64 KiB."""
         members = self.format.members(self.selection)
         if self.format.single is not None and not self.photos:
             return _gathered(_content(next(members)))
@@ -86,7 +86,7 @@ def _content(member: Member) -> Iterator[bytes]:
 
 
 def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Small pieces together: each block costs its reader a change of threads."""
+    """Join small pieces: each block costs its reader a change of threads."""
     block = bytearray()
     for piece in pieces:
         block += piece
@@ -98,7 +98,7 @@ def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class _Sink(io.RawIOBase):
-    """What zipfile writes to: a stream that cannot be sought, emptied by its reader."""
+    """Output of zipfile: a stream that cannot be sought, emptied by its reader."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -108,7 +108,7 @@ class _Sink(io.RawIOBase):
         return len(self._pieces[-1])
 
     def take(self) -> bytes:
-        """All that was written since the last call."""
+        """Return everything written since the last call."""
         taken = b"".join(self._pieces)
         self._pieces.clear()
         return taken
@@ -128,12 +128,12 @@ def _zipped(members: Iterable[Member]) -> Iterator[bytes]:
 
 
 def _written(archive: zipfile.ZipFile, info: zipfile.ZipInfo, content: bytes | Iterator[bytes]) -> Iterator[None]:
-    """Write one file, with a stop after each block of it."""
+    """Write one file, yielding after each block of it."""
     if isinstance(content, bytes):
         archive.writestr(info, content)
         yield
         return
-    # How long it gets is not known before: room for more than 4 GB.
+    # The size is not known before: room for more than 4 GB.
     with archive.open(info, "w", force_zip64=True) as entry:
         for block in _gathered(content):
             entry.write(block)

@@ -14,15 +14,16 @@ from detection.models import Detection
 
 @exports("coco", "COCO JSON", single=SingleFile("coco.json", "application/json"))
 def coco(selection: Selection) -> Iterator[Member]:
-    """Image ids are primary keys of detections, category ids count from 1: both stay the same in every export.
+    """Write COCO JSON: image ids are primary keys of detections, category ids count from 1; both are stable across
+    exports.
 
-    An image says which model made its detection, under names of our own, as a score is one: readers pass them over.
+    An image has the model of its detection under our own keys, as an annotation has its score: readers ignore them.
     """
     yield Member("annotations.json", _document(selection))
 
 
 def _document(selection: Selection) -> Iterator[bytes]:
-    """The lists one after the other, in two runs through the database: neither has to be held in memory."""
+    """Write the lists one after the other, in two runs through the database: neither is held in memory."""
     categories = [
         {"id": number, "name": name, "supercategory": "object"} for number, name in enumerate(selection.classes, 1)
     ]
@@ -59,7 +60,7 @@ def _image(detection: Detection, file_name: str) -> dict[str, Any]:
 
 
 def _annotations(selection: Selection, written: "array[int]") -> Iterator[dict[str, Any]]:
-    """Of the images that were written: one that was committed between the two runs has none."""
+    """Write the annotations of the images already written: a detection committed between the two runs has none."""
     category_ids = {name: number for number, name in enumerate(selection.classes, 1)}
     numbers = itertools.count(1)
     for example in selection.examples():

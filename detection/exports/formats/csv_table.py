@@ -1,4 +1,4 @@
-"""A table for spreadsheets (RFC 4180): one row for each object, and one for a photo without any."""
+"""Writes a table for spreadsheets (RFC 4180): one row for each object, and one for a photo without any."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,14 +25,14 @@ COLUMNS = (
     "y",
     "width",
     "height",
-    # New ones come last: there are readers that count columns.
+    # New columns go last: some readers count columns.
     "model_version",
 )
 
 
 @exports("csv", "CSV", single=SingleFile("csv", "text/csv; charset=utf-8"))
 def csv_table(selection: Selection) -> Iterator[Member]:
-    """Boxes in pixels of the upright photo."""
+    """Write a CSV table, with boxes in pixels of the upright photo."""
     yield Member("detections.csv", _table(selection))
 
 

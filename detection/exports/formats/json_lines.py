@@ -1,4 +1,4 @@
-"""JSON Lines (https://jsonlines.org): one detection a line, for programs that read them one by one."""
+"""Writes JSON Lines (https://jsonlines.org): one detection a line, for programs that read them one by one."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from detection.web.serializers import to_json
 
 @exports("jsonl", "JSON Lines", single=SingleFile("jsonl", "application/jsonl"))
 def json_lines(selection: Selection) -> Iterator[Member]:
-    """Objects as the API answers them; a probability of null is a person's word."""
+    """Write JSON Lines, with objects as in the API; a probability of null marks an object that a person drew."""
     yield Member("detections.jsonl", (to_json(_line(example)) + b"\n" for example in selection.examples()))
 
 

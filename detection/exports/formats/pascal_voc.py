@@ -1,4 +1,4 @@
-"""Pascal VOC's XML (VOC2012 development kit, section 2): a file for each photo."""
+"""Writes Pascal VOC's XML (VOC2012 development kit, section 2): a file for each photo."""
 
 from collections.abc import Iterator, Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -8,13 +8,13 @@ from detection.exports.registry import Member, exports
 from detection.exports.selection import Example, Selection
 
 PHOTO_FOLDER = "JPEGImages"
-# XML 1.0 cannot hold these, not even as references.
+# Characters that XML 1.0 cannot hold, not even as references.
 _NOT_IN_XML = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), 0xFFFE, 0xFFFF) if code not in (9, 10, 13)}
 
 
 @exports("voc", "Pascal VOC XML", photo_folder=PHOTO_FOLDER)
 def pascal_voc(selection: Selection) -> Iterator[Member]:
-    """`Annotations/<name>.xml` beside `JPEGImages/<name>.jpg`."""
+    """Write `Annotations/<name>.xml` beside `JPEGImages/<name>.jpg`."""
     for example in selection.examples():
         yield Member(f"Annotations/{example.stem}.xml", _document(example))
 
@@ -34,7 +34,7 @@ def _document(example: Example) -> bytes:
 
 
 def _object(element: Element, label: Label) -> None:
-    """Pixels count from 1 and the last one belongs to the object, as in the development kit."""
+    """Describe an object: pixels count from 1 and the last one belongs to the object, as in the development kit."""
     _texts(element, {"name": label.class_name, "pose": "Unspecified", "truncated": 0, "difficult": 0})
     box = label.box
     corners = {"xmin": box.x + 1, "ymin": box.y + 1, "xmax": box.x + box.width, "ymax": box.y + box.height}

@@ -1,4 +1,4 @@
-"""The text files that YOLO trains on (https://docs.ultralytics.com/datasets/detect/): a file for each photo."""
+"""Writes the text files that YOLO trains on (https://docs.ultralytics.com/datasets/detect/): a file for each photo."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from detection.exports.selection import Example, Selection
 
 @exports("yolo", "YOLO txt")
 def yolo(selection: Selection) -> Iterator[Member]:
-    """`labels/<name>.txt` beside `images/<name>.jpg`, `data.yaml` and `classes.txt`; class ids count from 0."""
+    """Write `labels/<name>.txt` beside `images/<name>.jpg`, `data.yaml` and `classes.txt`; class ids count from 0."""
     yield Member("data.yaml", _data_yaml(selection.classes))
     yield Member("classes.txt", "".join(f"{name}\n" for name in selection.classes).encode())
     class_ids = {name: number for number, name in enumerate(selection.classes)}
@@ -18,13 +18,13 @@ def yolo(selection: Selection) -> Iterator[Member]:
 
 
 def _data_yaml(classes: Sequence[str]) -> bytes:
-    """Names in quotes: a JSON string is one of YAML too, and `no` is a word, not false."""
+    """Format data.yaml with names in quotes: a JSON string is also YAML, and a quoted `no` is a word, not false."""
     names = "".join(f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for number, name in enumerate(classes))
     return f"path: .\ntrain: images\nval: images\nnc: {len(classes)}\nnames:\n{names}".encode()
 
 
 def _lines(example: Example, class_ids: dict[str, int]) -> bytes:
-    """Class, centre x and y, width and height, in fractions of the photo."""
+    """Format the lines of a label file: class, centre x and y, width and height, in fractions of the photo."""
     photo = example.detection.photo
     lines = []
     for label in example.boxed:
