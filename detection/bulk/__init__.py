@@ -1,1 +1,1 @@
-"""A large base of photos through the detector: in order, all cores busy, in bounded memory, resumed after a kill."""
+"""Bulk detection in a large base of photos: in order, all cores busy, in bounded memory, resumed after a kill."""

@@ -1,4 +1,4 @@
-"""What is done with one photo of a large base: read, detect, record, draw, and one line that says what was found."""
+"""Processes one photo of a large base: read, detect, record, draw, and write one line with the result."""
 
 import contextlib
 import secrets
@@ -18,7 +18,7 @@ from detection.predict.service import Upload
 from detection.web.serializers import prediction_body
 from detection.web.text import NAME_LENGTH
 
-# For these reasons one photo fails and the next one is tried. Others are not the photo's, and end the run.
+# Errors of one photo, after which the next one is tried. Others end the run.
 _BAD_PHOTO = (BadPhotoError, ImageDecodeError, ImageTooLargeError)
 
 
@@ -28,7 +28,7 @@ class AnnotatedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What is wanted of each photo.
+    """Options of each photo's processing.
 
     threshold: objects with a probability above it are reported. record: keep photo and detection in the history.
     annotated: the folder for drawn photos, or None.
@@ -41,10 +41,10 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One photo in hand.
+    """One photo being processed.
 
-    content: its bytes, or why there are none; None: not read yet. detection_uuid: of its detection, when it is kept.
-    is_recorded: it was kept already, by a run that was killed before it wrote the photo's line.
+    content: its bytes, or the error of reading them; None: not read yet. detection_uuid: of its detection, when kept.
+    is_recorded: kept already, by a run that was killed before it wrote the photo's line.
     """
 
     photo: PhotoFile
@@ -54,9 +54,9 @@ class Job:
 
 
 def answer(job: Job, wishes: Wishes) -> Line:
-    """The line of one photo: `prediction` as the API answers it, or `error`.
+    """Process one photo and return its line: `prediction` as the API gives it, or `error`.
 
-    Raises what ends the run: EngineError, StorageUnavailableError, DetectionTimeoutError, AnnotatedError.
+    Raises the errors that end the run: EngineError, StorageUnavailableError, DetectionTimeoutError, AnnotatedError.
     """
     name = job.photo.name
     try:
@@ -75,7 +75,7 @@ def _upload(job: Job, wishes: Wishes) -> Upload:
     return Upload(
         data=_content(job),
         source=Detection.Source.COMMAND,
-        # The end of a long name tells more than its first folders.
+        # The end of a long name is more informative than its first folders.
         original_name=job.photo.name[-NAME_LENGTH:],
         threshold=wishes.threshold,
         store=wishes.record and not job.is_recorded,
@@ -91,7 +91,7 @@ def _content(job: Job) -> bytes:
 
 
 def _write_drawn(path: Path, data: bytes, objects: tuple[FoundObject, ...]) -> None:
-    """Write the drawn photo whole or not at all."""
+    """Write the drawn photo atomically."""
     jpeg = rendering.draw(data, objects, max_pixels=current.config().max_pixels)
     temporary = path.with_name(f"{path.name[:200]}.{secrets.token_hex(4)}.part")
     try:
@@ -105,16 +105,16 @@ def _write_drawn(path: Path, data: bytes, objects: tuple[FoundObject, ...]) -> N
 
 
 def annotated_path(folder: Path, name: str) -> Path:
-    """Where the drawn photo of this name goes: below `folder`, whatever the name says.
+    """Return the path of the drawn photo: always below `folder`, whatever its name.
 
-    Its folders stay, so that photos of the same name in different ones do not meet.
+    Its folders are kept, so that photos of the same name in different ones do not collide.
     """
     path = folder.joinpath(*safe_parts(name))
     return path if path.suffix.lower() in {".jpg", ".jpeg"} else path.with_name(f"{path.name}.jpg")
 
 
 def safe_parts(name: str) -> list[str]:
-    """The folders and the name of a photo, none of which leads anywhere but down."""
+    """Return the folders and the name of a photo, without parts that lead out of the target folder."""
     path = PurePosixPath(name)
     return [_as_part(part) for part in path.parts if part != path.anchor] or ["photo"]
 

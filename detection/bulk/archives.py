@@ -1,7 +1,7 @@
-"""Photos in zip and tar archives: one member after the other, in memory, never as files.
+"""Reads photos from zip and tar archives: one member after the other, in memory, never as files.
 
-Archives come from strangers. The names of members are text and become no paths, links are passed over, and what a
-member unpacks to is cut at the limit of a photo, whatever its header promises.
+Archives are untrusted. The names of members are text and never become paths, links are skipped, and the unpacked
+size of a member is cut at the limit of a photo, whatever its header promises.
 """
 
 import lzma
@@ -15,7 +15,7 @@ from typing import Self
 
 from detection.bulk.files import BadPhotoError, PhotoFile, checked_size, is_photo_name, too_large
 
-# What the readers of the standard library raise on archives that are damaged, encrypted or of an unknown method.
+# Exceptions of the standard library's readers on archives that are damaged, encrypted or of an unknown method.
 ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -34,19 +34,19 @@ _HEADER_TYPES = frozenset({tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHD
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file is called like an archive."""
+    """Return whether a file name has the suffix of an archive."""
     return name.lower().endswith((".zip", *_TAR_SUFFIXES))
 
 
 def members(archive: Path, max_bytes: int) -> Iterator[PhotoFile]:
-    """The photos of an archive in its order. Raises one of ARCHIVE_ERRORS where it cannot be read any further."""
+    """Yield the photos of an archive in its order. Raises one of ARCHIVE_ERRORS where it cannot be read any further."""
     if archive.suffix.lower() == ".zip":
         return _zip_members(archive, max_bytes)
     return _tar_members(archive, max_bytes)
 
 
 def count_members(archive: Path) -> int | None:
-    """How many photos an archive has; None for a tar, which would have to be read through. Raises as `members`."""
+    """Count the photos of an archive; None for a tar, which would have to be read to its end. Raises as `members`."""
     if archive.suffix.lower() != ".zip":
         return None
     with zipfile.ZipFile(archive) as opened:
@@ -54,7 +54,7 @@ def count_members(archive: Path) -> int | None:
 
 
 def _is_photo(name: str) -> bool:
-    """Called like a photo and not hidden: archives of macOS have a hidden file beside each photo."""
+    """Return whether a member is named like a photo and not hidden: macOS adds a hidden file beside each photo."""
     return is_photo_name(name) and not any(_is_hidden(part) for part in PurePosixPath(name).parts)
 
 
@@ -79,7 +79,7 @@ def _read_zip(opened: zipfile.ZipFile, info: zipfile.ZipInfo, max_bytes: int) ->
 
 
 class _Member(tarfile.TarInfo):
-    """A header of a tar; one that would fill the memory ends the archive."""
+    """Header of a tar; an oversized one ends the archive."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
@@ -95,7 +95,7 @@ def _tar_members(archive: Path, max_bytes: int) -> Iterator[PhotoFile]:
             if info.isreg() and _is_photo(info.name):
                 name = f"{archive}/{info.name}"
                 yield PhotoFile(name, partial(_read_tar, opened, info, max_bytes), in_sequence=True)
-            # It keeps every header that it has read, which is of use to those alone who go back.
+            # tarfile keeps every header it has read, which only serves going back.
             opened.members.clear()  # type: ignore[attr-defined]
         _check_end(opened)
 
@@ -103,12 +103,14 @@ def _tar_members(archive: Path, max_bytes: int) -> Iterator[PhotoFile]:
 def _open_tar(archive: Path) -> tarfile.TarFile:
     try:
         return tarfile.open(archive, tarinfo=_Member)
-    except tarfile.ReadError as error:  # it tells what each compression has to say, in many lines
+    except tarfile.ReadError as error:  # its message lists every compression's error, over many lines
         raise tarfile.ReadError("no tar archive, or damaged from its beginning") from error
 
 
 def _check_end(opened: tarfile.TarFile) -> None:
-    """A damaged header in the middle looks like the end to `next`; the end itself is a block of zeros, or nothing."""
+    """Raise on a damaged header in the middle, which looks like the end to `next`; the real end is a block of zeros, or
+    nothing.
+    """
     if opened.fileobj is not None:
         opened.fileobj.seek(opened.offset)
         if opened.fileobj.read(tarfile.BLOCKSIZE).strip(b"\0"):

@@ -1,4 +1,4 @@
-"""What commands over many photos take alike: filters of the history, and a probability."""
+"""Command-line arguments shared by the commands over many photos: filters of the history, and a probability."""
 
 import argparse
 from collections.abc import Mapping
@@ -23,13 +23,13 @@ FILTERS = {
 
 
 def add_filters(parser: argparse.ArgumentParser) -> None:
-    """An option for each filter."""
+    """Add an option for each filter."""
     for name, text in FILTERS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", dest=f"filter_{name}", help=text)
 
 
 def chosen_detections(options: Mapping[str, Any]) -> QuerySet[Detection]:
-    """The detections that the filters choose. Raises RequestError with a sentence that names the option."""
+    """Return the detections that the filters choose. Raises RequestError with a message that names the option."""
     given = {name: options[f"filter_{name}"] for name in FILTERS if options[f"filter_{name}"] is not None}
     filters = DetectionFilter(given, Detection.objects.all())
     if not filters.is_valid():
@@ -40,7 +40,7 @@ def chosen_detections(options: Mapping[str, Any]) -> QuerySet[Detection]:
 
 
 def probability(text: str) -> float:
-    """A number from 0 to 1, for argparse."""
+    """Parse a number from 0 to 1, for argparse."""
     try:
         value = float(text)
     except ValueError:

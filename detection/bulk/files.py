@@ -1,4 +1,4 @@
-"""One photo of a large base: what it is called, and how to get its bytes."""
+"""Photo files of a bulk run: their names, and reading their bytes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"})
 
 
 class BadPhotoError(Exception):
-    """The bytes of one photo cannot be had; the message says what to do."""
+    """The bytes of one photo cannot be read; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoFile:
-    """A photo that was named. `read` gives its bytes, or raises BadPhotoError.
+    """A named photo. `read` returns its bytes, or raises BadPhotoError.
 
-    given: its name as it was given, or `ARCHIVE/MEMBER`.
-    in_sequence: it can be read only before the next photo is asked for (a member of an archive).
+    given: its name as given, or `ARCHIVE/MEMBER`.
+    in_sequence: it can be read only before the next photo is requested (a member of an archive).
     """
 
     given: str
@@ -25,17 +25,17 @@ class PhotoFile:
 
     @property
     def name(self) -> str:
-        """Its name as text: bytes that are no UTF-8, which names of files may have, are replaced."""
+        """Its name as text: bytes that are not UTF-8, which file names may have, are replaced."""
         return self.given.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def is_photo_name(name: str) -> bool:
-    """Whether a file of a folder or an archive is called like a photo; other files there are passed over."""
+    """Return whether a file in a folder or an archive is named like a photo; other files there are skipped."""
     return PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES
 
 
 def read_capped(path: Path, max_bytes: int) -> bytes:
-    """The bytes of a file. Raises BadPhotoError when it cannot be read, or has more than `max_bytes`."""
+    """Return the bytes of a file. Raises BadPhotoError when it cannot be read, or has more than `max_bytes`."""
     try:
         with path.open("rb") as file:
             data = file.read(max_bytes + 1)
@@ -45,19 +45,19 @@ def read_capped(path: Path, max_bytes: int) -> bytes:
 
 
 def checked_size(data: bytes, max_bytes: int) -> bytes:
-    """The data itself. Raises BadPhotoError above the limit."""
+    """Return the data itself. Raises BadPhotoError above the limit."""
     if len(data) > max_bytes:
         raise too_large(max_bytes)
     return data
 
 
 def too_large(max_bytes: int) -> BadPhotoError:
-    """What is said of a photo above the limit."""
+    """Return the error for a photo above the limit."""
     return BadPhotoError(f"The photo has more than {max_bytes:,} bytes. Raise MAX_BODY_BYTES to have it accepted.")
 
 
 def failing(name: str, sentence: str) -> PhotoFile:
-    """A name behind which there is no photo: it fails when it is read, in its turn."""
+    """Return a photo that fails when it is read, in its turn, for a name that cannot be opened."""
 
     def read() -> bytes:
         raise BadPhotoError(sentence)

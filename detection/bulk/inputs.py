@@ -1,4 +1,6 @@
-"""Which photos a command line names: folders, patterns, archives, lists. Lazy, and in the same order at every run."""
+"""Resolves the photos of a command line: folders, patterns, archives, lists. Lazy, and in the same order at every
+run.
+"""
 
 import glob
 import os
@@ -17,7 +19,7 @@ _UNREADABLE_ARCHIVE = "The archive cannot be read any further ({}). Photos befor
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Everything that a command line names.
+    """Inputs of a command line.
 
     paths: files, folders (taken with all below them), patterns, zip and tar archives; "-" stands for the names in
     `listed`, one a line. max_bytes: larger photos are refused.
@@ -28,7 +30,7 @@ class Inputs:
     max_bytes: int
 
     def photos(self) -> Iterator[PhotoFile]:
-        """The photos, in the order of the paths; what cannot be read is one that fails when it is read."""
+        """Yield the photos, in the order of the paths; an unreadable one fails when it is read."""
         for path in self.paths:
             if path == FROM_LIST:
                 for name in self.listed:
@@ -37,7 +39,7 @@ class Inputs:
                 yield from self._given(path)
 
     def count(self) -> int | None:
-        """How many photos there are; None where only reading them all would tell (lists, tar archives)."""
+        """Count the photos; None where only reading them all would tell (lists, tar archives)."""
         total = 0
         for path in self.paths:
             counted = None if path == FROM_LIST else self._count(path)
@@ -47,7 +49,7 @@ class Inputs:
         return total
 
     def _given(self, path: str) -> Iterator[PhotoFile]:
-        """A path of the command line, which may be a pattern."""
+        """Yield the photos of a path of the command line, which may be a pattern."""
         if Path(path).exists() or not glob.has_magic(path):
             yield from self._named(path)
             return
@@ -103,14 +105,16 @@ def _count_file(name: str) -> int | None:
 
 
 def _matches(pattern: str) -> list[str]:
-    """A pattern names files: a folder that it matches too would give its photos twice under `**`."""
-    # Path.glob takes no pattern that begins at the root.
+    """Yield the files of a pattern, not folders: these would give their photos twice under `**`."""
+    # Path.glob refuses absolute patterns.
     found = glob.iglob(pattern, recursive=True)  # noqa: PTH207
     return sorted(name for name in found if not Path(name).is_dir())
 
 
 def _walk(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
-    """The photos of a folder and of all below it, by name; hidden ones are left out, links to folders not followed."""
+    """Yield the photos of a folder and of all below it, by name; without hidden ones, without following links to
+    folders.
+    """
     for parent, folders, names in os.walk(folder, onerror=on_error):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(parent, name) for name in _photo_names(names))

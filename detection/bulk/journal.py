@@ -1,8 +1,8 @@
-"""What a run has answered so far, on disk: a killed run goes on where it stopped, and answers each photo once.
+"""Journal of a run on disk: a killed run resumes where it stopped, and processes each photo once.
 
-The records are JSON Lines, one photo a line, written as they come. Beside them `OUTPUT.journal` says what run they
-belong to; it is there from the first moment to the last, so an output without one is finished. A line counts when it is
-whole: half a line, left by a kill, is cut off, and its photo is done again.
+The records are JSON Lines, one photo a line, written as they come. Beside them `OUTPUT.journal` describes the run;
+it exists from the first moment to the last, so an output without one is complete. Only whole lines count:
+half a line, left by a kill, is cut off, and its photo is processed again.
 """
 
 import json
@@ -25,15 +25,15 @@ Line = dict[str, Any]
 
 
 class JournalError(Exception):
-    """A run cannot begin or go on with this output; the message says what to do."""
+    """A run cannot start or resume with this output; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What all answers of one output have in common.
+    """Properties shared by all lines of one output.
 
-    uuid: of the run; the ids of its detections are made from it, so that none is recorded twice. begun_at: in ISO 8601.
-    model_version: "" where no card gives one.
+    uuid: of the run; the ids of its detections are derived from it, so that none is recorded twice. begun_at: in ISO
+    8601. model_version: "" where no card gives one.
     """
 
     uuid: uuid.UUID
@@ -51,13 +51,13 @@ class Run:
 
     @property
     def model_and_hash(self) -> str:
-        """For people, who know it by its name; two of one name differ in the hash."""
+        """The model for people, by its name; the hash tells two of one name apart."""
         return f"{self.model_sha256} ({self.model})"
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The files of a run: the output, the records that it is made from (JSON Lines are both), and the journal."""
+    """Files of a run: the output, the records that it is made from (JSON Lines are both), and the journal."""
 
     output: Path
     records: Path
@@ -69,7 +69,7 @@ class Places:
         return cls(output, records, output.with_name(f"{output.name}.journal"))
 
     def remove_journal(self) -> None:
-        """The output is complete: leave nothing else behind."""
+        """Remove the journal: the output is complete."""
         if self.records != self.output:
             self.records.unlink()
         self.journal.unlink()
@@ -77,9 +77,9 @@ class Places:
 
 @contextmanager
 def begun(places: Places, wanted: Run) -> Iterator[tuple[Run, bool]]:
-    """The run that the output belongs to, and whether it goes on: the one that was stopped there, or `wanted`.
+    """Open the output and return its run, and whether it resumes: the stopped one found there, or `wanted`.
 
-    No other process can have it meanwhile. Raises JournalError when one does, or when the output is finished already,
+    Locks it against other processes. Raises JournalError when another one has it, when the output is complete already,
     or was begun with another model, threshold or format; OSError when its folder cannot be written.
     """
     with held_by_us(places.journal) as is_ours:
@@ -118,7 +118,7 @@ def _stopped(places: Places, wanted: Run, written: bytes) -> Run:
 
 
 class _Tally:
-    """answered, failed: how many photos have been, in this run and those that it goes on from."""
+    """Counts of a run. answered, failed: photos so far, in this run and those that it resumes."""
 
     def __init__(self) -> None:
         self.answered = self.failed = 0
@@ -131,7 +131,7 @@ class _Tally:
 
 
 class Records(_Tally):
-    """The lines that were written, and a place to write more."""
+    """Records written so far, open for more."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ class Records(_Tally):
         self._file = path.open("ab", buffering=0)
 
     def take_done(self, name: str) -> bool:
-        """Whether a photo of this name was answered before. One that was named twice is done twice."""
+        """Return whether a photo of this name has its line already. One that was named twice is processed twice."""
         key = _key(name)
         if not self._done[key]:
             del self._done[key]
@@ -150,7 +150,7 @@ class Records(_Tally):
         return True
 
     def add(self, line: Line) -> None:
-        """Write a line, at once and whole. Raises OSError."""
+        """Write a line, immediately and whole. Raises OSError."""
         data = memoryview(to_json(line) + b"\n")
         while data:
             data = data[self._file.write(data) :]
@@ -163,7 +163,7 @@ class Records(_Tally):
         self._file.close()
 
     def _read_back(self, path: Path) -> int:
-        """Remember what is done; the size of all whole lines in bytes."""
+        """Read the names already done; return the size of all whole lines in bytes."""
         size = 0
         for line, ends_at in _whole_lines(path):
             self._done[_key(line["file"])] += 1
@@ -173,7 +173,7 @@ class Records(_Tally):
 
 
 class Stream(Protocol):
-    """What lines can be printed to."""
+    """Interface of a stream that lines can be printed to."""
 
     def write(self, text: str, /) -> object: ...
 
@@ -181,30 +181,30 @@ class Stream(Protocol):
 
 
 class Printed(_Tally):
-    """Lines for a pipe or a terminal: there is nothing to go on from."""
+    """Lines for a pipe or a terminal, which cannot be resumed."""
 
     def __init__(self, stream: Stream) -> None:
         super().__init__()
         self._stream = stream
 
     def take_done(self, _name: str) -> bool:
-        """No photo was answered before."""
+        """Return False: there is nothing to resume."""
         return False
 
     def add(self, line: Line) -> None:
-        """Write a line at once. Raises OSError."""
+        """Write a line immediately. Raises OSError."""
         self._stream.write(f"{to_json(line).decode()}\n")
         self._stream.flush()
         self.count(line)
 
 
 def read_lines(path: Path) -> Iterator[Line]:
-    """The records, one at a time."""
+    """Yield the records, one at a time."""
     return (line for line, _ in _whole_lines(path))
 
 
 def _whole_lines(path: Path) -> Iterator[tuple[Line, int]]:
-    """Each line with the place where it ends. Raises JournalError where one is no record."""
+    """Yield each line with its end position. Raises JournalError for a line that is not a record."""
     ends_at = 0
     with path.open("rb") as file:
         for number, raw in enumerate(file, 1):
@@ -225,5 +225,5 @@ def _parsed(path: Path, number: int, raw: bytes) -> Line:
 
 
 def _key(name: str) -> bytes:
-    """Sixteen bytes for a name: what is done has to be remembered for every photo."""
+    """Hash a name to sixteen bytes: the names of all processed photos are kept in memory."""
     return blake2b(name.encode(), digest_size=16).digest()

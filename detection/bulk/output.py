@@ -1,4 +1,4 @@
-"""The results of a run in the formats of `detection/export/`, made from its records when all photos have an answer."""
+"""Writes the results of a run in the formats of `detection/exports/`, from its records, when all photos are done."""
 
 import uuid
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ from detection.web.serializers import to_json
 
 
 class FormatError(Exception):
-    """There is no such format, or it cannot go to standard output; the message says what to do."""
+    """The format does not exist, or cannot go to standard output; the message says what to do."""
 
 
 def chosen_format(output: Path | None, name: str | None) -> str:
-    """The format that was asked for, or that the output's name ends like. Raises FormatError."""
+    """Return the requested format, or the one of the output's suffix. Raises FormatError."""
     known = export_formats()
     if name is not None and name not in known:
         raise FormatError(f"There is no format {name}. Choose one of {', '.join(known)}.")
@@ -41,9 +41,9 @@ def chosen_format(output: Path | None, name: str | None) -> str:
 
 
 def finish(places: Places, run: Run) -> None:
-    """Write the output from the records, whole or not at all; then the journal goes. Raises OSError.
+    """Write the output from the records atomically; then remove the journal. Raises OSError.
 
-    Formats that have no place for a photo that failed get a file of their own with these, `OUTPUT.errors.jsonl`.
+    In formats without a place for failed photos these get a file of their own, `OUTPUT.errors.jsonl`.
     """
     if places.records != places.output:
         _write(places.output, _blocks(places, run))
@@ -72,7 +72,7 @@ def _blocks(places: Places, run: Run) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class RecordSelection(Selection):
-    """The photos of a run that have an answer, as the formats of exports take them; nothing comes from the database.
+    """Selection of a run's processed photos, for the export formats; reads nothing from the database.
 
     Their ids count from 1, in the order of the input.
     """
@@ -81,17 +81,17 @@ class RecordSelection(Selection):
     run: Run
 
     def photos(self) -> Iterator[Detection]:
-        """The detections, without labels; reads the records anew at each call."""
+        """Yield the detections, without labels; reads the records anew at each call."""
         return (self._detection(number, line) for number, line in self._answered())
 
     def examples(self) -> Iterator[Example]:
-        """The detections with their labels; reads the records anew at each call."""
+        """Yield the detections with their labels; reads the records anew at each call."""
         for number, line in self._answered():
             detection = self._detection(number, line)
             yield Example(detection, self.name_of(detection), tuple(_label(found) for found in line["prediction"]))
 
     def name_of(self, detection: Detection) -> str:
-        """The photo's own path, without what would lead out of the folder in which somebody unpacks the export."""
+        """Return the photo's own path, without parts that lead out of the folder in which the export is unpacked."""
         return "/".join(safe_parts(detection.photo.original_name))
 
     def _answered(self) -> Iterator[tuple[int, Line]]:

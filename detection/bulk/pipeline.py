@@ -1,4 +1,4 @@
-"""Work on many things at once, with the results in the order of the things."""
+"""Concurrent processing of an iterable, with the results in its order."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -9,15 +9,15 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-# So many results may wait for a slow one before them; they are small.
+# Finished results that may be held back by a slow one before them; they are small.
 MAX_RESULTS_AHEAD = 1024
 
 
 def in_order(things: Iterator[T], work: Callable[[T], R], at_once: int) -> Iterator[R]:
-    """`work` of each thing, by `at_once` threads.
+    """Apply `work` to each thing on `at_once` threads; yield the results in order.
 
-    A thing is asked for only when a thread is free for it, so that no more than `at_once` are in memory. What `work`
-    raises is raised in its turn, after all results before it; what has begun by then is finished, the rest is left.
+    The next thing is read only when a thread is free for it, so that no more than `at_once` are in memory. An error of
+    `work` is raised in its turn, after all results before it; what has begun by then is finished, the rest is left.
     """
     free = Semaphore(at_once)
 

@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of a run: a bar on a terminal, periodic lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ LINE_EVERY_S = 10.0
 
 
 class Meter(Protocol):
-    """Told of each photo, and of what people should read at once."""
+    """Interface of a progress display, updated for each photo; also prints messages."""
 
     def advance(self) -> None: ...
 
@@ -22,9 +22,9 @@ class Meter(Protocol):
 
 @contextmanager
 def meter(console: Console, total: int | None, done: int) -> Iterator[Meter]:
-    """A bar where `console` is a terminal, lines where it is not.
+    """Show a bar where `console` is a terminal, lines where it is not.
 
-    total: how many photos there are, None when nobody knows. done: how many of them need no work any more.
+    total: number of photos, None if unknown. done: how many of them are processed already.
     """
     if not console.is_terminal:
         yield LineMeter(console, total, done)
@@ -35,7 +35,7 @@ def meter(console: Console, total: int | None, done: int) -> Iterator[Meter]:
 
 
 class BarMeter:
-    """A bar with rate and time left."""
+    """Bar with rate and time left."""
 
     def __init__(self, progress: Progress, total: int | None, done: int) -> None:
         self._progress = progress
@@ -49,7 +49,7 @@ class BarMeter:
 
 
 class LineMeter:
-    """A line every ten seconds."""
+    """One line every ten seconds."""
 
     def __init__(
         self, console: Console, total: int | None, done: int, clock: Callable[[], float] = time.monotonic
@@ -84,7 +84,7 @@ class _RateColumn(ProgressColumn):
 
 
 def spoken(seconds: float) -> str:
-    """A duration for people: 42 s, 3 min 20 s, 5 h 7 min."""
+    """Format a duration for people: 42 s, 3 min 20 s, 5 h 7 min."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -93,6 +93,6 @@ def spoken(seconds: float) -> str:
 
 
 def _print(console: Console, text: str) -> None:
-    """As it is: names of files are no markup, and must not speak to the terminal."""
+    """Print text verbatim: names of files are not markup, and must not control the terminal."""
     shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     console.print(shown, markup=False, highlight=False, soft_wrap=True)

@@ -1,8 +1,8 @@
-"""A model over the photos of the history: each photo gets one more detection, and keeps those that it has.
+"""Runs a model over the photos of the history: each photo gets one more detection, and keeps those it has.
 
-What is done is in the database: a photo that has a detection of this very model (by its hash) is passed over. So a run
-that was stopped or killed needs no notes to go on, and two runs at once do nothing twice (the id of a detection is made
-from the photo's and the model's).
+The progress is in the database: a photo that has a detection of this very model (by its hash) is skipped. So a
+stopped or killed run resumes without a journal, and two runs at once do nothing twice (the id of a detection is
+derived from the photo's and the model's).
 """
 
 import time
@@ -36,7 +36,7 @@ _NO_FILE = "The file is missing or damaged. `manage.py prune --orphans` says mor
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A photo and what the model found in it, or why nothing could be looked for."""
+    """A photo and the objects found in it, or the reason why there are none."""
 
     photo: Photo
     record: Record | None
@@ -46,7 +46,7 @@ class Found:
 def detect_again(
     detections: QuerySet[Detection], detector: Detector, threshold: float | None, console: Console
 ) -> Totals:
-    """Run a model over the photos of these detections; those that come in meanwhile are not waited for.
+    """Run a model over the photos of these detections, without those that arrive meanwhile.
 
     detector: with a queue that refuses nothing. Raises EngineError and DatabaseError; the photos before are done then.
     """
@@ -67,7 +67,9 @@ def detect_again(
 
 
 def _by_keyset(photos: QuerySet[Photo]) -> Iterator[Photo]:
-    """The oldest first, each once, a chunk in memory at a time; with the owner of the photo's newest detection."""
+    """Yield the detections, oldest first, each photo once, a chunk in memory at a time; with the owner of the newest
+    one.
+    """
     owner = Detection.objects.filter(photo=OuterRef("pk")).order_by("-created_at", "-pk").values("owner_id")[:1]
     last = Photo.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     after = 0
@@ -96,11 +98,11 @@ def _detect(photo: Photo, detector: Detector, threshold: float | None) -> Found:
 
 
 def _keep(found: Found) -> str:
-    """Write the rows; what is in the way, as a sentence, "" for nothing."""
+    """Write the rows; return the obstacle as a sentence, "" for none."""
     assert found.record is not None
     try:
         with transaction.atomic():
-            # Locked, so that a deletion of its last detection does not take the photo away in between.
+            # Locked, so that a deletion of its last detection does not remove the photo in between.
             photo = Photo.objects.select_for_update().filter(pk=found.photo.pk).first()
             if photo is None:
                 return _GONE

@@ -1,4 +1,4 @@
-"""One run over a large base: what is done already is passed over, the rest is answered, line by line, in order."""
+"""One run over a large base: skips the photos already done and processes the rest, line by line, in order."""
 
 import time
 import uuid
@@ -19,13 +19,13 @@ from detection.bulk.stopping import stopping
 from detection.models import Detection
 from detection.serving import service as serving
 
-# Photos that are read, drawn or being written to the history, beside those that the detector works on.
+# Photos being read, drawn or written to the history, beside those in the detector.
 AHEAD = 8
 ALL_DONE, NONE_DONE, SOME_FAILED, STOPPED = 0, 1, 3, 130
 
 
 class Answers(Protocol):
-    """Where the lines go, which photos have one already, and how many there are of both kinds."""
+    """Interface of the output: writes lines, skips photos that have one already, and counts both kinds."""
 
     @property
     def answered(self) -> int: ...
@@ -40,7 +40,7 @@ class Answers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A run: over which photos, with what wishes. goes_on: it was stopped before."""
+    """Task of a run: its photos and its options. goes_on: it was stopped before."""
 
     inputs: Inputs
     wishes: Wishes
@@ -50,7 +50,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How a run ended. answered, failed: photos of the output; now: how many of them in this run, in `seconds`."""
+    """Totals of a run. answered, failed: photos of the output; now: how many of them in this run, in `seconds`."""
 
     answered: int
     failed: int
@@ -60,7 +60,7 @@ class Totals:
 
     @property
     def exit_code(self) -> int:
-        """0: all photos have an answer; 3: some failed; 1: none could be done; 130: stopped by a signal."""
+        """0: all photos are done; 3: some failed; 1: none could be done; 130: stopped by a signal."""
         if self.was_stopped:
             return STOPPED
         if not self.answered:
@@ -77,10 +77,10 @@ class Totals:
 
 
 def answer_all(task: Task, answers: Answers, console: Console) -> Totals:
-    """Answer every photo that has no answer yet, and say on `console` how far it is and which photos failed.
+    """Process every photo that is not done yet, and print progress and failed photos on `console`.
 
-    The model must be loaded, with a queue that refuses nothing. Raises what `answer` and `answers.add` raise; all
-    photos before that one are answered then.
+    The model must be loaded, with a queue that refuses nothing. Raises the errors of `answer` and `answers.add`; all
+    photos before that one are done then.
     """
     before, started = answers.answered + answers.failed, time.monotonic()
     with stopping() as stop, meter(console, task.inputs.count(), before) as shown:
@@ -95,7 +95,7 @@ def answer_all(task: Task, answers: Answers, console: Console) -> Totals:
 
 def _lines(task: Task, photos: Iterator[PhotoFile], answers: Answers) -> Iterator[Line]:
     at_once = serving.photos_at_once() + AHEAD
-    # So many photos without an answer may have been recorded by the run that was stopped.
+    # Unfinished photos that the stopped run may have recorded.
     unsure = MAX_RESULTS_AHEAD + at_once if task.goes_on and task.wishes.record else 0
     jobs = _jobs(photos, answers, task.run.uuid, unsure)
     return in_order(jobs, partial(answer, wishes=task.wishes), at_once)
@@ -105,7 +105,7 @@ def _jobs(photos: Iterator[PhotoFile], answers: Answers, run_uuid: uuid.UUID, un
     for position, photo in enumerate(photos):
         if answers.take_done(photo.name):
             continue
-        # The same for the same photo of the same run, also after it was killed and started again.
+        # The same for the same photo of the same run, also after a kill and a restart.
         detection_uuid = uuid.uuid5(run_uuid, f"{position}:{photo.name}")
         is_recorded = unsure > 0 and Detection.objects.filter(uuid=detection_uuid).exists()
         unsure -= 1

@@ -1,4 +1,4 @@
-"""Ctrl+C and SIGTERM in a long run: no new photo is begun, what runs is finished."""
+"""Stops a long run on Ctrl+C and SIGTERM: no new photo is started, running ones are finished."""
 
 import signal
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ T = TypeVar("T")
 
 
 class Stop:
-    """Whether somebody wants the run to end. A second signal ends it at once."""
+    """Request to stop the run. A second signal ends it immediately."""
 
     def __init__(self) -> None:
         self.requested = False
         self._waits_for_input = False
 
     def until_requested(self, things: Iterator[T]) -> Iterator[T]:
-        """The things, up to the signal; also one that comes while the next thing is waited for ends them."""
+        """Yield the things up to the signal; also stops while blocked on the next thing."""
         while not self.requested:
             self._waits_for_input = True
             try:
