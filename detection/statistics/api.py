@@ -1,4 +1,4 @@
-"""The API of the numbers: all of them as JSON, each table as CSV."""
+"""REST API of the statistics: all of them as JSON, each table as CSV."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What part of the history somebody wants numbers of: the same words for the page and the API."""
+"""Form of the part of the history that statistics are requested for, shared by the page and the API."""
 
 from datetime import date
 
@@ -13,7 +13,9 @@ _EARLIEST, _LATEST = date(1900, 1, 1), date(2999, 12, 31)
 
 
 class ScopeForm(forms.Form):
-    """period: the last so many days; date_from, date_to: days of one's own, which take precedence; source, model."""
+    """Scope of statistics. period: the last so many days; date_from, date_to: custom days, which take precedence;
+    source, model.
+    """
 
     period = forms.ChoiceField(
         choices=[(length, length) for length in LENGTHS],
@@ -32,7 +34,7 @@ class ScopeForm(forms.Form):
     model = forms.CharField(required=False, max_length=200)
 
     def clean_date_to(self) -> date | None:
-        """Refuses days that run backwards."""
+        """Refuse a date_to before date_from."""
         first, last = self.cleaned_data.get("date_from"), self.cleaned_data["date_to"]
         if first and last and last < first:
             raise forms.ValidationError(_("“To” lies before “From”. Change one of them."))
@@ -41,16 +43,16 @@ class ScopeForm(forms.Form):
 
     @property
     def has_own_dates(self) -> bool:
-        """Whether days were given, and no length counts."""
+        """Return whether custom days were given, which override the period."""
         return bool(self.cleaned_data["date_from"] or self.cleaned_data["date_to"])
 
     @property
     def length(self) -> str:
-        """The chosen length, one of LENGTHS; "" where days were given."""
+        """Chosen length, one of LENGTHS; "" where custom days were given."""
         return "" if self.has_own_dates else self.cleaned_data["period"] or DEFAULT_LENGTH
 
     def scope(self, owner_id: int | None) -> Scope:
-        """What a valid form asks for. owner_id: whose numbers alone; None for everybody's."""
+        """Return the scope of a valid form. owner_id: whose statistics alone; None for everybody's."""
         given = self.cleaned_data
         days = (
             (_within(given["date_from"]), _within(given["date_to"])) if self.has_own_dates else last_days(self.length)
@@ -59,5 +61,5 @@ class ScopeForm(forms.Form):
 
 
 def _within(day: date | None) -> date | None:
-    """A day of the time in which there are photos: there is a month before it, and one after it."""
+    """Clamp a day to the range in which there is a month before it, and one after it."""
     return day and min(max(day, _EARLIEST), _LATEST)

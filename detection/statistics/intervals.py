@@ -1,4 +1,4 @@
-"""How often the model is right, by what people said of its objects, and how sure one can be of that number."""
+"""Precision by people's verdicts, with its confidence interval."""
 
 import math
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class VerdictCounts:
-    """The verdicts in force on the reported objects of a class, or of all of them.
+    """Verdicts in force on the reported objects of a class, or of all classes.
 
-    class_name: the model's. confirmed and corrected (the class is right, the box was mended) count as right, rejected
-    and relabelled as wrong. Objects that nobody has judged count as neither.
+    class_name: the model's. confirmed and corrected (the class is right, the box was fixed) count as right, rejected
+    and relabelled as wrong. Objects without a verdict count as neither.
     """
 
     class_name: str
@@ -36,24 +36,24 @@ class VerdictCounts:
 
     @property
     def total(self) -> int:
-        """Objects that people judged."""
+        """Objects with a verdict."""
         return self.right + self.rejected + self.relabelled
 
     @property
     def precision(self) -> float:
-        """The share that is right, 0 to 1; there must be a verdict."""
+        """Share that is right, 0 to 1; needs at least one verdict."""
         return self.right / self.total
 
     @property
     def interval(self) -> Interval:
-        """Where the precision of all objects like these lies, in 95 of 100 cases."""
+        """95 % confidence interval of the precision."""
         return wilson_interval(self.right, self.total)
 
 
 def wilson_interval(successes: int, trials: int) -> Interval:
-    """The score interval of a share, 95 % (E. B. Wilson, 1927, doi:10.1080/01621459.1927.10502953).
+    """Return the 95 % score interval of a share (E. B. Wilson, 1927, doi:10.1080/01621459.1927.10502953).
 
-    Unlike the usual one it stays within 0 and 1, and says something of few trials too. trials: at least 1.
+    Unlike the normal approximation it stays within 0 and 1, and is meaningful for few trials. trials: at least 1.
     """
     share, z2 = successes / trials, _Z * _Z
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)

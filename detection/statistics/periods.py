@@ -1,4 +1,4 @@
-"""The days that numbers are about: what a caller asked for, and by what they are drawn."""
+"""Periods of statistics, and the buckets in which they are drawn."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Days = tuple[date | None, date | None]
 
 
 class Bucket(StrEnum):
-    """What a column of a plot stands for."""
+    """Size of a bucket, which a column of a plot stands for."""
 
     DAY = "day"
     MONTH = "month"
@@ -23,14 +23,14 @@ class Bucket(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A long period in whole months and in the days that are left over; both ends included, None for no bound."""
+    """Long period split into whole months and remaining days; both ends included, None for no bound."""
 
     months: Days
     days: tuple[Days, ...]
 
 
 def last_days(length: str, today: date | None = None) -> Days:
-    """The last so many days in UTC, today among them; ALL for all there ever were."""
+    """Return the last so many days in UTC, including today; ALL for an unlimited period."""
     if length == ALL:
         return None, None
     last = today or datetime.now(UTC).date()
@@ -38,18 +38,18 @@ def last_days(length: str, today: date | None = None) -> Days:
 
 
 def bucket_of(first: date | None, last: date | None) -> Bucket:
-    """Days, or months where a plot had no room for so many days."""
+    """Return days, or months where a plot has no room for so many days."""
     is_short = first is not None and last is not None and (last - first).days < MOST_DAYS
     return Bucket.DAY if is_short else Bucket.MONTH
 
 
 def start_of(bucket: Bucket, day: date) -> date:
-    """The first day of the bucket in which a day is."""
+    """Return the first day of a day's bucket."""
     return day if bucket == Bucket.DAY else day.replace(day=1)
 
 
 def starts_between(bucket: Bucket, first: date, last: date) -> tuple[date, ...]:
-    """The first day of each bucket from that of one day to that of another."""
+    """Return the first day of each bucket from that of one day to that of another."""
     starts = [start_of(bucket, first)]
     while starts[-1] < start_of(bucket, last):
         starts.append(_following(bucket, starts[-1]))
@@ -57,10 +57,10 @@ def starts_between(bucket: Bucket, first: date, last: date) -> tuple[date, ...]:
 
 
 def drawn(first: date | None, last: date | None, known: Iterable[date]) -> tuple[date, ...]:
-    """The first days of the buckets that a plot shows of a period.
+    """Return the first days of the buckets that a plot shows of a period.
 
-    known: those that hold something, at least one. Days are drawn from end to end; months only as far as there is
-    something, for a period may begin in the year 1.
+    known: the buckets with data, at least one. Days are drawn from end to end; months only where there is
+    data, for a period may begin in the year 1.
     """
     if first is not None and last is not None and bucket_of(first, last) == Bucket.DAY:
         return starts_between(Bucket.DAY, first, last)
@@ -69,7 +69,7 @@ def drawn(first: date | None, last: date | None, known: Iterable[date]) -> tuple
 
 
 def parts_by_month(first: date | None, last: date | None) -> Parts:
-    """A period that buckets of a month draw, in months and days."""
+    """Split a period that is drawn in months into months and days."""
     days: list[Days] = []
     if first is not None and first.day > 1:
         after = _following(Bucket.MONTH, first.replace(day=1))

@@ -1,4 +1,4 @@
-"""What is known of the history in numbers, added up from the tallies: never from the detections themselves."""
+"""Statistics of the history, summed from the rollup counters, never from the detections themselves."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _RIGHT_OR_WRONG = (Tally.Kind.CONFIRMED, Tally.Kind.CORRECTED, Tally.Kind.REJECT
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The part of the history that is counted.
+    """Part of the history that is counted.
 
     first, last: days in UTC, both included; None for no bound. source, model_name: empty for all. owner_id: whose
     detections alone; None for everybody's.
@@ -33,13 +33,13 @@ class Scope:
 
     @property
     def bucket(self) -> Bucket:
-        """What its counts are of."""
+        """Bucket of its counts."""
         return bucket_of(self.first, self.last)
 
     def sums(self, kinds: Sequence[Tally.Kind], *names: str, **computed: Case) -> Counter[Any]:
-        """The counts of these kinds by the values of these columns: of one a value, of several a tuple.
+        """Sum the counts of these kinds by the values of these columns: a value for one column, a tuple for several.
 
-        computed: columns that `names` has and the table has not.
+        computed: columns that are in `names` but not in the table.
         """
         parts = [self._sums_of(days, kinds, names, computed) for days in self._parts()]
         sums: Counter[Any] = Counter()
@@ -48,7 +48,7 @@ class Scope:
         return sums
 
     def _parts(self) -> list[Q]:
-        """Days of a short period; of a long one months, and days where it cuts a month.
+        """Return days of a short period; of a long one months, and days where it cuts a month.
 
         Each is a query of its own: SQLite finds no index for days or months in one condition.
         """
@@ -68,19 +68,19 @@ class Scope:
         }
         conditions = {name: value for name, value in given.items() if value is not None}
         rows = Tally.objects.filter(days, kind__in=kinds, **conditions).annotate(**computed).order_by()
-        # What was deleted altogether is none.
+        # Rows whose detections were all deleted count 0.
         return rows.values_list(*names).annotate(total=Sum("count")).filter(total__gt=0)
 
 
 class PhotoCount(NamedTuple):
-    """Photos that were looked at, and how many of them had nothing in them."""
+    """Counts of photos, and of those without objects."""
 
     photos: int
     empty: int
 
 
 class Verdicts(NamedTuple):
-    """What people said.
+    """Verdicts of people.
 
     judged: by the model's class, most verdicts first. relabelled: objects by the model's class and the reviewer's.
     added: objects that people drew, by class.
@@ -92,7 +92,7 @@ class Verdicts(NamedTuple):
 
     @property
     def together(self) -> VerdictCounts:
-        """Those of all classes."""
+        """Verdicts of all classes together."""
         return VerdictCounts(
             "",
             sum(one.confirmed for one in self.judged),
@@ -103,7 +103,7 @@ class Verdicts(NamedTuple):
 
 
 def photos_over_time(scope: Scope) -> dict[date, PhotoCount]:
-    """Photos by day, or by month where the scope's bucket is one; those with photos, the oldest first."""
+    """Return photos by day, or by month where the scope's bucket is one; those with photos, the oldest first."""
     counts: Counter[tuple[str, date]] = Counter()
     for (kind, day), count in scope.sums((Tally.Kind.PHOTO, Tally.Kind.EMPTY), "kind", "day").items():
         counts[kind, start_of(scope.bucket, day)] += count
@@ -112,14 +112,14 @@ def photos_over_time(scope: Scope) -> dict[date, PhotoCount]:
 
 
 def objects_by_class(scope: Scope) -> Counter[str]:
-    """Reported objects of each class."""
+    """Count the reported objects of each class."""
     return scope.sums((Tally.Kind.OBJECT,), "class_name")
 
 
 def objects_over_time(scope: Scope, classes: Sequence[str] | None = None) -> Counter[tuple[date, str]]:
-    """Reported objects by class and by day, or month where the scope's bucket is one.
+    """Count reported objects by class and by day, or month where the scope's bucket is one.
 
-    classes: those that are told apart, all others are OTHERS; None for all of them.
+    classes: those counted separately, all others are OTHERS; None for all of them.
     """
     if classes is None:
         sums = scope.sums((Tally.Kind.OBJECT,), "day", "class_name")
@@ -133,13 +133,13 @@ def objects_over_time(scope: Scope, classes: Sequence[str] | None = None) -> Cou
 
 
 def scores(scope: Scope) -> tuple[int, ...]:
-    """Reported objects by the twentieth of their probability, from the lowest on."""
+    """Count reported objects by the twentieth of their probability, from the lowest on."""
     counts = scope.sums((Tally.Kind.SCORE,), "detail")
     return tuple(counts[f"{place:02d}"] for place in range(SCORE_BINS))
 
 
 def verdicts(scope: Scope) -> Verdicts:
-    """What people said of the objects of these detections, as it stands now."""
+    """Return the verdicts in force on the objects of these detections."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     relabelled: Counter[tuple[str, str]] = Counter()
     added: Counter[str] = Counter()
@@ -156,7 +156,7 @@ def verdicts(scope: Scope) -> Verdicts:
 
 
 def model_names(owner_id: int | None = None) -> list[str]:
-    """The models that have answered, in the alphabet's order."""
+    """Return the models that have made detections, alphabetically."""
     return sorted(Scope(owner_id=owner_id).sums((Tally.Kind.PHOTO,), "model_name"))
 
 

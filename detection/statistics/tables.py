@@ -1,4 +1,4 @@
-"""The numbers of the history as tables for programs: one name and one set of columns for JSON and CSV."""
+"""Tables of the statistics for programs: one name and one set of columns for JSON and CSV."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """columns: the names of what each row has."""
+    """Table. columns: the names of each row's values."""
 
     columns: tuple[str, ...]
     rows: Callable[[Scope], Iterable[Row]]
 
     def objects(self, scope: Scope) -> list[dict[str, Any]]:
-        """Each row as the JSON has it."""
+        """Return each row as an object for JSON."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows(scope)]
 
     def csv(self, scope: Scope) -> bytes:
-        """All rows for a spreadsheet, which takes none of them for a formula; UTF-8."""
+        """Return all rows as CSV in UTF-8, escaped so that a spreadsheet takes none for a formula."""
         lines = [self.columns, *self.rows(scope)]
         return b"".join(
             csv_line([harmless(cell) if isinstance(cell, str) else cell for cell in line]) for line in lines

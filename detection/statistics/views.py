@@ -1,4 +1,4 @@
-"""The page of the numbers: what came in, what was found, how often it was right."""
+"""Dashboard page: numbers of photos and objects, and precision."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -26,7 +26,7 @@ LENGTH_TEXTS = {
 
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """Numbers and figures of the part of the history that the address names."""
+    """Show statistics and figures of the part of the history in the query string."""
     form = ScopeForm(request.GET)
     owner_id = limits(caller_of(request.user))
     if not form.is_valid():

@@ -1,1 +1,1 @@
-"""The numbers of the history as figures for people: which plot shows what, in the words of the page."""
+"""Figures of the dashboard: the plots of each statistic, with their texts."""

@@ -1,4 +1,4 @@
-"""Figures of what was found: objects by class, and by probability."""
+"""Figures of found objects: by class, and by probability."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _TICKS = 4
 
 
 def classes_figure(counts: Counter[str]) -> Figure:
-    """Objects of the most frequent classes."""
+    """Plot the objects of the most frequent classes."""
     ordered = counts.most_common()
     shown, others = ordered, 0
     if len(ordered) > SHOWN_CLASSES:
@@ -45,7 +45,7 @@ def classes_figure(counts: Counter[str]) -> Figure:
 
 
 def scores_figure(counts: Sequence[int]) -> Figure:
-    """How sure the model was of what it reported. counts: by equal parts of the probability, from 0 to 1."""
+    """Plot the distribution of probabilities. counts: by equal parts of the probability, from 0 to 1."""
     parts = len(counts)
     names = [f"{_percent(place, parts)}\N{EN DASH}{_percent(place + 1, parts)} %" for place in range(parts)]
     title = gettext("Scores")

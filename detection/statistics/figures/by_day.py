@@ -1,4 +1,4 @@
-"""Figures of what came in over time: photos, and objects by class."""
+"""Figures over time: photos, and objects by class."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _PHOTO_SERIES = (series_class(0), OTHERS_SERIES)
 
 
 def photos_figure(photos: Mapping[date, PhotoCount], time: Time) -> Figure:
-    """Photos by day or month, those with nothing in them apart."""
+    """Plot photos by day or month, with those without objects as a series of their own."""
     none = PhotoCount(0, 0)
     counts = [photos.get(start, none) for start in time.starts]
     names = (gettext("with objects"), gettext("nothing found"))
@@ -48,7 +48,7 @@ def photos_figure(photos: Mapping[date, PhotoCount], time: Time) -> Figure:
 
 
 def objects_figure(objects: Mapping[tuple[date, str], int], classes: Sequence[str], time: Time) -> Figure:
-    """Objects by day or month. classes: those that are told apart, the most frequent first."""
+    """Plot objects by day or month. classes: those with a series of their own, the most frequent first."""
     counts: Counter[tuple[date, str | None]] = Counter()
     for (start, name), count in objects.items():
         counts[start, name if name in classes else None] += count

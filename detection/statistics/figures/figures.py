@@ -1,4 +1,4 @@
-"""What a figure of the dashboard consists of."""
+"""Parts of a figure of the dashboard."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,9 @@ from detection.statistics.plots.heat import HeatTable
 
 @dataclass(frozen=True, slots=True)
 class DataTable:
-    """The numbers of a figure as text, for who cannot or does not want to see it; the first cell is the row's head."""
+    """Numbers of a figure as text, for readers who cannot or do not want to see it; the first cell is the row's
+    head.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -25,9 +27,10 @@ class Legend:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """key: the table of the API with its numbers. svg, heat: the figure itself; neither where there is nothing.
+    """Figure of the dashboard. key: the table of the API with its numbers. svg, heat: the plot; neither where there is
+    no data.
 
-    empty: what is said then. is_wide: it takes the whole width of the page.
+    empty: the text in that case. is_wide: it takes the whole width of the page.
     """
 
     key: str
@@ -42,7 +45,7 @@ class Figure:
 
 
 def series_class(place: int) -> str:
-    """The CSS class of a series, from place 0 on."""
+    """Return the CSS class of a series, from place 0 on."""
     return f"plot-series-{place + 1}"
 
 

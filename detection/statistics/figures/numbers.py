@@ -1,4 +1,4 @@
-"""All that the dashboard shows of a part of the history: a few numbers that stand alone, and the figures."""
+"""Content of the dashboard for a part of the history: a few single numbers, and the figures."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ from detection.statistics.figures.words import Time, average_text, bucket_text, 
 from detection.statistics.periods import drawn
 from detection.statistics.queries import PhotoCount, Scope, Verdicts
 
-# Of the classes that are told apart over time; more colours than these are hard to tell apart.
+# Series of classes over time; more colours than these are hard to tell apart.
 SHOWN_CLASSES = 5
 
 
@@ -31,7 +31,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """days: which days they are of, in words. Where no photo was looked at there are no tiles and no figures."""
+    """Content of the dashboard. days: its period, in words. Without photos there are no tiles and no figures."""
 
     days: str = ""
     tiles: tuple[Tile, ...] = ()
@@ -39,7 +39,7 @@ class Numbers:
 
 
 def numbers_of(scope: Scope) -> Numbers:
-    """The numbers of a part of the history."""
+    """Return the statistics of a part of the history."""
     photos = queries.photos_over_time(scope)
     if not photos:
         return Numbers()
@@ -60,7 +60,7 @@ def _over_time(scope: Scope, photos: Mapping[date, PhotoCount], classes: Counter
 
 
 def _by_class(scope: Scope, classes: Counter[str], said: Verdicts) -> Iterator[Figure]:
-    """Where nothing was found there is nothing to judge either, but what people drew."""
+    """Return the figures by class. Without found objects only drawn ones can be shown."""
     if classes:
         yield classes_figure(classes)
         yield precision_figure(said)

@@ -1,4 +1,4 @@
-"""Figures of what people said: how often the model is right, and which classes it takes for others."""
+"""Figures of verdicts: precision by class, and confusion between classes."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ _SCALE = ("0 %", "25 %", "50 %", "75 %", "100 %")
 
 
 def precision_figure(said: Verdicts) -> Figure:
-    """Precision by class with its interval, for the classes with the most verdicts."""
+    """Plot precision by class with its interval, for the classes with the most verdicts."""
     title = gettext("Precision by class")
     hint = gettext(
         "Of the objects that people judged, the share whose class is right: confirmed, or only the box corrected. "
@@ -55,7 +55,7 @@ def precision_figure(said: Verdicts) -> Figure:
 
 
 def confusion_figure(relabelled: Mapping[tuple[str, str], int]) -> Figure:
-    """Which class people gave to objects of another one."""
+    """Plot the class that people gave to objects of another one."""
     title = gettext("Relabelled classes")
     hint = gettext("Rows are what the model said, columns what a person said instead.")
     if not relabelled:
@@ -65,7 +65,7 @@ def confusion_figure(relabelled: Mapping[tuple[str, str], int]) -> Figure:
 
 
 def interval_text(one: VerdictCounts) -> str:
-    """The 95 % interval of a precision."""
+    """Format the 95 % interval of a precision."""
     return f"{percent_text(one.interval.low)}\N{NO-BREAK SPACE}\N{EN DASH} {percent_text(one.interval.high)}"
 
 

@@ -1,4 +1,4 @@
-"""Numbers and days as the page writes them, in the language of its reader."""
+"""Formats of numbers and days, in the language of the reader."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +11,7 @@ from detection.statistics.plots.columns import Tick, middle_of
 from detection.statistics.plots.scales import day_ticks, month_ticks
 
 _MOST_TICKS = 7
-# Further right the text would stick out of a narrow plot.
+# Further right the text would extend beyond a narrow plot.
 _LAST_TICK = 0.97
 
 
@@ -24,17 +24,17 @@ class Time:
 
 
 def count_text(count: int) -> str:
-    """With what the language puts between thousands."""
+    """Format a count with the language's thousands separator."""
     return str(number_format(count, force_grouping=True))
 
 
 def average_text(average: float) -> str:
-    """With one decimal."""
+    """Format with one decimal."""
     return str(number_format(f"{average:.1f}"))
 
 
 def percent_text(share: float) -> str:
-    """Percent with one decimal; what is not all is not rounded up to all, nor what is there down to nothing."""
+    """Format as percent with one decimal; a share below 1 is not rounded up to 100 %, nor one above 0 down to 0 %."""
     text = f"{share * 100:.1f}"
     if text == "100.0" and share < 1:
         text = "99.9"
@@ -44,13 +44,13 @@ def percent_text(share: float) -> str:
 
 
 def day_text(day: date) -> str:
-    """A day with its year."""
+    """Format a day with its year."""
     # Translators: in the letters of Django's filter `date`.
     return date_format(day, pgettext("format of a date", "j F Y"))
 
 
 def bucket_text(bucket: Bucket, start: date) -> str:
-    """What a column stands for."""
+    """Format the period of a column."""
     if bucket == Bucket.DAY:
         return day_text(start)
     # Translators: in the letters of Django's filter `date`.
@@ -58,12 +58,12 @@ def bucket_text(bucket: Bucket, start: date) -> str:
 
 
 def bucket_title(bucket: Bucket) -> str:
-    """The head of a column of a table."""
+    """Return the head of a column of a table."""
     return {Bucket.DAY: gettext("Day"), Bucket.MONTH: gettext("Month")}[bucket]
 
 
 def bucket_ticks(time: Time) -> list[Tick]:
-    """Ticks below the columns: at days, at Mondays, or at months that the year is divided by."""
+    """Return ticks below the columns: at days, at Mondays, or at months that divide the year."""
     starts = time.starts
     is_daily = time.bucket == Bucket.DAY
     places = day_ticks(starts, _MOST_TICKS) if is_daily else month_ticks(starts, _MOST_TICKS)
@@ -78,6 +78,6 @@ def _short_day(day: date) -> str:
 
 
 def _short_month(day: date) -> str:
-    """January is told by its year."""
+    """Format a month; January is shown as its year."""
     # Translators: in the letters of Django's filter `date`.
     return str(day.year) if day.month == 1 else date_format(day, pgettext("format of a date", "M"))

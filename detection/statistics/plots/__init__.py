@@ -1,4 +1,4 @@
-"""Plots as SVG that a page has in it: no script, no colours of their own (`dashboard.css`), knows no database.
+"""Plots as inline SVG: no script, no colours of their own (`dashboard.css`), no database access.
 
-Across they measure in percent and down in pixels, so that they fit any width and their letters keep their size.
+Horizontal lengths are in percent and vertical ones in pixels, so that they fit any width and texts keep their size.
 """

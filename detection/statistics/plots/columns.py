@@ -1,4 +1,4 @@
-"""Columns on an axis, the parts of each on top of each other: counts by day, and histograms."""
+"""Stacked columns on an axis: counts by day, and histograms."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ _TOP_PX = 10.0
 _TICKS_PX = 26.0
 _TICK_TEXT_PX = 18.0
 _LABEL_GAP_PX = 8.0
-# Of its place; what is left keeps neighbours apart.
+# Share of a column's place; the rest separates neighbours.
 _COLUMN_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Counts from the bottom up, one for each series, and what is said where somebody points at them."""
+    """Counts from the bottom up, one for each series, and the tooltip."""
 
     counts: tuple[int, ...]
     tooltip: str
@@ -25,7 +25,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A text below the axis. at: from 0, the left end, to 1."""
+    """Text below the axis. at: from 0, the left end, to 1."""
 
     at: float
     text: str
@@ -33,18 +33,18 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """Where columns stand. highest: the count at its upper edge."""
+    """Area in which columns stand. highest: the count at its upper edge."""
 
     columns: int
     highest: int
     series: Sequence[str]
 
     def y_at(self, count: int) -> float:
-        """How far down a count is, in pixels."""
+        """Return the vertical position of a count, in pixels."""
         return _TOP_PX + FIELD_PX * (1 - count / self.highest)
 
     def across(self, place: int, share: float) -> dict[str, str]:
-        """x and width of what takes a share of the place of a column, in its middle."""
+        """Return x and width of a share of a column's place, centred in it."""
         return {"x": percent((place + (1 - share) / 2) / self.columns), "width": percent(share / self.columns)}
 
 
@@ -55,7 +55,7 @@ def stacked_columns(
     series: Sequence[str],
     written: Callable[[int], str] = str,
 ) -> Element:
-    """Columns from the left to the right. series: the CSS class of each part; written: how a number of the axis is."""
+    """Draw columns from left to right. series: the CSS class of each part; written: formats a number of the axis."""
     root = plot(caption, _TOP_PX + FIELD_PX + _TICKS_PX, "plot-columns")
     marks = round_ticks(max((sum(column.counts) for column in columns), default=0))
     field = _Field(len(columns), marks[-1], series)
@@ -74,14 +74,14 @@ def stacked_columns(
 
 
 def middle_of(place: int, columns: int) -> float:
-    """Where the middle of a column is, from 0 to 1."""
+    """Return the position of the middle of a column, from 0 to 1."""
     return (place + 0.5) / columns
 
 
 def _add_column(root: Element, field: _Field, place: int, column: Column) -> None:
     group = add(root, "g", class_="plot-column")
     add(group, "title").text = column.tooltip
-    # All of its height can be pointed at, however low the column is.
+    # The tooltip covers its whole height, however low the column is.
     add(group, "rect", class_="plot-place", y=_TOP_PX, height=FIELD_PX, **field.across(place, 1.0))
     below = 0
     for css_class, count in zip(field.series, column.counts, strict=True):

@@ -1,4 +1,4 @@
-"""A table of counts whose cells are the warmer the more they hold; a page writes it as an HTML table."""
+"""Heat map of counts, written by the page as an HTML table."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ LEVELS = 5
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A count. level: 0 for none, then 1 to LEVELS by its share of the largest count."""
+    """Count in a cell. level: 0 for none, then 1 to LEVELS by its share of the largest count."""
 
     count: int
     level: int
@@ -17,7 +17,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class HeatRow:
-    """A row of the table; name: None for all names that have no row of their own."""
+    """Row of the table; name: None for all names without a row of their own."""
 
     name: str | None
     cells: tuple[Cell, ...]
@@ -25,14 +25,16 @@ class HeatRow:
 
 @dataclass(frozen=True, slots=True)
 class HeatTable:
-    """columns: their names, None for all that have no column of their own."""
+    """Table of a heat map. columns: their names, None for all without a column of their own."""
 
     columns: tuple[str | None, ...]
     rows: tuple[HeatRow, ...]
 
 
 def heat_table(counts: Mapping[tuple[str, str], int], most: int) -> HeatTable:
-    """A table of counts by row and column, the largest first. most: names on each side, the others are added up."""
+    """Build a table of counts by row and column, the largest first. most: names on each side, the others are added
+    up.
+    """
     rows = _order(counts, 0, most)
     columns = _order(counts, 1, most)
     cells: Counter[tuple[str | None, str | None]] = Counter()

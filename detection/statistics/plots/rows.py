@@ -1,4 +1,4 @@
-"""Rows with a bar, or with a share and its uncertainty; their names stand above, so that they have all the width."""
+"""Rows with a bar, or with a share and its uncertainty; names stand above, so that the plots have the full width."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A row. value: what the longest bar is measured by; text: the value as it is written."""
+    """Row with a bar. value: determines the bar's length; text: the formatted value."""
 
     name: str
     value: int
@@ -26,7 +26,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A row. value: 0 to 1; text: the value as it is written; tooltip: what is said where somebody points at it."""
+    """Row with a share. value: 0 to 1; text: the formatted value; tooltip: shown on hover."""
 
     name: str
     value: float
@@ -36,7 +36,7 @@ class Share:
 
 
 def bars(caption: Caption, rows: Sequence[Bar]) -> Element:
-    """Bars below each other; the longest one is as long as the plot is wide."""
+    """Draw bars below each other; the longest one has the width of the plot."""
     root = plot(caption, len(rows) * ROW_PX, "plot-rows")
     longest = max((row.value for row in rows), default=0) or 1
     for place, row in enumerate(rows):
@@ -47,7 +47,7 @@ def bars(caption: Caption, rows: Sequence[Bar]) -> Element:
 
 
 def shares(caption: Caption, rows: Sequence[Share], scale: Sequence[str]) -> Element:
-    """Dots on lines from 0 to 1, each with its interval. scale: the texts at the quarters, from 0 to 1."""
+    """Draw dots on lines from 0 to 1, each with its interval. scale: the texts at the quarters, from 0 to 1."""
     root = plot(caption, len(rows) * ROW_PX + _SCALE_PX, "plot-rows")
     bottom = len(rows) * ROW_PX
     for at, text in zip(_QUARTERS, scale, strict=True):

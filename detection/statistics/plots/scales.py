@@ -11,7 +11,9 @@ _MONTHS = 12
 
 
 def round_ticks(highest: float, steps: int = 4) -> list[int]:
-    """Whole numbers from 0 to at least `highest`, evenly apart by 1, 2 or 5 times a power of ten; `steps` at most."""
+    """Return whole numbers from 0 to at least `highest`, evenly spaced by 1, 2 or 5 times a power of ten; `steps` at
+    most.
+    """
     wanted = max(highest / steps, 1.0)
     power = 10 ** math.floor(math.log10(wanted))
     step = next(mantissa * power for mantissa in _MANTISSAS if mantissa * power >= wanted)
@@ -19,7 +21,7 @@ def round_ticks(highest: float, steps: int = 4) -> list[int]:
 
 
 def day_ticks(days: Sequence[date], most: int) -> list[int]:
-    """Places in a row of days that get a tick: every one, every other, or Mondays."""
+    """Return the places in a row of days that get a tick: every one, every other, or Mondays."""
     step = next((step for step in _DAY_STEPS if len(days) <= step * most), _DAY_STEPS[-1])
     whole_weeks = step // 7
     if whole_weeks == 0:
@@ -28,7 +30,7 @@ def day_ticks(days: Sequence[date], most: int) -> list[int]:
 
 
 def month_ticks(days: Sequence[date], most: int) -> list[int]:
-    """Places in a row of days, some days or a month apart, that are the first ones of a month; of each, or of some."""
+    """Return the places in a row of days, days or a month apart, that begin a month; of each month, or of some."""
     firsts = [
         place
         for place, day in enumerate(days)

@@ -1,4 +1,4 @@
-"""Elements of a plot."""
+"""SVG elements of a plot."""
 
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
@@ -10,7 +10,7 @@ Element = ET.Element
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What a plot is called, for who does not see it.
+    """Accessible name of a plot.
 
     key: unique among the plots of a page; letters, digits and hyphens.
     """
@@ -21,7 +21,7 @@ class Caption:
 
 
 def plot(caption: Caption, height_px: float, kind: str) -> Element:
-    """An empty plot, as wide as its place. kind: its CSS class."""
+    """Create an empty plot of full width. kind: its CSS class."""
     names = {part: f"plot-{caption.key}-{part}" for part in ("title", "description")}
     root = ET.Element(
         "svg",
@@ -41,7 +41,7 @@ def plot(caption: Caption, height_px: float, kind: str) -> Element:
 
 
 def add(parent: Element, name: str, **attributes: str | float) -> Element:
-    """A new element in `parent`. Attributes: `class_` for class, `_` for a hyphen; numbers are pixels."""
+    """Add an element to `parent`. Attributes: `class_` for class, `_` for a hyphen; numbers are pixels."""
     given = {
         key.rstrip("_").replace("_", "-"): value if isinstance(value, str) else number(value)
         for key, value in attributes.items()
@@ -50,23 +50,23 @@ def add(parent: Element, name: str, **attributes: str | float) -> Element:
 
 
 def add_text(parent: Element, text: str, **attributes: str | float) -> Element:
-    """A line of text."""
+    """Add a line of text."""
     element = add(parent, "text", **attributes)
     element.text = text
     return element
 
 
 def percent(share: float) -> str:
-    """A share of the width of the plot."""
+    """Format a share of the width of the plot."""
     return f"{number(share * 100)}%"
 
 
 def number(value: float) -> str:
-    """A number with at most three decimals."""
+    """Format a number with at most three decimals."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def written(root: Element) -> SafeString:
-    """The plot as HTML."""
+    """Return the plot as HTML."""
     # ElementTree has escaped every text and attribute.
     return mark_safe(ET.tostring(root, encoding="unicode"))  # noqa: S308
