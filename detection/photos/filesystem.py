@@ -1,4 +1,4 @@
-"""Files on a local disk, each either whole or not there."""
+"""Storage of files on a local disk, each either complete or absent."""
 
 import contextlib
 import os
@@ -10,14 +10,14 @@ from django.core.files.storage import FileSystemStorage
 
 
 class PhotoFileStorage(FileSystemStorage):
-    """Django's file storage, but for two things that content-addressed files need.
+    """Django's file storage, with two changes for content-addressed files.
 
-    A file is written beside its place and renamed, so that a crash leaves no half of it; and a name is never changed,
-    because the same name means the same content.
+    A file is written to a temporary name and renamed, so that a crash leaves no half of it; and a name is never
+    changed, because the same name means the same content.
     """
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
-        """The name as it is; an equal file may be overwritten by itself."""
+        """Return the name unchanged; a file may be overwritten by an equal one."""
         return name
 
     def _save(self, name: str, content: Any) -> str:
@@ -36,7 +36,7 @@ class PhotoFileStorage(FileSystemStorage):
         return name
 
     def _create(self, path: Path) -> BinaryIO:
-        """A new file with the rights that it keeps; its folder is made when it is the first one there."""
+        """Create a new file with its final permissions; creates its folder if needed."""
         try:
             return self._open_new(path)
         except FileNotFoundError:

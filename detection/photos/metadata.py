@@ -1,6 +1,6 @@
-"""Photos without what they tell about their owners: EXIF (place, camera), comments, embedded second pictures.
+"""Strips photos of metadata about their owners: EXIF (place, camera), comments, embedded second pictures.
 
-The compressed pixels are copied as they are, so nothing is lost. Where that is not possible the caller re-encodes.
+The compressed pixels are copied unchanged, so nothing is lost. Where that is not possible the caller re-encodes.
 """
 
 import struct
@@ -11,14 +11,14 @@ import numpy as np
 _SOI, _EOI, _SOS, _APP0, _APP2, _APP14, _COM = 0xD8, 0xD9, 0xDA, 0xE0, 0xE2, 0xEE, 0xFE
 _APP_MARKERS = range(0xE0, 0xF0)
 _FILL, _RST_FIRST, _RST_LAST = 0xFF, 0xD0, 0xD7
-# Looked through at once: a file of many short scans is not read to its end for each of them.
+# Searched at once: a file of many short scans is not read to its end for each of them.
 _BLOCK_BYTES = 1 << 20
-# A photo with all that cameras and editors add has some hundred.
+# A photo with all metadata of cameras and editors has some hundred.
 _MOST_SEGMENTS = 20_000
 # A JFIF segment (ITU-T T.871, section 10.1) of 16 bytes: version and density are copied, its thumbnail is not.
 _JFIF_START = b"\xff\xe0\x00\x10JFIF\0"
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# What the pixels need to look right (PNG specification, section 11); text, time and EXIF are left out.
+# Chunks that affect the look of the pixels (PNG specification, section 11); text, time and EXIF are left out.
 _PNG_KEPT = frozenset(
     {
         b"IHDR",
@@ -43,11 +43,12 @@ _WEBP_VP8X_BYTES = 10
 
 
 class NotStrippableError(ValueError):
-    """The file's structure is not understood well enough to copy it; decode and encode it instead."""
+    """The file's structure is not supported for copying; decode and encode it instead."""
 
 
 def strip_metadata(data: bytes, photo_format: str, orientation: int) -> bytes:
-    """The file without metadata; the orientation (EXIF's 1..8) stays where the format carries it reliably (JPEG).
+    """Return the file without metadata; the orientation (EXIF's 1..8) is kept where the format carries it reliably
+    (JPEG).
 
     Raises NotStrippableError where the picture must be re-encoded.
     """
@@ -82,7 +83,7 @@ def _keeps_jpeg_segment(marker: int, segment: bytes) -> bool:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and bytes of each segment after SOI; a scan's compressed data belongs to its SOS. Ends with EOI."""
+    """Yield marker and bytes of each segment after SOI; a scan's compressed data belongs to its SOS. Ends with EOI."""
     position = 2
     for _ in range(_MOST_SEGMENTS):
         if data[position : position + 1] != b"\xff":
@@ -107,7 +108,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _scan_end(data: bytes, start: int) -> int:
-    """Where the compressed data that begins at `start` ends.
+    """Return the end of the compressed data that begins at `start`.
 
     In it 0xFF is followed by 0x00 (a stuffed byte), a restart marker or another 0xFF (a fill byte); anything else is
     the next segment (ITU-T T.81, B.1.1.5). In NumPy, because this reads nearly every byte of nearly every photo.
@@ -123,7 +124,7 @@ def _scan_end(data: bytes, start: int) -> int:
 
 
 def _orientation_segment(orientation: int) -> bytes:
-    """An EXIF segment that holds the orientation and nothing else (TIFF 6.0: header, one entry, no next directory)."""
+    """Build an EXIF segment of the orientation and nothing else (TIFF 6.0: header, one entry, no next directory)."""
     entry = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
     body = b"Exif\0\0" + b"MM\0*" + struct.pack(">IH", 8, 1) + entry + struct.pack(">I", 0)
     return b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body

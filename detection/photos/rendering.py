@@ -1,4 +1,4 @@
-"""Pictures of stored detections: the photo with red boxes, and a small one for lists. Made when asked for."""
+"""Renders pictures of stored detections on request: the photo with red boxes, and a thumbnail."""
 
 import io
 import threading
@@ -18,20 +18,20 @@ from detection.photos import store as photo_store
 
 THUMBNAIL_EDGE_PX = 320
 _QUALITY = 90
-# Each drawing holds a whole photo in memory: as many at a time as there are cores, the others wait.
+# Each drawing holds a whole photo in memory: at most one per core, the others are queued.
 _turns = threading.BoundedSemaphore(usable_cores())
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An encoded JPEG and what it took to make it."""
+    """Encoded JPEG and the duration of its steps."""
 
     jpeg: bytes
     timings: StageTimings
 
 
 def annotated(detection: Detection, threshold: float | None = None) -> Picture:
-    """The photo with the objects above `threshold` (None: the detection's own). Raises FileNotFoundError."""
+    """Return the photo with the objects above `threshold` (None: the detection's own). Raises FileNotFoundError."""
     above = detection.threshold if threshold is None else threshold
     objects = [found for found in detection.objects_found.all() if found.probability > above]
     timings = StageTimings()
@@ -47,19 +47,19 @@ def annotated(detection: Detection, threshold: float | None = None) -> Picture:
 
 
 def with_objects(photo: Photo, objects: Sequence[NamedBox]) -> bytes:
-    """A JPEG of a stored photo with these objects. Raises FileNotFoundError."""
+    """Return a JPEG of a stored photo with these objects. Raises FileNotFoundError."""
     with _turns:
         return _encode(draw_objects(photo_store.decode(photo).image_rgb, objects))
 
 
 def draw(data: bytes, objects: Sequence[NamedBox], *, max_pixels: int) -> bytes:
-    """A JPEG of a photo that is not stored, with its objects. Raises ImageDecodeError and ImageTooLargeError."""
+    """Return a JPEG of a photo that is not stored, with its objects. Raises ImageDecodeError and ImageTooLargeError."""
     with _turns:
         return _encode(draw_objects(decode_photo(data, max_pixels=max_pixels).image_rgb, objects))
 
 
 def thumbnail(detection: Detection) -> Picture:
-    """The photo, at most THUMBNAIL_EDGE_PX wide and high. Raises FileNotFoundError."""
+    """Return the photo, at most THUMBNAIL_EDGE_PX wide and high. Raises FileNotFoundError."""
     timings = StageTimings()
     started = time.perf_counter()
     with _turns:

@@ -1,6 +1,6 @@
-"""Photos in an S3-compatible object store (PHOTO_STORE_URL), which several web servers share.
+"""Storage of photos in an S3-compatible object store (PHOTO_STORE_URL), which several web servers share.
 
-Content-addressed files need little of it: an object is put whole or not at all, and a name is only ever written with
+Content-addressed files need few operations: an object is put whole or not at all, and a name is only ever written with
 the same content.
 """
 
@@ -23,10 +23,10 @@ _CONNECTIONS = 32
 
 
 class PhotoObjectStorage(S3Storage):  # type: ignore[misc]  # it has no annotations
-    """django-storages' own, but for three things.
+    """Storage of django-storages, with three changes.
 
     All threads share one client (it is made for that; making one takes a tenth of a second, and Django has new threads
-    all the time). A photo is put, and got, in one request. What fails is an OSError, as on a disk, and what is missing
+    all the time). A photo is put, and got, in one request. Failures are OSErrors, as on a disk, and a missing photo is
     a FileNotFoundError.
     """
 
@@ -44,9 +44,9 @@ class PhotoObjectStorage(S3Storage):  # type: ignore[misc]  # it has no annotati
                 retries={"mode": "standard", "total_max_attempts": _TRIES},
                 max_pool_connections=_CONNECTIONS,
                 signature_version="s3v4",
-                # Names of buckets are no host names where the store is reached by an address.
+                # Bucket names are not host names where the store is reached by an IP address.
                 s3={"addressing_style": "path"} if store.endpoint else {},
-                # Newer checksums are unknown to many stores that are not Amazon's.
+                # Newer checksums are not supported by many other stores than Amazon's.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             ),
@@ -56,7 +56,7 @@ class PhotoObjectStorage(S3Storage):  # type: ignore[misc]  # it has no annotati
 
     @property
     def connection(self) -> Any:
-        """The one connection of the process."""
+        """The single connection of the process."""
         with self._lock:
             if self._shared is None:
                 self._shared = self._create_session().resource(
@@ -65,37 +65,37 @@ class PhotoObjectStorage(S3Storage):  # type: ignore[misc]  # it has no annotati
             return self._shared
 
     def check(self) -> None:
-        """Ask for the bucket. Raises OSError."""
+        """Check the bucket with a request. Raises OSError."""
         with _os_errors():
             self.connection.meta.client.head_bucket(Bucket=self.bucket_name)
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
-        """The name as it is; an equal photo may be overwritten by itself."""
+        """Return the name unchanged; a photo may be overwritten by an equal one."""
         return name
 
     def exists(self, name: str) -> bool:
-        """Whether there is such a photo. Raises OSError."""
+        """Return whether there is such a photo. Raises OSError."""
         with _os_errors():
             return bool(super().exists(name))
 
     def delete(self, name: str) -> None:
-        """Delete a photo; one that is gone is no error. Raises OSError."""
+        """Delete a photo; a missing one is not an error. Raises OSError."""
         with _os_errors():
             super().delete(name)
 
     def size(self, name: str) -> int:
-        """In bytes. Raises OSError."""
+        """Return the size in bytes. Raises OSError."""
         with _os_errors():
             return int(super().size(name))
 
     def get_modified_time(self, name: str) -> datetime:
-        """When it was put. Raises OSError."""
+        """Return the time of its upload. Raises OSError."""
         with _os_errors():
             found: datetime = super().get_modified_time(name)
             return found
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
-        """Folders and files. Raises OSError."""
+        """Return folders and files. Raises OSError."""
         with _os_errors():
             folders, files = super().listdir(path)
             return folders, files

@@ -1,6 +1,7 @@
-"""The files of photos: one per content, without metadata, in Django's default storage.
+"""Store of the photos' files: one per content, without metadata, in Django's default storage.
 
-That is a folder (`storage.py`) or a bucket that several servers share (`object_storage.py`); nothing else knows which.
+That is a folder (`filesystem.py`) or a bucket that several servers share (`s3.py`); the rest of the code is
+independent of the choice.
 """
 
 import hashlib
@@ -22,13 +23,13 @@ logger = logging.getLogger(__name__)
 
 CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
-# Stored photos were accepted under the limit of their day; a lower limit of today must not hide them.
+# Photos stored under an earlier, higher limit stay readable.
 _STORED_MAX_PIXELS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPhoto:
-    """What a row needs to know of a stored file; is_new: whether it was not there before."""
+    """Properties of a stored file for its row; is_new: whether it was not there before."""
 
     sha256: str
     file: str
@@ -48,13 +49,15 @@ def save(data: bytes, info: PhotoInfo) -> StoredPhoto:
 
 
 def ensure(stored: StoredPhoto, data: bytes, info: PhotoInfo) -> None:
-    """Write the file again if a deletion of its twin took it away between `save` and the commit of its row."""
+    """Write the file again if a deletion of its twin removed it between `save` and the commit of its row."""
     if not default_storage.exists(stored.file):
         _write(stored.file, _presentable(data, info))
 
 
 def read(photo: Photo) -> bytes:
-    """The bytes of a stored photo. Raises FileNotFoundError; StorageUnavailableError when the store does not answer."""
+    """Return the bytes of a stored photo. Raises FileNotFoundError; StorageUnavailableError when the store is
+    unavailable.
+    """
     try:
         with default_storage.open(photo.file) as file:
             return bytes(file.read())
@@ -65,20 +68,20 @@ def read(photo: Photo) -> bytes:
 
 
 def check() -> None:
-    """Ask a store on another machine whether it can be used. Raises OSError."""
+    """Check that a store on another machine can be used. Raises OSError."""
     if is_elsewhere():
         default_storage.check()  # type: ignore[attr-defined]  # of `PhotoObjectStorage`
 
 
 def is_elsewhere() -> bool:
-    """Whether photos are kept in a store on another machine, and not on this one's disk."""
+    """Return whether photos are in a store on another machine, and not on this one's disk."""
     return hasattr(default_storage, "check")
 
 
 def read_upright(photo: Photo) -> bytes:
-    """The bytes of a stored photo whose pixels lie as people see it, for programs that do not look at EXIF.
+    """Return the bytes of a stored photo with upright pixels, for programs that ignore EXIF.
 
-    Only cameras' sideways JPEGs have to be encoded anew for that. Raises FileNotFoundError, also for damaged files.
+    Only sideways JPEGs of cameras have to be re-encoded for that. Raises FileNotFoundError, also for damaged files.
     """
     data = read(photo)
     try:
@@ -90,7 +93,7 @@ def read_upright(photo: Photo) -> bytes:
 
 
 def decode(photo: Photo, *, min_edge_px: int | None = None) -> DecodedPhoto:
-    """The pixels of a stored photo, upright. Raises FileNotFoundError, also for what is left of a damaged file."""
+    """Return the pixels of a stored photo, upright. Raises FileNotFoundError, also for damaged files."""
     try:
         return decode_photo(read(photo), max_pixels=_STORED_MAX_PIXELS, min_edge_px=min_edge_px)
     except ImageDecodeError as error:
@@ -99,10 +102,10 @@ def decode(photo: Photo, *, min_edge_px: int | None = None) -> DecodedPhoto:
 
 
 def discard_unused(file: str) -> None:
-    """Remove a file that no row names any more; call it after the deletion of a row was committed.
+    """Remove a file that no row references any more; call it after the deletion of a row was committed.
 
-    An upload of the same content may commit its row while the file goes: the rows are looked at again afterwards, and
-    the file is put back. (The uploader looks too, `ensure`; one of the two is always last.)
+    An upload of the same content may commit its row while the file is removed: the rows are checked again afterwards,
+    and the file is put back. (The uploader checks too, `ensure`; one of the two is always last.)
     """
     if Photo.objects.filter(file=file).exists():
         return
@@ -120,7 +123,7 @@ def discard_unused(file: str) -> None:
 
 
 def discard(file: str) -> None:
-    """Remove a file; that this failed goes to the log."""
+    """Remove a file; logs a failure."""
     try:
         default_storage.delete(file)
     except OSError:
@@ -132,7 +135,7 @@ def _stored_format(info: PhotoInfo) -> str:
 
 
 def _is_reencoded(info: PhotoInfo) -> bool:
-    """Only first frames, and pictures whose orientation browsers would not honour, are encoded anew: without loss."""
+    """Return whether the photo is re-encoded without loss: only first frames, and orientations that browsers ignore."""
     return info.format != "JPEG" and (info.orientation != 1 or (info.format == "WEBP" and info.frames > 1))
 
 
