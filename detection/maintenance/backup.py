@@ -1,7 +1,7 @@
-"""The whole history in one tar file, and back: the database as it is at one moment, and every photo that it names.
+"""Backup of the whole history in one tar file, and its restoration: a snapshot of the database, and every photo in it.
 
 For SQLite. PostgreSQL has better means of its own (docs/operations.md). A server may run meanwhile: SQLite's backup is
-one moment's, and photos never change.
+a snapshot, and photos never change.
 """
 
 import contextlib
@@ -28,19 +28,19 @@ from detection.web.serializers import to_json
 
 _VERSION = 1
 _MANIFEST, _DATABASE, _PHOTOS = "backup.json", "detector.sqlite3", "photos/"
-# What `photo_store` calls its files; nothing else is ever written.
+# File names of `photos/store.py`; nothing else is ever written.
 _PHOTO_NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}\.(jpg|png|webp)")
 _MAX_MANIFEST_BYTES = 1 << 20
 _NOT_OURS = "{} is no backup of this program, or is damaged: {}. Nothing was changed."
 
 
 class BackupError(Exception):
-    """A backup cannot be made or brought back; the message says what to do."""
+    """A backup cannot be made or restored; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What is in a backup: detections, files of photos, and those files that were missing when it was made."""
+    """Counts of a backup: detections, photo files, and files that were missing when it was made."""
 
     detections: int
     photos: int
@@ -48,7 +48,7 @@ class Contents:
 
 
 def back_up(target: Path) -> Contents:
-    """Write a backup, whole or not at all. Raises BackupError and OSError."""
+    """Write a backup atomically. Raises BackupError and OSError."""
     _require_sqlite()
     if target.exists():
         raise BackupError(f"{target} is there already. Remove it, or name another file.")
@@ -67,9 +67,9 @@ def back_up(target: Path) -> Contents:
 
 
 def restore(source: Path, *, replace: bool = False) -> Contents:
-    """Bring a backup back: its photos first, then its database in the place of the one that is there, at once.
+    """Restore a backup: first its photos, then its database, which replaces the present one atomically.
 
-    replace: also when the database has detections. Raises BackupError, with the database as it was; and OSError.
+    replace: also when the database has detections. Raises BackupError, with the database unchanged; and OSError.
     """
     _require_sqlite()
     call_command("migrate", interactive=False, verbosity=0)
@@ -104,10 +104,10 @@ def _live() -> sqlite3.Connection:
 
 
 def _copy_database(live: sqlite3.Connection, snapshot: Path) -> None:
-    """SQLite's online backup: a moment's state, also while others write."""
+    """Copy the database with SQLite's online backup: a snapshot, also during writes."""
     with contextlib.closing(sqlite3.connect(snapshot)) as copy:
         live.backup(copy)
-        # One file without a journal beside it.
+        # A single file without a journal beside it.
         copy.execute("PRAGMA journal_mode=DELETE")
 
 
@@ -144,7 +144,7 @@ def _add(archive: tarfile.TarFile, name: str, content: "IO[bytes] | File[Any]", 
 
 
 def _read(archive: tarfile.TarFile, snapshot: Path) -> Contents:
-    """Photos go into the store, the database into `snapshot`. The last member proves that nothing is cut off."""
+    """Write photos to the store and the database to `snapshot`. The last member proves that the file is complete."""
     members = _members(archive)
     manifest = json.loads(_expected(archive, members, _MANIFEST).read(_MAX_MANIFEST_BYTES))
     if manifest["version"] != _VERSION:
@@ -190,7 +190,7 @@ def _copy(content: IO[bytes], file: IO[bytes]) -> None:
 
 
 def _store(name: str, content: IO[bytes]) -> None:
-    """A file that is there already has the same content: its name is its content's."""
+    """Store a photo unless it exists: its name identifies its content."""
     if _PHOTO_NAME.fullmatch(name) is None:
         raise ValueError(f"{name} is no name of a photo")
     if not default_storage.exists(name):

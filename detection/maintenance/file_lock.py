@@ -1,4 +1,4 @@
-"""A lock between processes of one machine: a file that one of them holds."""
+"""Lock between processes of one machine, held through a file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ except ImportError:  # Windows
 
 @contextmanager
 def held_by_us(path: Path) -> Iterator[bool]:
-    """Hold the lock while the block runs, unless another process does: then False, at once.
+    """Hold the lock while the block runs; yield False at once if another process has it.
 
-    The system lets go of it when the process ends, however it ends. The file stays; where the system has no such locks
-    everybody gets them. Raises OSError when the file cannot be made.
+    The system releases it when the process ends, however it ends. The file stays; on systems without such locks
+    every process gets it. Raises OSError when the file cannot be made.
     """
     with path.open("ab") as file:
         if fcntl is not None:

@@ -1,7 +1,7 @@
-"""Files without rows and rows without files: what a kill in the wrong moment, or a person with `rm`, leaves behind.
+"""Finds files without rows and rows without files, as left by a kill at a bad moment, or by a person with `rm`.
 
-A photo's file is written before its row is committed. A file without a row is therefore left alone while it is young:
-its upload may be on the way.
+A photo's file is written before its row is committed. A file without a row is therefore kept while it is young:
+its upload may be in progress.
 """
 
 from collections.abc import Iterator
@@ -16,21 +16,21 @@ from detection.models import Photo
 from detection.photos import store as photo_store
 
 GRACE = timedelta(hours=1)
-# A file on the way to its name (`detection/photos/filesystem.py`).
+# A temporary file before its rename (`detection/photos/filesystem.py`).
 _PART = ".part"
 _CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
 class LostFile:
-    """A file in the photo store that no row names."""
+    """File in the photo store that no row references."""
 
     name: str
     size_bytes: int
 
 
 def files_without_rows(grace: timedelta = GRACE) -> Iterator[LostFile]:
-    """The files that have no row and are older than `grace`, halves of files that a kill left among them."""
+    """Yield the files without a row that are older than `grace`, including partial files left by a kill."""
     before = timezone.now() - grace
     names: list[str] = []
     for name in _stored_files(""):
@@ -42,7 +42,7 @@ def files_without_rows(grace: timedelta = GRACE) -> Iterator[LostFile]:
 
 
 def remove(file: LostFile) -> None:
-    """Remove a file, unless a row names it by now."""
+    """Remove a file, unless a row references it by now."""
     if file.name.endswith(_PART):
         photo_store.discard(file.name)
     else:
@@ -50,7 +50,7 @@ def remove(file: LostFile) -> None:
 
 
 def photos_without_files() -> Iterator[Photo]:
-    """The photos whose file is gone; their detections have no picture any more."""
+    """Return the photos whose file is missing; their detections have no picture any more."""
     after = 0
     while chunk := list(Photo.objects.filter(pk__gt=after).order_by("pk")[:_CHUNK]):
         for photo in chunk:

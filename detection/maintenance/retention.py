@@ -1,4 +1,4 @@
-"""How long detections are kept: by age, by number, by the space that photos take and leave. The oldest go first."""
+"""Retention of detections: by age, by number, by disk space used and left. The oldest go first."""
 
 import itertools
 import shutil
@@ -16,17 +16,17 @@ from detection.history import indexing
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store
 
-# One transaction each: short enough that nobody who records a detection meanwhile notices.
+# One transaction each: short enough not to delay the recording of detections.
 BATCH = 200
 
 
 class RetentionError(Exception):
-    """What is asked for cannot be reached by deleting detections; the message says what to do."""
+    """The limits cannot be reached by deleting detections; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What may stay; None: as much as there is.
+    """Limits of retention; None: unlimited.
 
     max_age: of a detection. keep: how many detections. max_bytes: of all uploads, the same content counted once.
     min_free_bytes: on the disk of DATA_DIR.
@@ -39,7 +39,7 @@ class Rules:
 
     @classmethod
     def of(cls, config: Config) -> "Rules":
-        """The rules that an operator has set for the running server; 0 is none."""
+        """Return the rules that an operator has set for the running server; 0 is none."""
         return cls(
             max_age=timedelta(days=config.retention_days) if config.retention_days else None,
             keep=config.retention_count or None,
@@ -48,13 +48,13 @@ class Rules:
 
     @property
     def is_empty(self) -> bool:
-        """Whether everything may stay."""
+        """Whether there are no limits."""
         return self == Rules()
 
 
 @dataclass(slots=True)
 class Pruned:
-    """What was deleted: detections, files of photos, and the bytes that these took as uploads."""
+    """Counts of deleted detections, files of photos, and the bytes of their uploads."""
 
     detections: int = 0
     files: int = 0
@@ -68,7 +68,7 @@ class Pruned:
 
 @dataclass(frozen=True, slots=True)
 class _Old:
-    """One detection, as far as it matters here."""
+    """Fields of one detection that retention needs."""
 
     pk: int
     created_at: datetime
@@ -78,7 +78,7 @@ class _Old:
 
 @dataclass(slots=True)
 class _Excess:
-    """What is still too much: detections before a time, a number of detections, a number of bytes."""
+    """Remaining excess: detections before a time, a number of detections, a number of bytes."""
 
     before: datetime | None
     detections: int
@@ -86,7 +86,7 @@ class _Excess:
     _photos: set[int] = field(default_factory=set)
 
     def take(self, old: _Old) -> bool:
-        """Whether this detection has to go; the next one is asked about as if it had gone."""
+        """Return whether this detection has to be deleted, and count it as deleted."""
         is_too_old = self.before is not None and old.created_at < self.before
         if not (is_too_old or self.detections > 0 or self.bytes > 0):
             return False
@@ -100,9 +100,9 @@ class _Excess:
 def prune(
     rules: Rules, data_dir: Path, *, dry_run: bool = False, is_stopped: Callable[[], bool] = lambda: False
 ) -> Pruned:
-    """Delete what the rules do not let stay, the oldest first, in short transactions; files after their rows.
+    """Delete detections beyond the limits, oldest first, in short transactions; files after their rows.
 
-    data_dir: on the disk whose free space counts. dry_run: only say what would go. is_stopped: asked between two
+    data_dir: on the disk whose free space counts. dry_run: only report. is_stopped: called between two
     transactions. Raises RetentionError before anything is deleted, and django.db.Error.
     """
     total = Pruned()
@@ -115,13 +115,13 @@ def prune(
                 break
             gone.add(_counted(batch) if dry_run else _delete(batch))
         total.add(gone)
-        # Photos of the same content share a file, and a file is not its upload to the byte: look again at what is left.
+        # Photos of the same content share a file, and a file differs in size from its upload: measure again.
         if dry_run or not gone.detections or is_stopped():
             return total
 
 
 def stored_bytes() -> int:
-    """The size of all uploads, the same content counted once."""
+    """Return the size of all uploads, the same content counted once."""
     files = Photo.objects.values("file").annotate(size=Max("size_bytes"))
     return int(files.aggregate(total=Sum("size"))["total"] or 0)
 
@@ -142,7 +142,7 @@ def _missing_bytes(rules: Rules, data_dir: Path) -> int:
 
 
 def _require_reachable(rules: Rules, data_dir: Path) -> None:
-    """Somebody else has filled the disk: not a reason to delete the whole history and be no better off."""
+    """Raise RetentionError if other data fills the disk: deleting the whole history would not help."""
     if rules.min_free_bytes is None:
         return
     if photo_store.is_elsewhere():
@@ -156,7 +156,7 @@ def _require_reachable(rules: Rules, data_dir: Path) -> None:
 
 
 def _batches(excess: _Excess) -> Iterator[list[_Old]]:
-    """The detections that have to go, oldest first: where one may stay, all newer ones may."""
+    """Yield the detections to delete, oldest first: once one may stay, all newer ones may."""
     beyond = Q()
     while found := [_Old(*row) for row in _oldest(beyond)]:
         batch = list(itertools.takewhile(excess.take, found))
@@ -174,14 +174,14 @@ def _oldest(beyond: Q) -> Iterable[tuple[int, datetime, int, int]]:
 
 
 def _counted(batch: list[_Old]) -> Pruned:
-    """What a deletion would come to; photos of the same content are counted each."""
+    """Count the effect of a deletion; photos of the same content are counted each."""
     sizes = {old.photo_id: old.size_bytes for old in batch}
     return Pruned(len(batch), len(sizes), sum(sizes.values()))
 
 
 def _delete(batch: list[_Old]) -> Pruned:
     with transaction.atomic():
-        # Locked, so that of two who delete the last two detections of a photo, one sees that it was the last.
+        # Locked, so that of two concurrent deletions of a photo's last two detections, one sees that it was the last.
         locked = Photo.objects.select_for_update().filter(pk__in={old.photo_id for old in batch}).order_by("pk")
         photos = {photo.pk: photo for photo in locked}
         detections = Detection.objects.filter(pk__in=[old.pk for old in batch])

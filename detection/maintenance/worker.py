@@ -1,8 +1,8 @@
-"""The running server keeps its own house: what was deleted in pages for good, and, where an operator has set a rule,
-retention every minute and what kills have left behind every hour.
+"""Background worker of the running server: empties the trash and, where an operator has set a limit, applies retention
+every minute and removes orphans left by kills every hour.
 
-Of several servers on one database one does it at a time. It runs on a thread of its own and in short transactions; no
-request waits for it.
+Of several servers on one database only one works at a time. It runs on a thread of its own and in short transactions;
+it delays no request.
 """
 
 import logging
@@ -22,7 +22,7 @@ from detection.maintenance.retention import Pruned, RetentionError, Rules, prune
 logger = logging.getLogger(__name__)
 
 EVERY_S = 60.0
-# All files are looked at for it.
+# It lists all files.
 ORPHANS_EVERY = 60
 # A number of our own for PostgreSQL's advisory locks: the first bytes of sha256(b"detection.maintenance.worker").
 _LOCK_KEY = 0x66F594E8
@@ -30,9 +30,9 @@ _LOCK_KEY = 0x66F594E8
 
 @contextmanager
 def alone(data_dir: Path) -> Iterator[bool]:
-    """Hold the lock of all who delete in bulk on this database, unless another process does: then False, at once.
+    """Hold the database's lock for bulk deletion; yield False at once if another process has it.
 
-    PostgreSQL: an advisory lock of the connection, which the server lets go of when the connection ends, however it
+    PostgreSQL: an advisory lock of the connection, which the server releases when the connection ends, however it
     ends. SQLite: a file beside the database.
     """
     if connection.vendor != "postgresql":
@@ -52,7 +52,7 @@ def alone(data_dir: Path) -> Iterator[bool]:
 
 @contextmanager
 def upkeep(config: Config) -> Iterator[None]:
-    """Keep house while the block runs."""
+    """Run the background worker while the block runs."""
     keeper = Upkeep(Rules.of(config), config.data_dir)
     keeper.start()
     try:
@@ -62,7 +62,7 @@ def upkeep(config: Config) -> Iterator[None]:
 
 
 class Upkeep:
-    """A thread that applies the rules again and again."""
+    """Thread that applies the rules periodically."""
 
     def __init__(self, rules: Rules, data_dir: Path, every_s: float = EVERY_S) -> None:
         self._rules = rules
@@ -76,14 +76,14 @@ class Upkeep:
         self._thread.start()
 
     def stop(self) -> None:
-        """Wait until the deletion that runs is committed."""
+        """Stop the thread after the current deletion is committed."""
         self._ending.set()
         self._thread.join()
 
     def once(self) -> None:
-        """Finish what was removed; where there are rules, apply them and remove orphans when it is time to.
+        """Empty the trash; where there are limits, apply them and remove orphans when due.
 
-        Nothing of it is done while another process does it.
+        Does nothing while another process does it.
         """
         with alone(self._data_dir) as is_ours:
             if not is_ours:
@@ -115,7 +115,7 @@ class Upkeep:
                 self.once()
             except RetentionError as error:
                 logger.error("Upkeep: %s", error)
-            except Exception:  # the thread must live on: what failed may be mended by the next time
+            except Exception:  # the thread must survive: the failure may be gone by the next run
                 logger.exception("Upkeep failed; it is tried again in %g seconds.", self._every_s)
             finally:
                 connection.close()
