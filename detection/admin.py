@@ -27,7 +27,9 @@ from detection.history.admin import (
 )
 from detection.i18n.class_titles import class_title
 from detection.models import DetectedObject, Detection, Photo, Verdict
+from detection.registry import admin as registry_admin  # noqa: F401  (registers its page)
 from detection.review.admin import ReviewActions, VerdictInline, verdict_in_force
+from detection.shadow import admin as shadow_admin  # noqa: F401  (registers its page)
 from detection.web.admin import ReadOnlyAdmin
 
 admin.site.login_form = StaffNameAndPassword

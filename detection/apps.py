@@ -11,6 +11,8 @@ class DetectionConfig(AppConfig):
     verbose_name = "Object detection"
 
     def ready(self) -> None:
+        from detection import checks  # noqa: F401  (registers system checks)
+        from detection.accounts import schema  # noqa: F401  (registers the API's security schemes)
 
         post_migrate.connect(_enter_old_detections, sender=self)
 
