@@ -83,7 +83,7 @@ _SQLITE: dict[str, Any] = {
     "ENGINE": "django.db.backends.sqlite3",
     "NAME": DETECTOR.data_dir / "detector.sqlite3",
     "OPTIONS": {
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={'FULL' if DETECTOR.durable else 'NORMAL'};",
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
     },

@@ -76,6 +76,7 @@ class Config:
     hsts_seconds: int = setting("HSTS_SECONDS", 0, values.whole(0, 10**9))
     metrics_token: str = setting("METRICS_TOKEN", "", values.TEXT)
     data_dir: Path = setting("DATA_DIR", BASE_DIR / "var", values.FOLDER)
+    durable: bool = setting("DURABLE", True, values.BOOLEAN)
     photo_store: PhotoStore | None = setting("PHOTO_STORE_URL", None, values.PHOTO_STORE_URL, is_secret=True)
     retention_days: int = setting("RETENTION_DAYS", 0, values.whole(0, 36_500))
     retention_count: int = setting("RETENTION_COUNT", 0, values.whole(0, 10**12))

@@ -24,6 +24,7 @@ from django.db import (
 )
 from django.utils import timezone
 
+from detection.conf import current
 from detection.errors import StorageUnavailableError
 from detection.history import indexing
 from detection.inference.hardware import usable_cores
@@ -143,10 +144,13 @@ def _write(stored: list[_Stored]) -> None:
     except (OperationalError, InterfaceError) as error:
         # It is the database, not a record: trying each one would make all wait for the same answer many times.
         for one in stored:
-            _give_up(one, error)
+            _give_up(one, "database", error)
+    except OSError as error:
+        for one in stored:
+            _give_up(one, "photo store", error)
     except DatabaseError as error:
         if len(stored) == 1:
-            _give_up(stored[0], error)
+            _give_up(stored[0], "database", error)
         else:
             for one in stored:
                 _commit_alone(one)
@@ -179,7 +183,12 @@ def _store(record: Record, future: "Future[uuid.UUID]") -> _Stored | None:
 
 
 def _commit(stored: list[_Stored]) -> None:
-    """Insert all rows in one short transaction, then tell the callers."""
+    """Flush the files of all, insert their rows in one short transaction, then tell the callers.
+
+    A row is only written when its file is on the disk, so no power failure leaves a row with an empty file.
+    """
+    if current.config().durable:
+        photo_store.flush([photo for _, photo, _ in stored])
     with transaction.atomic():
         detections = _insert([(record, photo) for record, photo, _ in stored])
     metrics.STORED_PHOTOS.inc(len(stored))
@@ -196,10 +205,12 @@ def _commit_alone(stored: _Stored) -> None:
     try:
         _commit([stored])
     except Error as error:
-        _give_up(stored, error)
+        _give_up(stored, "database", error)
+    except OSError as error:
+        _give_up(stored, "photo store", error)
 
 
-def _give_up(stored: _Stored, error: Error) -> None:
+def _give_up(stored: _Stored, what: str, error: Exception) -> None:
     """Take the photo's file back and tell the caller."""
     record, photo, future = stored
     with request_id.bound(record.request_id):
@@ -210,7 +221,7 @@ def _give_up(stored: _Stored, error: Error) -> None:
         # Which files have rows is not known now. One that was there before may have; one that we made has none.
         if photo.is_new:
             photo_store.discard(photo.file)
-    future.set_exception(_unavailable("database", error))
+    future.set_exception(_unavailable(what, error))
 
 
 def _unavailable(what: str, error: Exception) -> StorageUnavailableError:
@@ -231,10 +242,17 @@ def _insert(stored: list[tuple[Record, StoredPhoto]]) -> list[Detection]:
             height=record.info.size_wh[1],
             size_bytes=len(record.data),
             file=photo.file,
+            stored_bytes=photo.content_bytes,
+            stored_sha256=photo.content_sha256,
             created_at=now,
         )
         for record, photo in stored
     )
+    for _, photo in stored:
+        if photo.is_repaired:
+            Photo.objects.filter(file=photo.file).update(
+                stored_bytes=photo.content_bytes, stored_sha256=photo.content_sha256
+            )
     detections = insert_detections([record for record, _ in stored], photos)
     for (record, photo), detection in zip(stored, detections, strict=True):
         if record.batch_item is not None:

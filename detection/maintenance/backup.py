@@ -5,6 +5,7 @@ a snapshot, and photos never change.
 """
 
 import contextlib
+import hashlib
 import io
 import json
 import re
@@ -14,9 +15,9 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from django.core.files.base import File
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.db import connection
@@ -24,6 +25,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from detection.models import Detection
+from detection.photos import store as photo_store
 from detection.web.serializers import to_json
 
 _VERSION = 1
@@ -125,17 +127,32 @@ def _write(archive: tarfile.TarFile, snapshot: Path) -> Contents:
         with snapshot.open("rb") as file:
             _add(archive, _DATABASE, file, snapshot.stat().st_size)
         missing = []
-        for (name,) in copy.execute("SELECT DISTINCT file FROM detection_photo ORDER BY file"):
-            try:
-                with default_storage.open(name) as photo:
-                    _add(archive, _PHOTOS + name, photo, photo.size)
-            except FileNotFoundError:
+        for name, size_bytes, sha256 in _photo_rows(copy):
+            content = _photo(name, size_bytes, sha256)
+            if content is None:
                 missing.append(name)
+            else:
+                _add(archive, _PHOTOS + name, io.BytesIO(content), len(content))
     _add(archive, "missing.json", io.BytesIO(to_json({"missing": missing})), len(to_json({"missing": missing})))
     return Contents(detections, photos - len(missing), tuple(missing))
 
 
-def _add(archive: tarfile.TarFile, name: str, content: "IO[bytes] | File[Any]", size_bytes: int) -> None:
+def _photo_rows(copy: sqlite3.Connection) -> Iterator[tuple[str, int | None, str | None]]:
+    """Yield file, size and hash of each photo. A database that is not migrated yet has no sizes and hashes."""
+    columns = {row[1] for row in copy.execute("PRAGMA table_info(detection_photo)")}
+    known = "max(stored_bytes), max(stored_sha256)" if "stored_sha256" in columns else "NULL, NULL"
+    yield from copy.execute(f"SELECT file, {known} FROM detection_photo GROUP BY file ORDER BY file")  # noqa: S608
+
+
+def _photo(name: str, size_bytes: int | None, sha256: str | None) -> bytes | None:
+    """Return the bytes of a photo's file; None where it is gone, or is not what its row describes."""
+    content = photo_store.content_of(name)
+    if not content or (size_bytes is not None and len(content) != size_bytes):
+        return None
+    return content if sha256 is None or hashlib.sha256(content).hexdigest() == sha256 else None
+
+
+def _add(archive: tarfile.TarFile, name: str, content: IO[bytes], size_bytes: int) -> None:
     info = tarfile.TarInfo(name)
     info.size = size_bytes
     info.mtime = int(timezone.now().timestamp())
@@ -190,11 +207,12 @@ def _copy(content: IO[bytes], file: IO[bytes]) -> None:
 
 
 def _store(name: str, content: IO[bytes]) -> None:
-    """Store a photo unless it exists: its name identifies its content."""
+    """Store a photo unless it exists, whole: its name identifies its content."""
     if _PHOTO_NAME.fullmatch(name) is None:
         raise ValueError(f"{name} is no name of a photo")
-    if not default_storage.exists(name):
-        default_storage.save(name, File(content))
+    data = content.read()
+    if photo_store.content_of(name) != data:
+        default_storage.save(name, ContentFile(data))
 
 
 def _check_database(snapshot: Path) -> None:

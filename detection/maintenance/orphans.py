@@ -50,13 +50,24 @@ def remove(file: LostFile) -> None:
 
 
 def photos_without_files() -> Iterator[Photo]:
-    """Return the photos whose file is missing; their detections have no picture any more."""
+    """Yield the photos whose file is gone; their detections have no picture any more."""
+    for photo in _all_photos():
+        # A photo that is deleted meanwhile loses its row first.
+        if not default_storage.exists(photo.file) and Photo.objects.filter(pk=photo.pk).exists():
+            yield photo
+
+
+def damaged_photos() -> Iterator[tuple[Photo, str]]:
+    """Yield the photos whose file is missing or is not what was written, with which of both; reads every file."""
+    for photo in _all_photos():
+        if (damage := photo_store.damage(photo)) and Photo.objects.filter(pk=photo.pk).exists():
+            yield photo, damage
+
+
+def _all_photos() -> Iterator[Photo]:
     after = 0
     while chunk := list(Photo.objects.filter(pk__gt=after).order_by("pk")[:_CHUNK]):
-        for photo in chunk:
-            # A photo that is deleted meanwhile loses its row first.
-            if not default_storage.exists(photo.file) and Photo.objects.filter(pk=photo.pk).exists():
-                yield photo
+        yield from chunk
         after = chunk[-1].pk
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from django.db import transaction
 from django.db.models import Max, Q, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from detection.conf import Config
@@ -28,7 +29,7 @@ class RetentionError(Exception):
 class Rules:
     """Limits of retention; None: unlimited.
 
-    max_age: of a detection. keep: how many detections. max_bytes: of all uploads, the same content counted once.
+    max_age: of a detection. keep: how many detections. max_bytes: of all stored files.
     min_free_bytes: on the disk of DATA_DIR.
     """
 
@@ -54,7 +55,7 @@ class Rules:
 
 @dataclass(slots=True)
 class Pruned:
-    """Counts of deleted detections, files of photos, and the bytes of their uploads."""
+    """Counts of deleted detections, photo files and their bytes."""
 
     detections: int = 0
     files: int = 0
@@ -121,8 +122,8 @@ def prune(
 
 
 def stored_bytes() -> int:
-    """Return the size of all uploads, the same content counted once."""
-    files = Photo.objects.values("file").annotate(size=Max("size_bytes"))
+    """The size of all stored files; of photos that an older version stored, that of their uploads."""
+    files = Photo.objects.values("file").annotate(size=Max(Coalesce("stored_bytes", "size_bytes")))
     return int(files.aggregate(total=Sum("size"))["total"] or 0)
 
 
@@ -170,7 +171,8 @@ def _batches(excess: _Excess) -> Iterator[list[_Old]]:
 
 def _oldest(beyond: Q) -> Iterable[tuple[int, datetime, int, int]]:
     rows = Detection.objects.filter(beyond).order_by("created_at", "pk")
-    return rows.values_list("pk", "created_at", "photo_id", "photo__size_bytes")[:BATCH]
+    size = Coalesce("photo__stored_bytes", "photo__size_bytes")
+    return rows.values_list("pk", "created_at", "photo_id", size)[:BATCH]
 
 
 def _counted(batch: list[_Old]) -> Pruned:
@@ -190,7 +192,7 @@ def _delete(batch: list[_Old]) -> Pruned:
         unused = Photo.objects.filter(pk__in=photos, detections=None).values_list("pk", flat=True)
         gone = [photos[pk] for pk in unused]
         Photo.objects.filter(pk__in=[photo.pk for photo in gone]).delete()
-    sizes = {photo.file: photo.size_bytes for photo in gone}
+    sizes = {photo.file: photo.stored_bytes or photo.size_bytes for photo in gone}
     shared = set(Photo.objects.filter(file__in=sizes).values_list("file", flat=True))
     for file in sizes.keys() - shared:
         photo_store.discard_unused(file)

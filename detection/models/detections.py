@@ -37,6 +37,11 @@ class Photo(models.Model):
     height = models.PositiveIntegerField(help_text="Pixels of the upright photo.")
     size_bytes = models.PositiveBigIntegerField(help_text="Size of the upload.")
     file = models.CharField(max_length=200, help_text="Name in the photo store.")
+    # Nullable: a column without a default is added to a large table at once. Rows of older versions have neither.
+    stored_bytes = models.PositiveBigIntegerField(null=True, editable=False, help_text="Size of the stored file.")
+    stored_sha256 = models.CharField(  # noqa: DJ001
+        "SHA-256 of the stored file", max_length=64, null=True, editable=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

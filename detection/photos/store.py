@@ -7,6 +7,7 @@ independent of the choice.
 import hashlib
 import io
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.core.files.base import ContentFile
@@ -29,23 +30,63 @@ _STORED_MAX_PIXELS = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class StoredPhoto:
-    """Properties of a stored file for its row; is_new: whether it was not there before."""
+    """A stored file, as its row describes it.
+
+    sha256: of the upload. content_bytes, content_sha256: of the file itself. is_new: it was not there before.
+    is_repaired: it was there, damaged, and has been written again.
+    """
 
     sha256: str
     file: str
     format: str
     is_new: bool
+    content_bytes: int
+    content_sha256: str
+    is_repaired: bool = False
 
 
 def save(data: bytes, info: PhotoInfo) -> StoredPhoto:
-    """Store a photo without its metadata, once per content. Raises OSError when the store cannot be written."""
+    """Store a photo without its metadata, once per content. Raises OSError when the store cannot be written.
+
+    A file of that name may be what a power failure left of it: one that is damaged is written again.
+    """
     sha256 = hashlib.sha256(data).hexdigest()
     photo_format = _stored_format(info)
     name = f"{sha256[:2]}/{sha256}.{SUFFIXES[photo_format]}"
-    is_new = not default_storage.exists(name)
-    if is_new:
-        _write(name, _presentable(data, info))
-    return StoredPhoto(sha256, name, photo_format, is_new)
+    there = content_of(name)
+    if there is not None and _is_reencoded(info) and _is_intact(there):
+        # Another version of the encoder would write other bytes, so that only decoding tells.
+        return _stored(sha256, name, photo_format, there, is_new=False)
+    content = _presentable(data, info)
+    if there == content:
+        return _stored(sha256, name, photo_format, content, is_new=False)
+    _write(name, content)
+    if there is not None:
+        logger.warning("The stored file %s was damaged or outdated. It was written anew from the upload.", name)
+    return _stored(sha256, name, photo_format, content, is_new=there is None, is_repaired=there is not None)
+
+
+def flush(stored: Sequence[StoredPhoto]) -> None:
+    """Wait until the disk has what was written of these files and their names. Raises OSError.
+
+    A store on another machine has a photo on its disks when it answers.
+    """
+    written = {photo.file for photo in stored if photo.is_new or photo.is_repaired}
+    if written and not is_elsewhere():
+        default_storage.flush(written)  # type: ignore[attr-defined]  # of `PhotoFileStorage`
+
+
+def damage(photo: Photo) -> str:
+    """Return what is wrong with the file of a photo, as a word; "" where it is whole. Raises OSError.
+
+    Rows of older versions have no hash: of theirs only an empty file, or one that does not decode, is known.
+    """
+    content = content_of(photo.file)
+    if content is None:
+        return "missing"
+    if photo.stored_sha256 is None:
+        return "" if _is_intact(content) else "damaged"
+    return "" if hashlib.sha256(content).hexdigest() == photo.stored_sha256 else "damaged"
 
 
 def ensure(stored: StoredPhoto, data: bytes, info: PhotoInfo) -> None:
@@ -55,16 +96,19 @@ def ensure(stored: StoredPhoto, data: bytes, info: PhotoInfo) -> None:
 
 
 def read(photo: Photo) -> bytes:
-    """Return the bytes of a stored photo. Raises FileNotFoundError; StorageUnavailableError when the store is
-    unavailable.
+    """The bytes of a stored photo. Raises FileNotFoundError, also where the file does not have the size that was
+    written; StorageUnavailableError when the store does not answer.
     """
     try:
-        with default_storage.open(photo.file) as file:
-            return bytes(file.read())
-    except FileNotFoundError:
-        raise
+        content = content_of(photo.file)
     except OSError as error:
         raise StorageUnavailableError("The photo cannot be read now. Try again later.") from error
+    if content is None:
+        raise FileNotFoundError(photo.file)
+    if not content or (photo.stored_bytes is not None and len(content) != photo.stored_bytes):
+        logger.error("The stored file %s is damaged. Send the photo again, or bring it back from a backup.", photo.file)
+        raise FileNotFoundError(photo.file)
+    return content
 
 
 def check() -> None:
@@ -128,6 +172,36 @@ def discard(file: str) -> None:
         default_storage.delete(file)
     except OSError:
         logger.exception("The file %s could not be removed.", file)
+
+
+def _stored(sha256: str, name: str, photo_format: str, content: bytes, **flags: bool) -> StoredPhoto:
+    """The description of a file; its content is hashed here, by the threads that write side by side."""
+    return StoredPhoto(
+        sha256=sha256,
+        file=name,
+        format=photo_format,
+        content_bytes=len(content),
+        content_sha256=hashlib.sha256(content).hexdigest(),
+        **flags,
+    )
+
+
+def content_of(name: str) -> bytes | None:
+    """Return the bytes of a file; None where it is not there. Raises OSError."""
+    try:
+        with default_storage.open(name) as file:
+            return bytes(file.read())
+    except FileNotFoundError:
+        return None
+
+
+def _is_intact(content: bytes) -> bool:
+    """Whether a stored file decodes to its last pixel."""
+    try:
+        decode_photo(content, max_pixels=_STORED_MAX_PIXELS)
+    except ImageDecodeError:
+        return False
+    return True
 
 
 def _stored_format(info: PhotoInfo) -> str:

@@ -4,11 +4,13 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 from uuid import UUID
 
 import pytest
+from django.core.files.storage import default_storage
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -247,3 +249,20 @@ def test_record_after_the_end_is_refused_and_nobody_waits() -> None:
     with pytest.raises(StorageUnavailableError, match="stopping"):
         closed.submit(record())
     assert Photo.objects.count() == 0
+
+
+def test_disk_that_cannot_be_flushed_keeps_nothing(running: Recorder, stored_files: Any) -> None:
+    with mock.patch("detection.photos.filesystem.os.fsync", side_effect=OSError("I/O error")):
+        assert isinstance(outcomes([running.submit(record())])[0], StorageUnavailableError)
+    assert Detection.objects.count() == 0
+    assert stored_files() == []
+    assert isinstance(outcomes([running.submit(record())])[0], UUID)
+
+
+def test_repaired_file_is_described_by_all_its_rows(running: Recorder) -> None:
+    running.submit(record()).result(60)
+    photo = Photo.objects.get()
+    Path(default_storage.path(photo.file)).write_bytes(b"")
+    Photo.objects.update(stored_bytes=1, stored_sha256="0" * 64)
+    running.submit(record()).result(60)
+    assert [photo_store.damage(one) for one in Photo.objects.all()] == ["", ""]

@@ -100,11 +100,34 @@ def test_lost_photo_is_named_and_the_others_are_kept(tmp_path: Path, capsys: pyt
     lost, _ = keep(2, 1)
     default_storage.delete(lost.photo.file)
     call_command("backup", str(tmp_path / "backup.tar"))
-    assert f"{lost.photo.file}: a row without a file" in capsys.readouterr().err
+    assert f"{lost.photo.file}: missing or damaged, and not in the backup" in capsys.readouterr().err
     forget_everything()
     call_command("restore", str(tmp_path / "backup.tar"))
     assert "1 photos were missing when the backup was made." in capsys.readouterr().out
     assert [has_file(one) for one in Detection.objects.select_related("photo").order_by("pk")] == [False, True]
+
+
+@pytest.mark.parametrize("harm", [lambda data: b"", lambda data: data[:-9], lambda data: bytes(len(data))])
+def test_damaged_photo_is_named_and_not_in_the_backup(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], harm: Callable[[bytes], bytes]
+) -> None:
+    harmed, whole = keep(2, 1)
+    file = Path(default_storage.path(harmed.photo.file))
+    file.write_bytes(harm(file.read_bytes()))
+    call_command("backup", str(tmp_path / "backup.tar"))
+    assert f"{harmed.photo.file}: missing or damaged" in capsys.readouterr().err
+    with tarfile.open(tmp_path / "backup.tar") as archive:
+        assert [name for name in archive.getnames() if name.startswith("photos/")] == [f"photos/{whole.photo.file}"]
+
+
+def test_restore_writes_a_damaged_photo_again(tmp_path: Path) -> None:
+    (harmed,) = keep(1)
+    call_command("backup", str(tmp_path / "backup.tar"))
+    file = Path(default_storage.path(harmed.photo.file))
+    whole = file.read_bytes()
+    file.write_bytes(b"")
+    restore(tmp_path / "backup.tar", replace=True)
+    assert file.read_bytes() == whole
 
 
 def test_backup_is_of_one_moment_while_others_write(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
+from django.core.management.base import CommandError
 
 from detection.inference.photos.decode import read_info
 from detection.maintenance import orphans
-from detection.models import Detection
+from detection.models import Detection, Photo
 from detection.photos import store as photo_store
 from tests.support import photos
 from tests.support.builders import stored_rows
@@ -163,3 +164,30 @@ def test_grace_is_chosen_by_the_operator(capsys: pytest.CaptureFixture[str], sto
     stored("ab/young.jpg", age_s=60)
     assert prune("--orphans", "--grace", "0h", capsys=capsys)[0] == "ab/young.jpg: a file without a row"
     assert [name for name in stored_files() if Path(name).name == "young.jpg"] == []
+
+
+def test_check_names_damaged_files_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    emptied, zeroed, gone, _whole = keep(4, 1, 2, 3)
+    for detection, content in ((emptied, b""), (zeroed, bytes(zeroed.photo.stored_bytes or 0))):
+        Path(default_storage.path(detection.photo.file)).write_bytes(content)
+    default_storage.delete(gone.photo.file)
+    with pytest.raises(CommandError, match="3 photos are damaged or missing"):
+        call_command("prune", "--check")
+    assert sorted(capsys.readouterr().out.splitlines()) == sorted(
+        f"{detection.photo.file}: {damage} (cat.jpg)"
+        for detection, damage in ((emptied, "damaged"), (zeroed, "damaged"), (gone, "missing"))
+    )
+
+
+def test_check_of_whole_files_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
+    keep(1)
+    assert prune("--check", capsys=capsys) == ["Every photo's file is whole."]
+
+
+def test_check_of_rows_of_an_older_version_decodes_the_file(capsys: pytest.CaptureFixture[str]) -> None:
+    (old,) = keep(1)
+    Photo.objects.update(stored_bytes=None, stored_sha256=None)
+    assert prune("--check", capsys=capsys) == ["Every photo's file is whole."]
+    Path(default_storage.path(old.photo.file)).write_bytes(b"")
+    with pytest.raises(CommandError, match="1 photos"):
+        call_command("prune", "--check")

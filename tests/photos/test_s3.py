@@ -101,7 +101,7 @@ def test_file_without_a_row_is_discarded_and_one_with_a_row_stays(chelsea: bytes
 def test_orphans_are_found_in_both_directions(chelsea: bytes) -> None:
     kept, unused = save(chelsea), save(photos.encode(photos.noise((20, 20))))
     row_of(kept)
-    gone = row_of(StoredPhoto("0" * 64, "00/gone.jpg", "JPEG", True))
+    gone = row_of(StoredPhoto("0" * 64, "00/gone.jpg", "JPEG", True, 0, ""))
     assert [lost.name for lost in orphans.files_without_rows(timedelta(hours=-1))] == [unused.file]
     assert list(orphans.files_without_rows()) == []
     assert list(orphans.photos_without_files()) == [gone]

@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -26,7 +28,14 @@ def save(data: bytes) -> StoredPhoto:
 
 def row_of(stored: StoredPhoto) -> Photo:
     return Photo.objects.create(
-        sha256=stored.sha256, format=stored.format, width=64, height=32, size_bytes=1, file=stored.file
+        sha256=stored.sha256,
+        format=stored.format,
+        width=64,
+        height=32,
+        size_bytes=1,
+        file=stored.file,
+        stored_bytes=stored.content_bytes,
+        stored_sha256=stored.content_sha256,
     )
 
 
@@ -36,7 +45,11 @@ def opened(stored: StoredPhoto) -> Image.Image:
 
 def test_file_is_named_after_the_content_of_the_upload(stored_files: Any) -> None:
     sha256 = hashlib.sha256(JPEG).hexdigest()
-    assert save(JPEG) == StoredPhoto(sha256, f"{sha256[:2]}/{sha256}.jpg", "JPEG", is_new=True)
+    stored = save(JPEG)
+    assert (stored.sha256, stored.file, stored.format) == (sha256, f"{sha256[:2]}/{sha256}.jpg", "JPEG")
+    assert (stored.is_new, stored.is_repaired) == (True, False)
+    content = Path(default_storage.path(stored.file)).read_bytes()
+    assert (stored.content_bytes, stored.content_sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert stored_files() == [f"{sha256[:2]}/{sha256}.jpg"]
 
 
@@ -169,3 +182,67 @@ def test_upload_whose_file_went_before_its_commit_writes_it_again(stored_files: 
     row_of(stored)
     photo_store.ensure(stored, JPEG, read_info(JPEG, max_pixels=10**9))
     assert stored_files() == [stored.file]
+
+
+DAMAGES = [
+    pytest.param(lambda content: b"", id="emptied"),
+    pytest.param(lambda content: content[: len(content) // 2], id="cut off"),
+    pytest.param(lambda content: bytes(len(content)), id="zeros"),
+    pytest.param(lambda content: content[: len(content) // 2].ljust(len(content), b"\0"), id="zeros from a block on"),
+]
+
+
+@pytest.mark.parametrize("harm", DAMAGES)
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(JPEG, id="JPEG"),
+        pytest.param(photos.encode(photos.two_colours(), "PNG"), id="PNG"),
+        pytest.param(photos.encode(photos.two_colours(), "WEBP"), id="WebP"),
+    ],
+)
+def test_damaged_file_is_written_again_when_its_photo_comes_again(data: bytes, harm: Callable[[bytes], bytes]) -> None:
+    file = Path(default_storage.path(save(data).file))
+    whole = file.read_bytes()
+    file.write_bytes(harm(whole))
+    stored = save(data)
+    assert (stored.is_new, stored.is_repaired) == (False, True)
+    assert file.read_bytes() == whole
+    assert save(data).is_repaired is False
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("harm", DAMAGES[:2])
+def test_damaged_file_is_not_served_as_a_photo(harm: Callable[[bytes], bytes]) -> None:
+    photo = row_of(save(JPEG))
+    file = Path(default_storage.path(photo.file))
+    file.write_bytes(harm(file.read_bytes()))
+    with pytest.raises(FileNotFoundError):
+        photo_store.read(photo)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("harm", DAMAGES)
+def test_damage_is_told_from_the_hash_of_the_row(harm: Callable[[bytes], bytes]) -> None:
+    photo = row_of(save(JPEG))
+    file = Path(default_storage.path(photo.file))
+    assert photo_store.damage(photo) == ""
+    file.write_bytes(harm(file.read_bytes()))
+    assert photo_store.damage(photo) == "damaged"
+    file.unlink()
+    assert photo_store.damage(photo) == "missing"
+
+
+def test_files_and_their_folders_are_flushed_before_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[str] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        flushed.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    stored = save(JPEG)
+    photo_store.flush([stored, save(JPEG)])
+    file = Path(default_storage.path(stored.file))
+    assert sorted(flushed) == sorted(str(path.resolve()) for path in (file, file.parent, file.parent.parent))

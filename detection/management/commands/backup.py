@@ -30,5 +30,5 @@ class Command(BaseCommand):
         except (BackupError, OSError, Error) as error:
             raise CommandError(str(error)) from error
         for name in contents.missing:
-            self.stderr.write(f"{name}: a row without a file; `manage.py prune --orphans` tells more")
+            self.stderr.write(f"{name}: missing or damaged, and not in the backup; see `manage.py prune --check`")
         self.stdout.write(f"{options['file']}: {contents.detections:,} detections, {contents.photos:,} photos.")

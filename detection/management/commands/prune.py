@@ -36,13 +36,14 @@ class Command(BaseCommand):
         )
         parser.add_argument("--orphans", action="store_true", help="remove files without rows, report the opposite")
         parser.add_argument("--grace", type=_age, default=orphans.GRACE, help="leave younger files alone (1h)")
+        parser.add_argument("--check", action="store_true", help="read every photo's file and report damaged ones")
         parser.add_argument("--forget-missing", action="store_true", help="delete the detections whose photo is gone")
         parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Raises CommandError."""
         rules = Rules(options["older_than"], options["keep"], options["max_bytes"], options["min_free"])
-        if rules.is_empty and not (options["orphans"] or options["forget_missing"]):
+        if rules.is_empty and not (options["orphans"] or options["forget_missing"] or options["check"]):
             raise CommandError("Say what may stay: --older-than 30d, --keep 100000, --max-bytes 20GB, --min-free 5GB.")
         data_dir = current.config().data_dir
         try:
@@ -52,6 +53,8 @@ class Command(BaseCommand):
                 self._prune(rules, options["dry_run"])
                 if options["orphans"]:
                     self._remove_files(options["grace"], options["dry_run"])
+                if options["check"]:
+                    self._check_files()
                 if options["orphans"] or options["forget_missing"]:
                     self._report_rows(options["forget_missing"] and not options["dry_run"])
         except (RetentionError, StorageUnavailableError) as error:
@@ -73,6 +76,17 @@ class Command(BaseCommand):
                 orphans.remove(file)
             removed.add(Pruned(0, 1, file.size_bytes))
         self.stdout.write(f"{_would(dry_run)} {removed.files:,} files without rows ({removed.bytes:,} bytes).")
+
+    def _check_files(self) -> None:
+        count = 0
+        for photo, damage in orphans.damaged_photos():
+            count += 1
+            self.stdout.write(f"{photo.file}: {damage} ({photo})")
+        if count:
+            raise CommandError(
+                f"{count:,} photos are damaged or missing. Send them again, or bring their files back from a backup."
+            )
+        self.stdout.write("Every photo's file is whole.")
 
     def _report_rows(self, forget: bool) -> None:
         count = 0
