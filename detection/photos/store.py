@@ -56,14 +56,14 @@ def save(data: bytes, info: PhotoInfo) -> StoredPhoto:
     there = content_of(name)
     if there is not None and _is_reencoded(info) and _is_intact(there):
         # Another version of the encoder would write other bytes, so that only decoding tells.
-        return _stored(sha256, name, photo_format, there, is_new=False)
+        return _stored(name, photo_format, sha256, data, there, is_new=False)
     content = _presentable(data, info)
     if there == content:
-        return _stored(sha256, name, photo_format, content, is_new=False)
+        return _stored(name, photo_format, sha256, data, content, is_new=False)
     _write(name, content)
     if there is not None:
         logger.warning("The stored file %s was damaged or outdated. It was written anew from the upload.", name)
-    return _stored(sha256, name, photo_format, content, is_new=there is None, is_repaired=there is not None)
+    return _stored(name, photo_format, sha256, data, content, is_new=there is None, is_repaired=there is not None)
 
 
 def flush(stored: Sequence[StoredPhoto]) -> None:
@@ -174,14 +174,14 @@ def discard(file: str) -> None:
         logger.exception("The file %s could not be removed.", file)
 
 
-def _stored(sha256: str, name: str, photo_format: str, content: bytes, **flags: bool) -> StoredPhoto:
-    """The description of a file; its content is hashed here, by the threads that write side by side."""
+def _stored(name: str, photo_format: str, sha256: str, data: bytes, content: bytes, **flags: bool) -> StoredPhoto:
+    """Describe a file; it is hashed here, on the threads that write side by side, unless it is the upload itself."""
     return StoredPhoto(
         sha256=sha256,
         file=name,
         format=photo_format,
         content_bytes=len(content),
-        content_sha256=hashlib.sha256(content).hexdigest(),
+        content_sha256=sha256 if content == data else hashlib.sha256(content).hexdigest(),
         **flags,
     )
 
