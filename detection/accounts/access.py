@@ -1,7 +1,7 @@
-"""Who may call, and what is shown to whom: everybody everything (ACCESS=open), or each user their own (ACCESS=login).
+"""Access control: everything for everybody (ACCESS=open), or each user's own (ACCESS=login).
 
-Pages ask for a login, the API for a token or a login, sockets for either. Staff see everything; what came in while the
-server was open belongs to nobody, and only staff see it later.
+Pages ask for a login, the API for a token or a login, sockets for either. Staff see everything; rows created while the
+server was open have no owner, and only staff see them later.
 """
 
 from http.cookies import CookieError, SimpleCookie
@@ -21,13 +21,13 @@ from detection.web.asgi_messages import header
 
 M = TypeVar("M", bound=Model)
 TOKEN_KEYWORD = "token"  # noqa: S105 the scheme of the header `Authorization: Token ...`, not a secret
-# What a browser's script offers beside its token, for it cannot set headers: `["detector", "token.KEY"]`.
+# Subprotocols that a browser's script offers with its token, for it cannot set headers: `["detector", "token.KEY"]`.
 SUBPROTOCOL = "detector"
 _TOKEN_SUBPROTOCOL = "token."  # noqa: S105 the start of a name
 
 
 class Caller(NamedTuple):
-    """Who sent a request; user_id is None where nobody has to log in."""
+    """Sender of a request; user_id is None where no login is required."""
 
     user_id: int | None = None
     is_staff: bool = False
@@ -37,34 +37,34 @@ ANYBODY = Caller()
 
 
 def caller_of(user: Any) -> Caller:
-    """The caller of a request of Django or DRF, from its `user`."""
+    """Return the caller of a request of Django or DRF, from its `user`."""
     if not config().needs_login or user is None:
         return ANYBODY
     return Caller(user.pk, bool(user.is_staff))
 
 
 def visible_to(caller: Caller, rows: QuerySet[M], owner: str = "owner") -> QuerySet[M]:
-    """Those of the rows that the caller may see. owner: the way from a row to the id of its owner."""
+    """Return those of the rows that the caller may see. owner: the lookup from a row to the id of its owner."""
     if not config().needs_login or caller.is_staff:
         return rows
     return rows.none() if caller.user_id is None else rows.filter(**{owner: caller.user_id})
 
 
 def limits(caller: Caller) -> int | None:
-    """Whose rows alone `visible_to` leaves, where it leaves only one user's; 0 where it leaves none."""
+    """Return the user whose rows alone `visible_to` leaves; 0 where it leaves all."""
     return None if not config().needs_login or caller.is_staff else caller.user_id or 0
 
 
 class LoginMiddleware(LoginRequiredMiddleware):
-    """Django's own, where ACCESS=login: each view asks for a login unless it says that it does not.
+    """Django's middleware, where ACCESS=login: each view requires a login unless it is marked otherwise.
 
-    Views of the API say so, and ask in their own way (`detection/accounts/authentication.py`).
+    Views of the API are marked, and authenticate in their own way (`detection/accounts/authentication.py`).
     """
 
     def process_view(
         self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any
     ) -> HttpResponseBase | None:
-        """Lead to the login page."""
+        """Redirect to the login page."""
         if not config().needs_login:
             return None
         answer: HttpResponseBase | None = super().process_view(request, view_func, view_args, view_kwargs)
@@ -72,15 +72,15 @@ class LoginMiddleware(LoginRequiredMiddleware):
 
 
 async def caller_by_token(scope: Any) -> Caller | None:
-    """Who has sent `Authorization: Token ...`; None without a token that is valid."""
+    """Return the sender of `Authorization: Token ...`; None without a valid token."""
     keyword, _, key = (header(scope, b"authorization") or "").partition(" ")
     return await _caller_of_key(key.strip()) if keyword.lower() == TOKEN_KEYWORD else None
 
 
 async def caller_of_socket(scope: Any) -> Caller | None:
-    """Who opens a WebSocket: by token (in the header, or as a subprotocol), or by the login of a page.
+    """Return the caller of a WebSocket: by token (in the header, or as a subprotocol), or by the login of a page.
 
-    None when nobody is known and ACCESS=login.
+    Returns None for an unknown caller if ACCESS=login.
     """
     if not config().needs_login:
         return ANYBODY

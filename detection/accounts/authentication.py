@@ -1,4 +1,4 @@
-"""The API's own way of asking who calls: a token, or the login of a page of this site."""
+"""Authentication of the API: a token, or the login of a page of this site."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from detection.accounts.access import caller_of
 from detection.conf.current import config
 from detection.errors import ForeignSiteError
 
-# DRF's views import this module: they are not there yet when it is read.
+# DRF's views import this module: they are not loaded yet when it is read.
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
@@ -37,7 +37,7 @@ class _Token(TokenAuthentication):
 
 class _Session(SessionAuthentication):
     def enforce_csrf(self, request: Request) -> None:
-        """A page of another site must not use a visitor's login. Browsers say where a request comes from (Fetch
+        """Refuse requests that a page of another site sends with a visitor's login. Browsers send their origin (Fetch
         Metadata), and the cookie itself is SameSite=Lax; so pages need no hidden field to send a photo.
         """
         if request.method not in {"GET", "HEAD", "OPTIONS"} and not _is_of_this_site(request):
@@ -53,35 +53,35 @@ def _is_of_this_site(request: Request) -> bool:
 
 
 class CallerAuthentication(BaseAuthentication):
-    """Token first, then login; nobody is asked where ACCESS=open."""
+    """Authentication by token, then by login; accepts everybody where ACCESS=open."""
 
     _ways = (_Token(), _Session())
 
     def authenticate(self, request: Request) -> Any:
-        """The user and the token, or None."""
+        """Return the user and the token, or None."""
         if not config().needs_login:
             return None
         return next(filter(None, (way.authenticate(request) for way in self._ways)), None)
 
     def authenticate_header(self, _request: Request) -> str:
-        """What a 401 asks for."""
+        """Return the WWW-Authenticate header of a 401."""
         return "Token"
 
 
 class MayCall(BasePermission):
-    """Whoever is known, or everybody where ACCESS=open."""
+    """Permission for known callers, or for everybody where ACCESS=open."""
 
     def has_permission(self, request: Request, _view: "APIView") -> bool:
-        """Raises NotAuthenticated."""
+        """Raise NotAuthenticated for an unknown caller."""
         if config().needs_login and not (request.user and request.user.is_authenticated):
             raise NotAuthenticated(_UNKNOWN)
         return True
 
 
 class CallerThrottle(BaseThrottle):
-    """THROTTLE_USER and THROTTLE_ANON."""
+    """Throttle by THROTTLE_USER and THROTTLE_ANON."""
 
     def allow_request(self, request: Request, _view: "APIView") -> bool:
-        """Raises ThrottledError."""
+        """Return True, or raise ThrottledError."""
         throttling.take(caller_of(request.user), request.META.get("REMOTE_ADDR", ""))
         return True

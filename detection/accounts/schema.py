@@ -1,4 +1,4 @@
-"""How the API's description tells who may call."""
+"""Authentication in the API's description."""
 
 from typing import Any
 
@@ -8,18 +8,18 @@ from detection.conf.current import config
 
 
 class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its base has no annotations
-    """The two ways of `CallerAuthentication`, for drf-spectacular, which finds this class by its base."""
+    """Security schemes of `CallerAuthentication`, for drf-spectacular, which finds this class by its base."""
 
     target_class = "detection.accounts.authentication.CallerAuthentication"
     name = ["token", "login"]
 
     def get_security_definition(self, _auto_schema: Any) -> Any:
-        """One definition for each name."""
+        """Return one definition for each name."""
         token = {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Token KEY`"}
         return [token, {"type": "apiKey", "in": "cookie", "name": "sessionid"}]
 
 
-# What any address may answer, whatever else it does.
+# Responses that any address may have.
 _COMMON = {
     "401": "ACCESS=login, and neither a login nor a token that is valid.",
     "403": "A page of another site has sent it.",
@@ -28,7 +28,7 @@ _COMMON = {
     "429": "Too many requests; `Retry-After` says when to come back.",
     "503": "Overloaded, or the database does not answer; `Retry-After` says when to come back.",
 }
-# Whether the server lives is told to everybody, so that a balancer needs no token.
+# The liveness probe is open to everybody, so that a balancer needs no token.
 OPEN_TO_ALL = frozenset({"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"})
 _OF_BODIES = {"408", "413"}
 _OF_CHANGES = {"403"}
@@ -37,7 +37,9 @@ _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}
 
 
 def describe_access(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """A hook of drf-spectacular: what every operation may answer, and that a token *or* a login is enough."""
+    """Add to every operation its common responses, and that a token *or* a login is enough (a hook of
+    drf-spectacular).
+    """
     for path, item in result["paths"].items():
         for method, operation in item.items():
             if method in _METHODS:

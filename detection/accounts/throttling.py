@@ -1,4 +1,4 @@
-"""How many requests a caller may send: the one mechanism behind every entrance (THROTTLE_USER, THROTTLE_ANON).
+"""Rate limits of callers, shared by HTTP and WebSockets (THROTTLE_USER, THROTTLE_ANON).
 
 The generic cell rate algorithm: one number per caller, no list of requests. A caller may send a whole period's requests
 at once, and then goes on at the rate. Each process counts for itself.
@@ -18,7 +18,7 @@ _MOST = 10_000
 
 
 class Limiter:
-    """When each caller's requests so far are paid off. clock: seconds that only grow."""
+    """Rate limiter; keeps the time until which each caller's requests are paid off. clock: monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -26,13 +26,13 @@ class Limiter:
         self._lock = threading.Lock()
 
     def wait_s(self, key: Hashable, rate: Rate) -> float:
-        """Take one request of a caller: 0, or the seconds until one would be taken (this one is not)."""
+        """Take one request of a caller: return 0, or the seconds until one would be taken (this one is not)."""
         each_s = rate.period_s / rate.count
         with self._lock:
             now = self._clock()
             paid_at = max(self._paid_at.get(key, now), now) + each_s
             wait = paid_at - now - rate.period_s
-            # A rounding error is no reason to refuse the last request of a full period.
+            # A rounding error must not refuse the last request of a full period.
             if wait > each_s * 1e-6:
                 return wait
             if len(self._paid_at) >= _MOST:
@@ -41,7 +41,7 @@ class Limiter:
         return 0.0
 
     def _forget(self, now: float) -> None:
-        """Whoever has paid is as good as new; when all still owe, the memory counts more."""
+        """Forget callers whose requests are paid off; if that frees too little, all: memory takes precedence."""
         self._paid_at = {key: paid_at for key, paid_at in self._paid_at.items() if paid_at > now}
         if len(self._paid_at) >= _MOST:
             self._paid_at.clear()
@@ -51,7 +51,7 @@ _limiter = Limiter()
 
 
 def take(caller: Caller, address: str) -> None:
-    """Count a request of a user, or of an address where no user is known. Raises ThrottledError when it is too many."""
+    """Count a request of a user, or of an address if the user is unknown. Raises ThrottledError above the limit."""
     rate = config().throttle_anon if caller.user_id is None else config().throttle_user
     if rate is None:
         return
@@ -59,7 +59,7 @@ def take(caller: Caller, address: str) -> None:
 
 
 def take_login(address: str) -> None:
-    """Count an attempt to log in from an address. Raises ThrottledError: passwords are not to be guessed."""
+    """Count an attempt to log in from an address. Raises ThrottledError, against guessing of passwords."""
     _take(("login", address), LOGINS)
 
 

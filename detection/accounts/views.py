@@ -1,4 +1,4 @@
-"""Logging in, for people (ACCESS=login)."""
+"""Login pages (ACCESS=login)."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from detection.i18n.error_messages import sentence_of
 
 
 class NameAndPassword(AuthenticationForm):
-    """Django's form, with sentences that say what to do."""
+    """Django's login form, with error messages that say what to do."""
 
     error_messages = {
         "invalid_login": _("The name and the password do not belong together. Try again; both mind capital letters."),
@@ -26,10 +26,10 @@ class NameAndPassword(AuthenticationForm):
 
 
 class StaffNameAndPassword(AdminAuthenticationForm):
-    """The admin's own page to log in; whoever tries too often has to wait there too."""
+    """Login form of the admin, with the same limit on attempts."""
 
     def clean(self) -> dict[str, Any]:
-        """Raises ValidationError, before the password is looked at, after too many attempts."""
+        """Raise ValidationError after too many attempts, before the password is checked."""
         try:
             throttling.take_login(_address(self.request))
         except ThrottledError as error:
@@ -39,14 +39,14 @@ class StaffNameAndPassword(AdminAuthenticationForm):
 
 @method_decorator(sensitive_post_parameters(), name="dispatch")
 class LoginView(views.LoginView):
-    """Name and password; whoever tries too often has to wait."""
+    """Login page, with a limit on attempts."""
 
     template_name = "detection/accounts/login.html"
     authentication_form = NameAndPassword
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Raises nothing: too many attempts are answered with 429."""
+        """Log in; too many attempts are answered with 429."""
         try:
             throttling.take_login(_address(request))
         except ThrottledError as error:
