@@ -1,4 +1,6 @@
-"""The only reader of the environment: turns it into one frozen `Config`, or into sentences that say what to mend."""
+"""Configuration: the only reader of the environment, which it turns into one frozen `Config`, or into error
+messages.
+"""
 
 from detection.conf.config import (
     BASE_DIR,

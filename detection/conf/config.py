@@ -1,4 +1,4 @@
-"""Every setting: its environment variable, its default and what it may be.
+"""All settings: their environment variables, defaults and allowed values.
 
 The names and defaults are those of the 2019 service where they still make sense.
 """
@@ -15,12 +15,12 @@ from detection.conf.tracing import read_tracing
 from detection.conf.values import PhotoStore, Rate
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-# The embedded models, in the folder `models`; the first answers by default, the others when they are asked by name.
+# The embedded models, in the folder `models`; the first is the default, the others can be requested by name.
 EMBEDDED_MODELS = ("nanodet_plus_m", "mobilenet_ssd_voc")
 DEFAULT_MODEL_PREFIX = BASE_DIR / "models" / EMBEDDED_MODELS[0]
 PRODUCTION_MODEL_NAME = "resnet50_ssd"
 PRODUCTION_MODEL_PREFIX = "resnet50_ssd_model"
-# What the model card says, and 300 pixels for a checkpoint without one.
+# The model card's, and 300 pixels for a checkpoint without one.
 DEFAULT_MODEL_EDGE = 0
 PRODUCTION_MODEL_EDGE = 512
 # Or one body of the largest size, if that is more.
@@ -35,11 +35,11 @@ LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything an operator can choose. Sizes in bytes or pixels as named, times in seconds.
+    """All settings of an operator. Sizes in bytes or pixels as named, times in seconds.
 
-    probability_more: None for the threshold of the model that answers.
-    shadow_model: "" for none; shadow_share: of the photos that are kept, how many it looks at too, 0 to 1.
-    models: names that `?model=` may give; the one that answers by default may be among them.
+    probability_more: None for the threshold of the answering model.
+    shadow_model: "" for none; shadow_share: the share of recorded photos that it gets too, 0 to 1.
+    models: names that `?model=` may give; the default model may be among them.
     """
 
     rest_host: str = setting("REST_HOST", "127.0.0.1", values.TEXT)
@@ -93,7 +93,7 @@ class Config:
 
     @property
     def needs_login(self) -> bool:
-        """Whether people log in and programs show a token."""
+        """Whether people log in and programs send a token."""
         return self.access == "login"
 
     @property
@@ -103,22 +103,22 @@ class Config:
 
     @property
     def cache_dir(self) -> Path:
-        """Where converted and compiled models are kept; may be deleted at any time."""
+        """Folder of converted and compiled models; may be deleted at any time."""
         return self.data_dir / "cache"
 
     @property
     def photo_dir(self) -> Path:
-        """Where the stored photos are."""
+        """Folder of the stored photos."""
         return self.data_dir / "photos"
 
     @property
     def models_dir(self) -> Path:
-        """Where `manage.py fetch_model` installs checkpoints."""
+        """Folder in which `manage.py fetch_model` installs checkpoints."""
         return self.data_dir / "models"
 
 
 def load_config(environ: Mapping[str, str] = os.environ) -> Config:
-    """Build the configuration from environment variables; what does not parse is in `problems`."""
+    """Build the configuration from environment variables; values that do not parse are in `problems`."""
     found, problems = read_settings(Config, environ)
     traces, misused = read_tracing(environ)
     problems += [Problem(UNUSABLE, message, hint) for message, hint in (*_misfits(environ), *misused)]
@@ -130,7 +130,7 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
 
 
 def _disproportions(config: Config) -> Iterator[Problem]:
-    """Values that are right each, and wrong together."""
+    """Return problems of values that are valid each, and wrong together."""
     if config.body_budget_bytes < config.max_body_bytes:
         yield Problem(
             UNUSABLE,
@@ -140,7 +140,7 @@ def _disproportions(config: Config) -> Iterator[Problem]:
 
 
 def _misfits(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """What has to be said together, or must not be: the problem and what to do."""
+    """Return problems of settings that need or exclude each other, with what to do."""
     if environ.get("MODEL_ENGINE") == "remote" and not environ.get("REMOTE_URL"):
         yield (
             "MODEL_ENGINE is remote, and REMOTE_URL is not set.",
@@ -159,7 +159,7 @@ def _misfits(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _default_model(models_dir: Path) -> Path:
-    """The fetched production checkpoint when it is complete, else the embedded one."""
+    """Return the fetched production checkpoint if it is complete, else the embedded one."""
     fetched = models_dir / PRODUCTION_MODEL_NAME / PRODUCTION_MODEL_PREFIX
     parts = ("-symbol.json", "-0000.params")
     is_complete = all(fetched.with_name(fetched.name + part).is_file() for part in parts)
@@ -167,11 +167,13 @@ def _default_model(models_dir: Path) -> Path:
 
 
 def _edge_of(prefix: Path) -> int:
-    """The files of the production checkpoint do not say their edge; it is known by its name, wherever it lies."""
+    """Return the edge of the production checkpoint, which its files lack; it is recognised by its name, wherever it
+    lies.
+    """
     return PRODUCTION_MODEL_EDGE if prefix.name == PRODUCTION_MODEL_PREFIX else DEFAULT_MODEL_EDGE
 
 
 def make_data_dir(config: Config) -> None:
-    """Make DATA_DIR where it can be made; a system check, and whoever needs the folder, say so where it cannot."""
+    """Make DATA_DIR if possible; on failure a system check and the users of the folder report it."""
     with contextlib.suppress(OSError):
         config.data_dir.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The settings in force, read once for each process."""
+"""Settings in force, read once for each process."""
 
 from django.conf import settings
 
@@ -6,6 +6,6 @@ from detection.conf import Config
 
 
 def config() -> Config:
-    """The process's configuration."""
+    """Return the process's configuration."""
     found: Config = settings.DETECTOR
     return found

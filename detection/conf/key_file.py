@@ -1,4 +1,4 @@
-"""Django's secret key, made and kept at the first start."""
+"""Django's secret key, generated and kept at the first start."""
 
 import os
 import secrets
@@ -11,9 +11,10 @@ _KEY_BYTES = 50
 
 
 def secret_key(config: Config, environ: Mapping[str, str] = os.environ) -> str:
-    """SECRET_KEY from the environment, or one made at the first start and kept in DATA_DIR, readable by its owner.
+    """Return SECRET_KEY from the environment, or one generated at the first start and kept in DATA_DIR, readable by its
+    owner.
 
-    Where DATA_DIR cannot be written the key lives as long as the process; a system check says so.
+    Where DATA_DIR cannot be written the key lives as long as the process; a system check reports that.
     """
     given = environ.get("SECRET_KEY")
     if given:
@@ -26,7 +27,7 @@ def secret_key(config: Config, environ: Mapping[str, str] = os.environ) -> str:
 
 
 def _read_key(path: Path) -> str:
-    """The kept key; "" when there is none, or an empty file that a full disk has left."""
+    """Return the kept key; "" when there is none, or an empty file that a full disk has left."""
     try:
         return path.read_bytes().decode("ascii", "replace").strip()
     except FileNotFoundError:
@@ -34,7 +35,9 @@ def _read_key(path: Path) -> str:
 
 
 def _make_key(path: Path) -> str:
-    """Write a key beside its place and link it there: of several processes that start at once, all read the same."""
+    """Write a key to a temporary file and link it into place: of several processes that start at once, all read the
+    same.
+    """
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write(secrets.token_urlsafe(_KEY_BYTES))

@@ -1,7 +1,7 @@
-"""A setting is declared once, with its variable, its default and what it may be; this reads them all.
+"""Declaration of settings, each with its variable, its default and its kind of value, and their parser.
 
 A value that does not parse becomes a `Problem`; system checks (`detection/checks.py`) show all problems at once and
-stop the start. The old service fell back to its default without a word.
+stop the start. The 2019 service silently used its default.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ _SETTING = "setting"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One environment variable that cannot be used: the system check's id, what is wrong, what to do."""
+    """Invalid environment variable: the system check's id, the error, what to do."""
 
     check_id: str
     message: str
@@ -23,9 +23,9 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a value may be.
+    """Kind of a value.
 
-    parse: makes it of its text, or raises ValueError. wanted: ends the sentence "Set NAME to ...".
+    parse: converts its text, or raises ValueError. wanted: ends the sentence "Set NAME to ...".
     """
 
     parse: Callable[[str], Any]
@@ -39,11 +39,11 @@ class _Setting:
     is_secret: bool
 
     def read(self, raw: str) -> Any:
-        """The value of a text. Raises ValueError."""
+        """Return the value of a text. Raises ValueError."""
         return self.kind.parse(raw)
 
     def problem(self, raw: str) -> Problem:
-        # What may hold a password is not repeated to whoever reads the log.
+        # Values that may hold a password are not repeated in the log.
         given = "set to something" if self.is_secret else repr(raw)
         return Problem(
             UNUSABLE, f"{self.name} is {given}, which cannot be used.", f"Set {self.name} to {self.kind.wanted}."
@@ -51,12 +51,12 @@ class _Setting:
 
 
 def setting(name: str, default: Any, kind: Kind, *, is_secret: bool = False) -> Any:
-    """A dataclass's field that the environment variable `name` sets."""
+    """Declare a dataclass field that the environment variable `name` sets."""
     return field(default=default, metadata={_SETTING: _Setting(name, kind, is_secret)})
 
 
 def read_settings(declared: type, environ: Mapping[str, str]) -> tuple[dict[str, Any], list[Problem]]:
-    """The fields of a dataclass that are set, by the field's name, and what does not parse. Empty means unset."""
+    """Return the fields of a dataclass that are set, by the field's name, and the problems. Empty means unset."""
     values, problems = {}, []
     declared_by_field = {each.name: each.metadata[_SETTING] for each in fields(declared) if _SETTING in each.metadata}
     for field_name, found in declared_by_field.items():

@@ -1,4 +1,4 @@
-"""Whether traces are asked for, by the variables that OpenTelemetry's specification names; the rest its SDK reads.
+"""Tracing settings, from the variables of OpenTelemetry's specification; its SDK reads the rest.
 
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 """
@@ -9,7 +9,7 @@ _PROTOCOL = "http/protobuf"
 
 
 def read_tracing(environ: Mapping[str, str]) -> tuple[bool, list[tuple[str, str]]]:
-    """Whether to trace, and what cannot be used: the problem and what to do."""
+    """Return whether to trace, and the invalid values: the problem and what to do."""
     exporter = environ.get("OTEL_TRACES_EXPORTER", "")
     endpoints = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""), environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "")
     protocols = environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", ""), environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "")
@@ -25,7 +25,7 @@ def read_tracing(environ: Mapping[str, str]) -> tuple[bool, list[tuple[str, str]
                 "Set OTEL_TRACES_EXPORTER to otlp or none, or unset it.",
             )
         )
-    # The one of the traces counts, as everywhere in OpenTelemetry.
+    # The variable of the traces takes precedence, as everywhere in OpenTelemetry.
     protocol = protocols[1] or protocols[0]
     if is_wanted and protocol not in {"", _PROTOCOL}:
         problems.append(

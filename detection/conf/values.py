@@ -1,4 +1,4 @@
-"""What the values of settings may be, and how they are read from text."""
+"""Kinds of values of settings, and their parsers."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import dj_database_url
 
 from detection.conf.reading import Kind
 
-# In place of a list: not the default, and nothing else.
+# As the only word of a list: not the default, and nothing else.
 NOTHING = "none"
 REMOTE_SCHEMES = ("http", "https", "grpc", "grpcs")
 
@@ -26,14 +26,14 @@ _BOOLEANS = {
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most `count` requests in `period_s` seconds."""
+    """Limit of `count` requests in `period_s` seconds."""
 
     count: int
     period_s: float
 
     @classmethod
     def parse(cls, raw: str) -> "Rate":
-        """Read 600/min, 10/s, 1000/hour. Raises ValueError."""
+        """Parse 600/min, 10/s, 1000/hour. Raises ValueError."""
         count, _, period = raw.strip().partition("/")
         if period not in _PERIODS_S:
             raise ValueError(raw)
@@ -42,7 +42,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class PhotoStore:
-    """A bucket of an S3-compatible store. Keys come from where Amazon's own tools look for them."""
+    """Bucket of an S3-compatible store. Credentials come from the places where Amazon's own tools look for them."""
 
     bucket: str
     prefix: str = ""
@@ -51,7 +51,7 @@ class PhotoStore:
 
     @classmethod
     def parse(cls, raw: str) -> "PhotoStore":
-        """Read s3://BUCKET/PREFIX?endpoint=URL&region=NAME. Raises ValueError."""
+        """Parse s3://BUCKET/PREFIX?endpoint=URL&region=NAME. Raises ValueError."""
         url = urlsplit(raw.strip())
         wishes = dict(parse_qsl(url.query, strict_parsing=True)) if url.query else {}
         if url.scheme != "s3" or _BUCKET.fullmatch(url.netloc) is None or not wishes.keys() <= {"endpoint", "region"}:
@@ -63,17 +63,17 @@ class PhotoStore:
 
 
 def whole(low: int, high: int) -> Kind:
-    """A whole number in [low, high]."""
+    """Return the kind of whole numbers in [low, high]."""
     return Kind(lambda raw: _in_range(int(raw), low, high), f"a whole number from {low} to {high}, or unset it")
 
 
 def number(low: float, high: float) -> Kind:
-    """A number in [low, high]."""
+    """Return the kind of numbers in [low, high]."""
     return Kind(lambda raw: _in_range(float(raw), low, high), f"a number from {low:g} to {high:g}, or unset it")
 
 
 def choice(choices: tuple[str, ...]) -> Kind:
-    """One of some words."""
+    """Return the kind of one of some words."""
 
     def parse(raw: str) -> str:
         if raw not in choices:
@@ -109,7 +109,7 @@ def _entry_point(raw: str) -> str:
 
 
 def _model_prefix(raw: str) -> Path:
-    """FOLDER/NAME; a path without a name (`/`, `.`) cannot get a suffix."""
+    """Check FOLDER/NAME; a path without a name (`/`, `.`) cannot get a suffix."""
     prefix = Path(raw)
     if not prefix.name:
         raise ValueError(raw)
