@@ -1,4 +1,4 @@
-"""The admin's lists among a million rows: filters that an index serves together, and counts that end."""
+"""Admin lists over a million rows: filters served by one index, and bounded counts."""
 
 import re
 import uuid
@@ -25,42 +25,44 @@ MAX_COUNTED = 10_000
 
 
 class BoundedPaginator(Paginator[Any]):
-    """Pages of the first MAX_COUNTED rows: to count all of a million takes longer than to show a page of them."""
+    """Paginator of the first MAX_COUNTED rows: counting a million takes longer than showing a page of them."""
 
     object_list: QuerySet[Any]
 
     @cached_property
     def count(self) -> int:
-        """How many rows there are, MAX_COUNTED for all larger numbers."""
+        """Number of rows, MAX_COUNTED for all larger numbers."""
         return self.object_list.order_by()[:MAX_COUNTED].count()
 
 
 class FilterPart(admin.SimpleListFilter):
-    """A choice that `DetectionList` applies together with the others."""
+    """Admin filter that `DetectionList` applies together with the others."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Unchanged here: all choices must be true of the same list entry (`detection/history/filters.py`)."""
+        """Return the queryset unchanged: all choices must hold for the same list entry
+        (`detection/history/filters.py`).
+        """
         return queryset
 
     def given(self) -> dict[str, str]:
-        """What is chosen, as parameters of `DetectionFilter`."""
+        """Return the choice as parameters of `DetectionFilter`."""
         value = self.value()
         return {str(self.parameter_name): value} if value else {}
 
 
 class ClassFilter(FilterPart):
-    """Detections that report an object of a class of any recorded model."""
+    """Filter of detections that report an object of a class of any recorded model."""
 
     title = _("Class")
     parameter_name = "class"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The classes that were found so far."""
+        """Return the classes found so far."""
         return [(name, class_title(name)) for name in counters.class_names()]
 
 
 class ReviewFilter(FilterPart):
-    """By what people have said."""
+    """Filter by review."""
 
     title = _("Review")
     parameter_name = "review"
@@ -73,7 +75,7 @@ class ReviewFilter(FilterPart):
     }
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """How a review stands, and what was wrong."""
+        """Return the states of a review, and the kinds of corrections."""
         return [
             ("open", _("Not reviewed")),
             ("done", _("Reviewed")),
@@ -87,14 +89,14 @@ class ReviewFilter(FilterPart):
 
 
 class PeriodFilter(FilterPart):
-    """Detections since a day, in the server's time zone."""
+    """Filter of detections since a day, in the server's time zone."""
 
     title = _("Time")
     parameter_name = "period"
     _DAYS: ClassVar[dict[str, int]] = {"day": 1, "week": 7, "month": 30, "year": 365}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Today, and longer."""
+        """Return today, and longer periods."""
         return [
             ("day", _("Today")),
             ("week", _("Past 7 days")),
@@ -108,54 +110,54 @@ class PeriodFilter(FilterPart):
 
 
 class SourceFilter(FilterPart):
-    """How the photo came in."""
+    """Filter by source of the photo."""
 
     title = _("Source")
     parameter_name = "source"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """All ways."""
+        """Return all sources."""
         return list(Detection.Source.choices)
 
 
 class EngineFilter(FilterPart):
-    """By what ran the model."""
+    """Filter by engine."""
 
     title = _("Engine")
     parameter_name = "engine"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Those that have made detections."""
+        """Return the engines that have made detections."""
         return [(name, name) for name in engines_in_history()]
 
 
 class ModelFilter(FilterPart):
-    """By the model, of any version."""
+    """Filter by model, of any version."""
 
     title = _("Model")
     parameter_name = "model"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Those that have made detections."""
+        """Return the models that have made detections."""
         return [(name, name) for name in dict.fromkeys(name for name, _version in models_in_history())]
 
 
 class BoundedList(ChangeList):
-    """A list whose pages come from a BoundedPaginator."""
+    """Change list whose pages come from a BoundedPaginator."""
 
     @property
     def found_text(self) -> str:
-        """How many rows there are, for the foot of the list."""
+        """Return the number of rows, for the foot of the list."""
         if self.result_count < MAX_COUNTED:
             return f"{self.result_count:,}"
         return gettext("%(count)s or more") % {"count": f"{MAX_COUNTED:,}"}
 
 
 class DetectionList(BoundedList):
-    """The list of detections, with all its filters as one condition."""
+    """Change list of detections, with all its filters as one condition."""
 
     def get_filters(self, request: HttpRequest) -> Any:
-        """Applies the filters too, for the order of the list follows from them."""
+        """Return the filters, applied already, because the order of the list follows from them."""
         found = super().get_filters(request)
         given: dict[str, str] = {}
         for part in found[0]:
@@ -165,7 +167,7 @@ class DetectionList(BoundedList):
         return found
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """By time, as `history.page_of`: where entries were filtered, by theirs, for it is that of the index."""
+        """Order by time, as `history.page_of`: filtered entries by their own, which is that of the index."""
         ordering = super().get_ordering(request, queryset)
         if "listed_at" not in queryset.query.annotations:
             return list(ordering)
@@ -186,13 +188,13 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 
 
 class _Admin(Protocol):
-    """What a search needs of a ModelAdmin."""
+    """Parts of a ModelAdmin that a search needs."""
 
     def message_user(self, request: HttpRequest, message: str, level: int) -> None: ...
 
 
 def _matching(text: str) -> Q:
-    """Photos of that id or hash, or whose names begin so, whatever the case of their letters."""
+    """Return the photos of that id or hash, or whose names begin so, ignoring case."""
     if identity := _as_uuid(text):
         return Q(uuid=identity)
     if _SHA256.fullmatch(text):
@@ -201,12 +203,12 @@ def _matching(text: str) -> Q:
 
 
 def photos(admin: _Admin, request: HttpRequest, listed: QuerySet[Photo], text: str) -> QuerySet[Photo]:
-    """What the list of photos shows; all of it for no text."""
+    """Search the list of photos; return all of it for an empty text."""
     return listed.filter(pk__in=_found(admin, request, text)) if text else listed
 
 
 def detections(admin: _Admin, request: HttpRequest, listed: QuerySet[Detection], text: str) -> QuerySet[Detection]:
-    """What the list of detections shows: those of a model where its whole name was typed, else those of photos."""
+    """Search the list of detections: those of a model for its full name, else those of matching photos."""
     if not text:
         return listed
     if any(text == name for name, _version in models_in_history()):
@@ -217,7 +219,7 @@ def detections(admin: _Admin, request: HttpRequest, listed: QuerySet[Detection],
 
 
 def _found(admin: _Admin, request: HttpRequest, text: str) -> list[int]:
-    """The photos' primary keys. Of very many only the first ones: to put them in order would take seconds."""
+    """Return the photos' primary keys. Of very many only the first ones: sorting them would take seconds."""
     found = list(Photo.objects.filter(_matching(text)).order_by().values_list("pk", flat=True)[: MAX_PHOTOS + 1])
     if len(found) > MAX_PHOTOS:
         told = gettext("More than %(count)s photos match, and the others are not shown. Type more of the name.")

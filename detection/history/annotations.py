@@ -1,6 +1,6 @@
-"""What is true of the objects of a detection: the model's answer, and what people said of it since.
+"""Objects of a detection as they stand: the model's, with people's verdicts applied.
 
-Reads only. Every reader of verdicts (pages, API, exports, numbers) asks here, so that they agree.
+Read only. Every reader of verdicts (pages, API, exports, statistics) uses this module, so that they agree.
 """
 
 from collections import Counter, defaultdict
@@ -23,8 +23,8 @@ _OUT = frozenset({Verdict.Kind.REJECTED, Verdict.Kind.CLEARED})
 class Judged:
     """An object as it stands.
 
-    key: its rank for the model's object, `a1`, `a2`, ... for one that a person drew. found: the model's object.
-    kind: the verdict in force, empty where there is none. class_name, box: what is true of it now.
+    key: its rank for the model's object, `a1`, `a2`, ... for a drawn one. found: the model's object.
+    kind: the verdict in force, empty where there is none. class_name, box: the current ones.
     """
 
     key: str
@@ -37,30 +37,30 @@ class Judged:
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody has judged it."""
+        """Whether it has no verdict."""
         return not self.kind
 
     @property
     def is_there(self) -> bool:
-        """Whether it is an object of the photo, as far as is known."""
+        """Whether it is an object of the photo, by its verdict or without one."""
         return self.kind != Verdict.Kind.REJECTED
 
     @property
     def added_number(self) -> int | None:
-        """Which one of those that people drew; None for the model's."""
+        """Number among the drawn objects; None for the model's."""
         return None if self.found is not None else int(self.key.removeprefix(_ADDED))
 
 
 def with_verdicts(detections: QuerySet[Detection]) -> QuerySet[Detection]:
-    """Load all that `objects_of` needs along with the detections, in two more queries however many there are."""
+    """Load everything that `objects_of` needs along with the detections, in two more queries for any number of them."""
     return detections.prefetch_related(
         "objects_found", Prefetch("verdicts", queryset=Verdict.objects.order_by("step", "pk"))
     )
 
 
 def objects_of(detection: Detection) -> tuple[Judged, ...]:
-    """What a review is about: the reported objects, the most probable first, weaker ones that somebody judged, and
-    those that people drew.
+    """Return the objects of a review: the reported ones, the most probable first, weaker ones with a verdict, and
+    the drawn ones.
     """
     newest = newest_verdicts(detection.verdicts.all())
     judged = [_judged(found, newest.get((found.pk, None))) for found in detection.objects_found.all()]
@@ -70,7 +70,7 @@ def objects_of(detection: Detection) -> tuple[Judged, ...]:
 
 
 def newest_verdicts(verdicts: Iterable[Verdict]) -> dict[tuple[int | None, int | None], Verdict]:
-    """The verdict in force of each object, by the key of the model's object or the number of a drawn one.
+    """Return the verdict in force of each object, by the key of the model's object or the number of a drawn one.
 
     verdicts: of one detection, oldest first.
     """
@@ -99,9 +99,9 @@ def _drawn(number: int, verdict: Verdict) -> Judged:
 
 
 def tally_key(detection: Detection, judged: Judged) -> Key | None:
-    """The row of the numbers that counts an object's verdict; None where none does.
+    """Return the counter of an object's verdict; None where it is not counted.
 
-    Weaker objects are not counted: precision is that of what the model reports.
+    Weaker objects are not counted: precision is that of the model's reported objects.
     """
     if judged.found is None:
         return counters.key_of(detection, Tally.Kind.ADDED, judged.class_name)
@@ -112,7 +112,7 @@ def tally_key(detection: Detection, judged: Judged) -> Key | None:
 
 
 def verdict_counts(detections: Sequence[Detection]) -> Counter[Key]:
-    """What the verdicts in force of these detections add to the numbers."""
+    """Return the counts that the verdicts in force of these detections add."""
     verdicts: defaultdict[int, list[Verdict]] = defaultdict(list)
     for one in Verdict.objects.filter(detection__in=detections).order_by("step", "pk"):
         verdicts[one.detection_id].append(one)

@@ -1,4 +1,4 @@
-"""The API of the history."""
+"""REST API of the history."""
 
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ from detection.web.serializers import ErrorSerializer
 
 MAX_PAGE_SIZE = 200
 _MOST_DIGITS = 9
-# Photos come from strangers: whatever they turn out to be, a browser must not run it in this site's name.
+# Photos come from strangers: whatever they contain, a browser must not run it as part of this site.
 _PICTURE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cache-Control": "private, max-age=31536000, immutable",
@@ -52,7 +52,7 @@ class HistoryPagination(BasePagination):
         self._page = HistoryPage((), None, None)
 
     def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
-        """Raises RequestError for a cursor or page size that cannot be used."""
+        """Return a page. Raises RequestError for an invalid cursor or page size."""
         self._request = request
         try:
             raw = request.query_params.get("cursor")
@@ -98,7 +98,7 @@ class HistoryPagination(BasePagination):
 
 def _page_size(request: Request) -> int:
     raw = request.query_params.get("page_size", "24")
-    # Its length first: Python refuses to read thousands of digits, with an error of its own.
+    # Its length first: Python refuses to parse thousands of digits, with an error of its own.
     if not (raw.isascii() and raw.isdigit() and len(raw) <= _MOST_DIGITS and 1 <= int(raw) <= MAX_PAGE_SIZE):
         raise RequestError(
             f"page_size is {raw!r}; set it to a whole number from 1 to {MAX_PAGE_SIZE}, or leave it out."
@@ -118,7 +118,7 @@ class DetectionListView(generics.ListAPIView[Detection]):
         return _with_everything(self.request)
 
     def list(self, request: Request, *given: Any, **named: Any) -> Response:
-        """Raises RequestError for a filter that there is not."""
+        """List a page. Raises RequestError for an unknown filter."""
         refuse_unknown(request.query_params, [*DetectionFilter.base_filters, *HistoryPagination.PARAMETERS])
         return super().list(request, *given, **named)
 

@@ -1,6 +1,6 @@
-"""Numbers of the history that are counted while it grows: a dashboard adds up days and months, not a million rows.
+"""Rollup counters of the history, updated as it grows: a dashboard sums days and months, not a million rows.
 
-They change in the transaction of what they count, so they are never behind it; `bookkeeping.rebuild` counts anew.
+They change in the transaction of the counted rows, so they are always exact; `indexing.rebuild` counts anew.
 """
 
 from collections import Counter
@@ -19,8 +19,8 @@ _COLUMNS = ("kind", "span", "day", "class_name", "detail", "source", "model_name
 _ROW = f"({', '.join(['%s'] * (len(_COLUMNS) + 1))})"
 # SQLite takes 32,766 values in a statement.
 _ROWS_AT_ONCE = 500
-# Each step finds the next class by the index `tally_class`, whose condition must be there word for word: what it takes
-# grows with the classes, not with the rows. SQLite has to be told the index, PostgreSQL that this is no join.
+# Each step finds the next class by the index `tally_class`, whose condition must appear literally: its cost
+# grows with the classes, not with the rows. SQLite needs the index named, PostgreSQL that this is no join.
 _CLASSES = """
 WITH RECURSIVE listed(name) AS (
     SELECT (
@@ -47,7 +47,7 @@ _OF_OWNER = " AND owner_id = %(owner_id)s"
 
 
 class Key(NamedTuple):
-    """What a row of `Tally` counts."""
+    """Columns that identify a row of `Tally`."""
 
     kind: str
     day: date
@@ -59,13 +59,13 @@ class Key(NamedTuple):
 
 
 def key_of(detection: Detection, kind: str, class_name: str = "", detail: str = "") -> Key:
-    """The row that counts something of a detection."""
+    """Return the counter's row for a property of a detection."""
     day = detection.created_at.astimezone(UTC).date()
     return Key(kind, day, class_name, detail, detection.source, detection.model_name, detection.owner_id or 0)
 
 
 def counts_of(detection: Detection, reported: Iterable[DetectedObject]) -> Counter[Key]:
-    """All that a fresh detection adds. reported: its objects above the threshold."""
+    """Return the counts of a new detection. reported: its objects above the threshold."""
     counts: Counter[Key] = Counter()
     for found in reported:
         counts[key_of(detection, Tally.Kind.OBJECT, found.class_name)] += 1
@@ -77,26 +77,26 @@ def counts_of(detection: Detection, reported: Iterable[DetectedObject]) -> Count
 
 
 def score_bin(probability: float) -> str:
-    """The twentieth that a probability lies in, from "00" on; 1 lies in the last one."""
+    """Return the twentieth that a probability lies in, from "00" on; 1 lies in the last one."""
     return f"{min(int(probability * SCORE_BINS), SCORE_BINS - 1):02d}"
 
 
 def class_names(owner_id: int | None = None) -> list[str]:
-    """Every class that a detection has reported, in the alphabet's order; of one owner, if one is given."""
+    """Return every class that a detection has reported, alphabetically; of one owner, if given."""
     with connection.cursor() as cursor:
         cursor.execute(*class_names_query(owner_id))
         return sorted(name for (name,) in cursor.fetchall())
 
 
 def class_names_query(owner_id: int | None) -> tuple[str, dict[str, Any]]:
-    """The statement of `class_names`, with its values."""
+    """Return the statement of `class_names`, with its parameters."""
     by_index = _BY_INDEX.get(connection.vendor, "")
     statement = _CLASSES.format(by_index=by_index, of_owner="" if owner_id is None else _OF_OWNER)
     return statement, {} if owner_id is None else {"owner_id": owner_id}
 
 
 def add(counts: Mapping[Key, int]) -> None:
-    """Add to the rows, within the caller's transaction; in one order for all, so that no two wait for each other."""
+    """Add to the rows, within the caller's transaction; always in the same order, so that there is no deadlock."""
     spans: Counter[tuple[str, Key]] = Counter()
     for key, count in counts.items():
         spans[Tally.Span.DAY, key] += count
@@ -112,7 +112,7 @@ def add(counts: Mapping[Key, int]) -> None:
 
 
 def add_up_months() -> None:
-    """Make the rows of months anew from those of days."""
+    """Rebuild the rows of months from those of days."""
     Tally.objects.filter(span=Tally.Span.MONTH).delete()
     names = [name for name in _COLUMNS if name not in {"span", "day"}]
     days = Tally.objects.filter(span=Tally.Span.DAY).annotate(month=TruncMonth("day"))

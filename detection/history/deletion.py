@@ -1,4 +1,4 @@
-"""Deleting for good: rows, then the photo's file when nothing else has it."""
+"""Permanent deletion: rows, then the photo's file if unused."""
 
 from functools import partial
 
@@ -18,7 +18,8 @@ def delete_detection(detection: Detection) -> None:
     """
     try:
         with transaction.atomic():
-            # Locked, so that of two who delete the last two detections of a photo, one sees that it was the last.
+            # Locked, so that of two concurrent deletions of a photo's last two detections, one sees that it was the
+            # last.
             photo = Photo.objects.select_for_update().filter(pk=detection.photo_id).first()
             indexing.leave(Detection.objects.filter(pk=detection.pk))
             detection.delete()

@@ -1,4 +1,4 @@
-"""How detections are chosen: the same filters for the API, the history page and exports."""
+"""Filters of detections, shared by the API, the history page and exports."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
@@ -17,13 +17,15 @@ _OF_OBJECTS = ("class", "min_probability", "reviewed", "verdict")
 
 
 class DetectionFilter(django_filters.FilterSet):
-    """class: of a reported object; min_probability: of a reported object (of that class, when both are given);
-    date_from and date_to: days, both included, in the server's time zone; source: how the photo came in;
-    batch: the id of the batch that it came in with; reviewed: 1 for those whose review is done, 0 for the others;
-    verdict: rejected, changed (another class or box) or added, for those with such an object (of that class);
-    model: the one that made it, NAME or NAME@VERSION; engine: what ran that model.
+    """Filters of detections.
 
-    All but `batch`, `model` and `engine` is looked up in the list entries (`bookkeeping.py`) where a filter is about
+    class: of a reported object; min_probability: of a reported object (of that class, when both are given);
+    date_from and date_to: days, both included, in the server's time zone; source: of the photo;
+    batch: the id of its batch; reviewed: 1 for finished reviews, 0 for the others;
+    verdict: rejected, changed (another class or box) or added, for detections with such an object (of that class);
+    model: the one that made it, NAME or NAME@VERSION; engine: that ran the model.
+
+    All but `batch`, `model` and `engine` is looked up in the list entries (`indexing.py`) where a filter is about
     objects, for no index of the detections themselves could find the few that match among a million.
     """
 
@@ -45,7 +47,9 @@ class DetectionFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def take_together(self, queryset: QuerySet[Detection], _name: str, _value: Any) -> QuerySet[Detection]:
-        """Left to `filter_queryset`: all of it must be true of the same row, which one index serves."""
+        """Return the queryset unchanged: `filter_queryset` applies all filters to the same row, which one index
+        serves.
+        """
         return queryset
 
     def filter_queryset(self, queryset: QuerySet[Detection]) -> QuerySet[Detection]:
@@ -62,17 +66,17 @@ class DetectionFilter(django_filters.FilterSet):
             conditions["entries__detection__in"] = few
         if self.request is not None and (owner_id := limits(caller_of(self.request.user))) is not None:
             conditions["entries__owner_id"] = owner_id
-        # Pages are read in the order of these two, for it is that of the index (`history.page_of`).
+        # Pages are read in the order of these two, which is that of the index (`pagination.page_of`).
         return queryset.filter(**conditions).annotate(
             listed_at=F("entries__created_at"), listed_id=F("entries__detection_id")
         )
 
 
 def _few(given: dict[str, Any]) -> list[int] | None:
-    """The detections that the rarest of the filters leave, where those are FEW at most; None where no filter is rare.
+    """Return the detections that the rarest of the filters leaves, if at most FEW; None if no filter is rare.
 
-    An index in the order of a list finds the page of what is frequent at once, and looks through all of a million for
-    what is rare. Whoever plans the query cannot know which is which, so those that may be rare are asked for first.
+    An index in the order of a list finds the page of a frequent value at once, and scans all of a million for
+    a rare one. The query planner cannot tell which is which, so possibly rare values are queried first.
     """
     found: set[int] | None = None
     for keys in _narrowing(given):
@@ -83,7 +87,7 @@ def _few(given: dict[str, Any]) -> list[int] | None:
 
 
 def _narrowing(given: dict[str, Any]) -> Iterator[QuerySet[Any, int]]:
-    """For each filter that may be rare, the keys of its detections, which one index serves."""
+    """Yield, for each possibly rare filter, the keys of its detections, served by one index."""
     detections = Detection.objects.order_by().values_list("pk", flat=True)
     if of_detections := _of_detections(given):
         yield detections.filter(**of_detections)
@@ -98,7 +102,7 @@ def _narrowing(given: dict[str, Any]) -> Iterator[QuerySet[Any, int]]:
 
 
 def _of_detections(given: dict[str, Any]) -> dict[str, Any]:
-    """Conditions that only detections have: their batch, and all versions of a model, or one."""
+    """Return conditions on columns that only detections have: their batch, and all versions of a model, or one."""
     conditions: dict[str, Any] = {}
     if given.get("batch"):
         conditions["batch_item__batch__uuid"] = given["batch"]
@@ -109,12 +113,12 @@ def _of_detections(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_engine(given: dict[str, Any]) -> dict[str, Any]:
-    """The condition on the engine, which only detections have too; apart, for its index is another one."""
+    """Return the condition on the engine, also a column of detections only; apart, because its index is another one."""
     return {"engine": given["engine"]} if given.get("engine") else {}
 
 
 def _common(given: dict[str, Any], row: str) -> dict[str, Any]:
-    """Conditions that detections and entries have alike. row: the way to it."""
+    """Return conditions on columns shared by detections and entries. row: the lookup of them."""
     conditions: dict[str, Any] = {}
     if given.get("date_from"):
         conditions[f"{row}created_at__gte"] = _midnight(given["date_from"])
@@ -126,7 +130,7 @@ def _common(given: dict[str, Any], row: str) -> dict[str, Any]:
 
 
 def _of_objects(given: dict[str, Any]) -> dict[str, Any]:
-    """Conditions on the entry of a class, or on the one for all objects."""
+    """Return conditions on the entry of a class, or on the one for all objects."""
     conditions: dict[str, Any] = {"entries__class_name": given.get("class") or ""}
     if given.get("min_probability") is not None:
         # 0 is the highest of no objects.
@@ -134,12 +138,13 @@ def _of_objects(given: dict[str, Any]) -> dict[str, Any]:
         conditions["entries__highest__gte" if lowest else "entries__highest__gt"] = lowest
     is_reviewed = given["reviewed"] == "1" if given.get("reviewed") else None
     if given.get("verdict"):
-        # The index of what people found wrong is far shorter than that of reviews, which SQLite does not know; with
+        # The index of corrections is far shorter than that of reviews, which SQLite's planner ignores; with
         # this condition it has no choice.
         conditions[f"entries__has_{given['verdict']}"] = True
         conditions |= {} if is_reviewed is None else {"entries__is_reviewed": is_reviewed}
     elif is_reviewed is not None:
-        # `IN`, because Django makes `is_reviewed` and `NOT is_reviewed` of it, which SQLite looks up in no index.
+        # `IN`, because Django turns a comparison into `is_reviewed` or `NOT is_reviewed`, which SQLite finds in no
+        # index.
         conditions["entries__is_reviewed__in"] = [is_reviewed]
     return conditions
 

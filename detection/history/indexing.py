@@ -1,6 +1,6 @@
-"""What is kept beside the detections, so that lists and numbers answer at once among a million of them.
+"""Index rows and counters beside the detections, so that lists and statistics stay fast among a million of them.
 
-Entries say where a detection stands in the lists (`models.ListEntry`), tallies count what there is (`tallies.py`). Both
+Entries place a detection in the lists (`models.ListEntry`), counters sum the history (`counters.py`). Both
 change in the transaction in which detections come and go.
 """
 
@@ -16,7 +16,7 @@ from detection.history.counters import Key
 from detection.models import DetectedObject, Detection, ListEntry, Removal, Review, Tally, Verdict
 
 _CHUNK = 2_000
-# What an entry tells of the verdicts on its objects.
+# Fields of an entry about the verdicts on its objects.
 _MARKS: Mapping[str, frozenset[str]] = {
     "has_rejected": frozenset({Verdict.Kind.REJECTED}),
     "has_changed": frozenset({Verdict.Kind.RELABELLED, Verdict.Kind.CORRECTED}),
@@ -25,7 +25,7 @@ _MARKS: Mapping[str, frozenset[str]] = {
 
 
 def enter(detections: Sequence[Detection], objects: Iterable[DetectedObject]) -> None:
-    """Take fresh detections into lists and numbers. objects: all of theirs, with `detection_id` set."""
+    """Add new detections to lists and counters. objects: all of theirs, with `detection_id` set."""
     by_detection = _by_detection(objects)
     counts: Counter[Key] = Counter()
     entries: list[ListEntry] = []
@@ -38,19 +38,19 @@ def enter(detections: Sequence[Detection], objects: Iterable[DetectedObject]) ->
 
 
 def hide(detection: Detection) -> None:
-    """Take a detection that was removed out of the numbers, until `show` or for good."""
+    """Subtract a detection that was moved to the trash from the counters, until `show` or for good."""
     counters.add({key: -count for key, count in _counts_with_verdicts([detection]).items()})
 
 
 def show(detection: Detection) -> None:
-    """Take a detection that was hidden into the numbers again."""
+    """Add a restored detection to the counters again."""
     counters.add(_counts_with_verdicts([detection]))
 
 
 def leave(detections: QuerySet[Detection]) -> None:
-    """Take detections that are about to be deleted out of the numbers; their entries go with them.
+    """Subtract detections that are about to be deleted from the counters; their entries are deleted with them.
 
-    Those that were removed are out of them already.
+    Those in the trash are subtracted already.
     """
     rows = list(detections.filter(removal=None).order_by())
     counts = _counts_with_verdicts(rows)
@@ -58,7 +58,7 @@ def leave(detections: QuerySet[Detection]) -> None:
 
 
 def mark(detections: Iterable[Detection]) -> None:
-    """Write into the entries what people said of the objects. detections: those that came from `with_verdicts`."""
+    """Write the verdicts on the objects into the entries. detections: those that came from `with_verdicts`."""
     kinds: dict[int, defaultdict[str, set[str]]] = {}
     for detection in detections:
         of_class = kinds[detection.pk] = defaultdict(set)
@@ -75,7 +75,7 @@ def mark(detections: Iterable[Detection]) -> None:
 
 
 def _marked(entry: ListEntry, kinds: set[str]) -> bool:
-    """Mark an entry; whether that changes it."""
+    """Mark an entry; return whether that changes it."""
     marks = {name: bool(kinds & telling) for name, telling in _MARKS.items()}
     is_new = any(getattr(entry, name) != value for name, value in marks.items())
     for name, value in marks.items():
@@ -84,7 +84,7 @@ def _marked(entry: ListEntry, kinds: set[str]) -> bool:
 
 
 def rebuild() -> None:
-    """Make all entries and tallies anew from what they stand for, in one transaction."""
+    """Rebuild all entries and counters from the detections, in one transaction."""
     with transaction.atomic():
         ListEntry.objects.all().delete()
         Tally.objects.all().delete()

@@ -1,4 +1,4 @@
-"""Pages of the history by keyset: a page costs the same however deep it lies, and new detections do not shift it."""
+"""Keyset pagination of the history: a page costs the same however deep it is, and new detections do not shift it."""
 
 import re
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ _CURSOR = re.compile(r"(older|newer)-([0-9]{1,18})-([0-9]{1,18})")
 
 
 class BadCursorError(ValueError):
-    """A cursor in an address is not one that a page of the history gave out; the message says what to do."""
+    """The cursor in an address was not issued by a page of the history; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place between two detections, and the direction in which to read on from there."""
+    """Position between two detections, and the direction in which to read on from there."""
 
     towards_newer: bool
     created_at: datetime
@@ -29,7 +29,7 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what `str(cursor)` wrote. Raises BadCursorError for anything else."""
+        """Parse the form of `str(cursor)`. Raises BadCursorError for anything else."""
         match = _CURSOR.fullmatch(text)
         try:
             if match is None:
@@ -45,10 +45,10 @@ class Cursor:
         return f"{'newer' if self.towards_newer else 'older'}-{microseconds}-{self.detection_id}"
 
     def beyond(self, place: tuple[str, str] = ("created_at", "id")) -> Q:
-        """The condition for the detections that lie past this cursor, in its direction.
+        """Return the condition for the detections past this cursor, in its direction.
 
         place: the fields of time and id that they are sorted by. It begins with a plain bound on the time, which
-        databases look up in the index; the `or` alone makes them walk through all rows before the cursor.
+        databases look up in the index; the `or` alone makes them scan all rows before the cursor.
         """
         time, number = place
         past = "gt" if self.towards_newer else "lt"
@@ -58,7 +58,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """Some detections, newest first, and the cursors of the neighbouring pages (None where there is none)."""
+    """Page of detections, newest first, and the cursors of the neighbouring pages (None where there is none)."""
 
     detections: tuple[Detection, ...]
     newer: Cursor | None
@@ -66,8 +66,8 @@ class HistoryPage:
 
 
 def page_of(detections: QuerySet[Detection], cursor: Cursor | None, size: int = PAGE_SIZE) -> HistoryPage:
-    """Read one page of the given detections; reads one more than it shows to know whether there is a next page."""
-    # Where a filter looks into the list entries, these hold the same values under the index that serves it.
+    """Read one page of the given detections; reads one more than it shows to detect a next page."""
+    # Where a filter uses the list entries, these hold the same values under the index that serves it.
     is_listed = "listed_at" in detections.query.annotations
     place = ("listed_at", "listed_id") if is_listed else ("created_at", "id")
     backwards = cursor is not None and cursor.towards_newer
@@ -91,7 +91,9 @@ def page_of(detections: QuerySet[Detection], cursor: Cursor | None, size: int = 
 def neighbours(
     detection: Detection, among: QuerySet[Detection] | None = None
 ) -> tuple[Detection | None, Detection | None]:
-    """The next newer and the next older of some detections (of all, without `among`); None where there is none."""
+    """Return the next newer and the next older of some detections (of all, without `among`); None where there is
+    none.
+    """
     detections = Detection.objects.all() if among is None else among
     newer, older = (
         detections.filter(_cursor_at(detection, towards_newer=towards_newer).beyond())

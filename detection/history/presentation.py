@@ -1,4 +1,4 @@
-"""What the pages show of a detection, in the words of the page. Reads stored rows only, never the network."""
+"""Presentation of a detection for pages. Reads stored rows only, never the network."""
 
 import json
 from collections import Counter
@@ -38,7 +38,7 @@ STAGE_TITLES: Mapping[str, Promise] = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A detection as a thumbnail with a line of text."""
+    """Detection as a thumbnail with a line of text."""
 
     detection: Detection
     summary: str
@@ -46,7 +46,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step of a detection and how long it took; share is its percentage of the longest step."""
+    """One step of a detection and its duration; share is its percentage of the longest step."""
 
     name: str
     milliseconds: float
@@ -54,7 +54,7 @@ class Stage:
 
 
 def with_reported_objects(detections: QuerySet[Detection]) -> QuerySet[Detection]:
-    """Load photo and objects along with the detections, in two queries however many rows there are.
+    """Load photo and objects along with the detections, in two queries for any number of rows.
 
     The `objects_found.all()` of such a detection are its reported objects only.
     """
@@ -63,24 +63,24 @@ def with_reported_objects(detections: QuerySet[Detection]) -> QuerySet[Detection
 
 
 def cards(detections: Iterable[Detection]) -> list[Card]:
-    """Cards of detections that came from `with_reported_objects`."""
+    """Return cards of detections that came from `with_reported_objects`."""
     return [Card(detection, summary(detection.objects_found.all())) for detection in detections]
 
 
 def summary(objects: Iterable[DetectedObject]) -> str:
-    """The classes with their counts, in the order of their most probable object."""
+    """Return the classes with their counts, in the order of their most probable object."""
     return counts_text(Counter(found.class_name for found in objects))
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
-    """Classes with their counts as one line in the language of the reader, in the order given."""
+    """Format classes with their counts as one line in the language of the reader, in the order given."""
     titles = ((class_title(name), count) for name, count in counts.items())
     parts = (title if count == 1 else f"{count} \N{MULTIPLICATION SIGN} {title}" for title, count in titles)
     return ", ".join(parts) or gettext("No objects")
 
 
 def result_context(detection: Detection, threshold: float | None, page_url: str) -> dict[str, Any]:
-    """Everything that `detection/predict/_result.html` shows.
+    """Return the context of `detection/predict/_result.html`.
 
     threshold: objects with a probability above it are shown; None is the detection's own.
     page_url: the absolute address of the detection page.
@@ -113,7 +113,7 @@ def result_context(detection: Detection, threshold: float | None, page_url: str)
 
 
 def provenance_context(detection: Detection) -> dict[str, Any]:
-    """How and when a detection was made: its source in words and its stages in milliseconds."""
+    """Return the origin of a detection: its source in words and its stages in milliseconds."""
     longest_ms = max(detection.timings_ms.values(), default=0.0) or 1.0
     stages = [
         Stage(str(STAGE_TITLES.get(name, name)), spent_ms, f"{spent_ms / longest_ms * 100:.1f}")
@@ -127,9 +127,10 @@ def provenance_context(detection: Detection) -> dict[str, Any]:
 
 
 def closer_context(detection: Detection, threshold: float | None, visible: QuerySet[Detection]) -> dict[str, Any]:
-    """What a script needs to redraw a detection without the server, and the detections next to this one.
+    """Return the data of the viewer's script: to redraw a detection without the server, and the neighbouring
+    detections.
 
-    threshold: that of `result_context`. visible: the detections that may be named.
+    threshold: that of `result_context`. visible: the detections that may be linked.
     """
     size_wh = (detection.photo.width, detection.photo.height)
     newer, older = neighbours(detection, visible)
@@ -148,13 +149,13 @@ def closer_context(detection: Detection, threshold: float | None, visible: Query
 
 
 def _predictions(objects: Iterable[DetectedObject]) -> list[tuple[DetectedObject, dict[str, Any]]]:
-    """Each object with its entry in the JSON of the API."""
+    """Return each object with its entry in the JSON of the API."""
     stored = list(objects)
     return list(zip(stored, prediction_body(stored)["prediction"], strict=True))
 
 
 def _split(stored: Iterable[DetectedObject], threshold: float) -> tuple[list[DetectedObject], list[DetectedObject]]:
-    """The objects above a threshold, and the others."""
+    """Split the objects into those above a threshold and the others."""
     shown: list[DetectedObject] = []
     weaker: list[DetectedObject] = []
     for found in stored:
@@ -163,12 +164,12 @@ def _split(stored: Iterable[DetectedObject], threshold: float) -> tuple[list[Det
 
 
 def _rows(objects: Iterable[DetectedObject]) -> list[tuple[DetectedObject, str, str]]:
-    """Each object with its percentage in words and the width of its bar."""
+    """Return each object with its formatted percentage and the width of its bar."""
     return [(found, _percent(found.probability), f"{found.probability * 100:.1f}") for found in objects]
 
 
 def _percent(probability: float) -> str:
-    """Percent with one decimal; what is not certain is not rounded up to certainty."""
+    """Format as percent with one decimal; a value below 1 is not rounded up to 100 %."""
     text = f"{probability * 100:.1f}"
     return f"> {number_format('99.9')}" if text == "100.0" and probability < 1 else number_format(text)
 

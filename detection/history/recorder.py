@@ -1,7 +1,7 @@
-"""Writes photos to the store and detections to the database, on threads of its own.
+"""Recorder that writes photos to the store and detections to the database, on threads of its own.
 
 Files are written side by side; rows by one thread, since SQLite takes one writer at a time. Under load it commits
-whatever has gathered since the last commit in one transaction, which costs hardly more than committing one detection;
+all detections gathered since the last commit in one transaction, which costs hardly more than committing one;
 alone, a detection is committed at once.
 """
 
@@ -43,10 +43,10 @@ _UNAVAILABLE = "The detection could not be kept: the {} cannot be written now. N
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One detection to be kept: the upload as it came, what was found, and by whom.
+    """One detection to be recorded: the upload, the objects, and their model.
 
-    batch_item: primary key of the item of a batch that is done with this detection; None for a photo on its own.
-    detection_uuid: of the detection that it becomes. owner_id: primary key of the user whose it is.
+    batch_item: primary key of the batch item that this detection completes; None for a photo on its own.
+    detection_uuid: of the future detection. owner_id: primary key of the user who owns it.
     """
 
     data: bytes
@@ -72,19 +72,19 @@ _Stored = tuple[Record, StoredPhoto, "Future[uuid.UUID]"]
 
 
 class Recorder:
-    """Threads that write files, a queue of those that are written, and the thread that writes their rows."""
+    """Threads that write files, the queue of written ones, and the thread that writes their rows."""
 
     def __init__(self) -> None:
         self._files = ThreadPoolExecutor(usable_cores(), thread_name_prefix="photo-files")
         self._queue: queue.SimpleQueue[_Stored | None] = queue.SimpleQueue()
         self._closed = False
-        # Nothing is queued behind the end: its caller would wait for ever.
+        # No record is queued behind the end: its caller would be blocked for ever.
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
     def submit(self, record: Record) -> "Future[uuid.UUID]":
-        """Queue a record. The future gives the detection's uuid, or StorageUnavailableError when nothing was kept.
+        """Queue a record. The future gives the detection's uuid, or StorageUnavailableError when nothing was stored.
 
         Raises StorageUnavailableError after `close`.
         """
@@ -96,7 +96,7 @@ class Recorder:
         return future
 
     def close(self) -> None:
-        """Write what waits, then stop."""
+        """Write the queued records, then stop."""
         with self._lock:
             self._closed = True
         self._files.shutdown(wait=True)
@@ -115,7 +115,7 @@ class Recorder:
             group, last = self._gather(first)
             try:
                 _write(group)
-            except Exception as error:  # the thread must live on; the callers get the error
+            except Exception as error:  # the thread must survive; the callers get the error
                 logger.exception("Detections could not be recorded.")
                 for _, _, future in group:
                     if not future.done():
@@ -125,7 +125,7 @@ class Recorder:
         connection.close()
 
     def _gather(self, first: _Stored) -> tuple[list[_Stored], bool]:
-        """What waits now, up to MAX_GROUP, and whether the end of the queue was among it."""
+        """Return the queued records, up to MAX_GROUP, and whether the end of the queue was among them."""
         group = [first]
         while len(group) < MAX_GROUP:
             try:
@@ -142,7 +142,7 @@ def _write(stored: list[_Stored]) -> None:
     try:
         _commit_on_living_connection(stored)
     except (OperationalError, InterfaceError) as error:
-        # It is the database, not a record: trying each one would make all wait for the same answer many times.
+        # The database is at fault, not a record: retrying each one would repeat the same failure for all of them.
         for one in stored:
             _give_up(one, "database", error)
     except OSError as error:
@@ -157,8 +157,8 @@ def _write(stored: list[_Stored]) -> None:
 
 
 def _commit_on_living_connection(stored: list[_Stored]) -> None:
-    """The thread keeps its connection: opening one costs more than a commit. A server that was restarted meanwhile has
-    cut it, which shows here, and is answered with a new one.
+    """Commit, reconnecting once: opening a connection costs more than a commit, so the thread keeps its own. A server
+    that was restarted meanwhile has closed it, which shows here.
     """
     try:
         _commit(stored)
@@ -170,13 +170,13 @@ def _commit_on_living_connection(stored: list[_Stored]) -> None:
 
 
 def _store(record: Record, future: "Future[uuid.UUID]") -> _Stored | None:
-    """Write the photo's file; None when that failed and the caller was told."""
+    """Write the photo's file; return None, with the error passed to the caller, on failure."""
     try:
         return record, photo_store.save(record.data, record.info), future
     except OSError as error:
         logger.error("A photo could not be stored.", exc_info=error)
         future.set_exception(_unavailable("photo store", error))
-    except Exception as error:  # whatever is wrong with one photo must not reach the others of its group
+    except Exception as error:  # an error of one photo must not affect the others of its group
         logger.exception("A photo could not be prepared for the photo store.")
         future.set_exception(error)
     return None
@@ -211,14 +211,14 @@ def _commit_alone(stored: _Stored) -> None:
 
 
 def _give_up(stored: _Stored, what: str, error: Exception) -> None:
-    """Take the photo's file back and tell the caller."""
+    """Remove the photo's file again and pass the error to the caller."""
     record, photo, future = stored
     with request_id.bound(record.request_id):
         logger.error("A detection could not be recorded.", exc_info=error)
     try:
         photo_store.discard_unused(photo.file)
     except Error:
-        # Which files have rows is not known now. One that was there before may have; one that we made has none.
+        # It is unknown which files have rows. One that existed before may have; one that we made has none.
         if photo.is_new:
             photo_store.discard(photo.file)
     future.set_exception(_unavailable(what, error))
@@ -231,7 +231,9 @@ def _unavailable(what: str, error: Exception) -> StorageUnavailableError:
 
 
 def _insert(stored: list[tuple[Record, StoredPhoto]]) -> list[Detection]:
-    """Four bulk inserts and a few counts, whatever the number of records, and an update for each item of a batch."""
+    """Insert the rows in four bulk inserts and a few counts, for any number of records, and an update for each batch
+    item.
+    """
     now = timezone.now()
     photos = Photo.objects.bulk_create(
         Photo(
@@ -261,7 +263,7 @@ def _insert(stored: list[tuple[Record, StoredPhoto]]) -> list[Detection]:
 
 
 def insert_detections(records: Sequence[Record], photos: Sequence[Photo]) -> list[Detection]:
-    """Write the rows of detections whose photos are stored already, each with its own; within a transaction."""
+    """Insert detections whose photos are stored already, each with its own; within a transaction."""
     detections = Detection.objects.bulk_create(
         _detection(record, photo) for record, photo in zip(records, photos, strict=True)
     )
@@ -275,7 +277,7 @@ def insert_detections(records: Sequence[Record], photos: Sequence[Photo]) -> lis
 
 
 def _finish_item(batch_item: int, photo: StoredPhoto, detection: Detection) -> None:
-    """The item is done, in the transaction of its detection. Of two who sent its file at once, the first counts."""
+    """Complete the item, in the transaction of its detection. Of two uploads at once, the first counts."""
     BatchItem.objects.filter(pk=batch_item).exclude(state=BatchItem.State.DONE).update(
         state=BatchItem.State.DONE, error="", sha256=photo.sha256, detection=detection
     )

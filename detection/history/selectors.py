@@ -6,7 +6,7 @@ from detection.models import Detection, Removal
 
 
 def shown(detections: QuerySet[Detection]) -> QuerySet[Detection]:
-    """Those that nobody has removed; the removed ones are few."""
+    """Exclude detections in the trash, which are few."""
     return detections.exclude(pk__in=Removal.objects.values("detection_id"))
 
 
@@ -14,7 +14,7 @@ _Model = tuple[str, str]
 
 
 def models_in_history() -> list[_Model]:
-    """Name and version of all that made detections: one look into the index for each, not one for each detection."""
+    """Return name and version of all models with detections: one index look-up for each, not one for each detection."""
     models = Detection.objects.order_by("model_name", "model_version").values_list("model_name", "model_version")
     found: list[_Model] = []
     following = models.first()
@@ -27,7 +27,7 @@ def models_in_history() -> list[_Model]:
 
 
 def engines_in_history() -> list[str]:
-    """All engines that made detections: one look into the index for each, not one for each detection."""
+    """Return all engines with detections: one index look-up for each, not one for each detection."""
     engines = Detection.objects.order_by("engine").values_list("engine", flat=True)
     found: list[str] = []
     following = engines.first()

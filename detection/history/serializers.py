@@ -1,4 +1,4 @@
-"""The JSON of the API."""
+"""Serializers of the history."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ class DetectedObjectSerializer(serializers.ModelSerializer[DetectedObject]):
         return [found.xmin, found.ymin, found.xmax, found.ymax]
 
     def get_reported(self, found: DetectedObject) -> bool:
-        # The view sets it, so that a list does not read each detection again.
+        # Set by the view, so that a list does not read each detection again.
         return bool(found.probability > self.context["thresholds"][found.detection_id])
 
 

@@ -1,8 +1,8 @@
-"""Deletions that can be undone: what somebody deletes in a page is hidden at once, and gone for good a little later.
+"""Trash: a detection that is deleted in a page is hidden at once, can be restored, and is deleted permanently later.
 
-Until then all of it is where it was, and a row says that it was removed; so there is nothing that a killed server could
-leave half deleted. The running server finishes what is due (`upkeep.py`). Programs that DELETE mean it: they do not
-come through here.
+Until then all its data stays in place, and a row marks it as deleted; so a killed server leaves nothing half
+deleted. The background worker deletes those that are due (`maintenance/worker.py`). A DELETE of the API does not use
+the trash.
 """
 
 import logging
@@ -24,7 +24,7 @@ SHOWN_COUNT = 5
 
 
 def remove(detection: Detection) -> None:
-    """Hide a detection until it is undone or due; to remove it twice changes nothing.
+    """Hide a detection until it is restored or due; doing so twice changes nothing.
 
     Raises StorageUnavailableError; then nothing has changed.
     """
@@ -41,7 +41,7 @@ def remove(detection: Detection) -> None:
 
 
 def restore(removal: Removal) -> None:
-    """Show a detection again, with everything that belongs to it.
+    """Show a detection again, with all that belongs to it.
 
     Raises StorageUnavailableError; then nothing has changed.
     """
@@ -57,13 +57,13 @@ def restore(removal: Removal) -> None:
 
 
 def of(caller: Caller) -> QuerySet[Removal]:
-    """What the caller may bring back, the newest first."""
+    """Return the detections that the caller may restore, the newest first."""
     removals = Removal.objects.select_related("detection__photo").order_by("-due_at", "-pk")
     return visible_to(caller, removals, owner="detection__owner")
 
 
 def finish_due(now: datetime | None = None) -> int:
-    """Delete for good what can no longer be undone; returns how many detections."""
+    """Delete permanently what is due; return how many detections."""
     due = Removal.objects.filter(due_at__lte=now or timezone.now()).select_related("detection")
     finished = 0
     for removal in due.iterator():

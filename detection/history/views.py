@@ -1,4 +1,4 @@
-"""The pages. Each reads its request, asks a service or the database, and renders a template."""
+"""Pages of the history. Each reads its request, asks a service or the database, and renders a template."""
 
 from operator import itemgetter
 from uuid import UUID
@@ -31,7 +31,7 @@ FILTER_LABELS = {
 
 @require_safe
 def detection_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """One detection: picture, objects, JSON, and how it was made; `?threshold=` moves what is shown."""
+    """Show one detection: picture, objects, JSON, and its origin; `?threshold=` changes the shown objects."""
     return _render_detection(request, _detection(request, uuid))
 
 
@@ -60,7 +60,7 @@ def restore_detection(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
-    """Thumbnails of what was detected, newest first, by class and date, in pages of keyset cursors."""
+    """Show thumbnails of past detections, newest first, by class and date, in pages of keyset cursors."""
     filters = DetectionFilter(request.GET, presentation.with_reported_objects(_detections(request)), request=request)
     if not filters.is_valid():
         return _render_history(request, error=RequestError(_filter_sentence(filters)))
@@ -118,7 +118,7 @@ def _render_history(
 
 
 def _known_classes(request: HttpRequest) -> list[tuple[str, str]]:
-    """The classes of all reported objects, also those of a model of the past, each with what pages call it."""
+    """Return the classes of all reported objects, including those of former models, each with its title."""
     names = counters.class_names(limits(caller_of(request.user)))
     return sorted(((name, class_title(name)) for name in names), key=itemgetter(1))
 
