@@ -1,4 +1,4 @@
-"""The names of classes as pages show them; API, exports and database have the model's own."""
+"""Names of classes as pages show them; API, exports and database have the model's own."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from django.utils.translation import pgettext_lazy
 
 CLASS_CONTEXT = "object class"
 
-# Those of Pascal VOC and COCO. A class of another model is shown as the model names it.
+# The classes of Pascal VOC and COCO. A class of another model is shown under the model's own name.
 CLASS_TITLES: Mapping[str, Promise] = {
     "aeroplane": pgettext_lazy("object class", "aeroplane"),
     "airplane": pgettext_lazy("object class", "airplane"),
@@ -99,5 +99,5 @@ CLASS_TITLES: Mapping[str, Promise] = {
 
 
 def class_title(name: str) -> str:
-    """The name of a class in the language of the page."""
+    """Return the name of a class in the language of the page."""
     return str(CLASS_TITLES.get(name, name))
