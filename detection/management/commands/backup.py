@@ -1,4 +1,4 @@
-"""`manage.py backup`: database and photos in one file."""
+"""`manage.py backup`: writes database and photos to one file."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from detection.maintenance.worker import alone
 
 
 class Command(BaseCommand):
-    """Exit code 0: the file is whole; 1: a sentence on standard error says what to do, and there is no file."""
+    """Command with exit code 0: the file is complete; 1: an error on standard error says what to do, and there is no
+    file.
+    """
 
     help = "Write database (SQLite) and photos into one tar file. The server may run meanwhile."
 
@@ -20,9 +22,9 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, help="a file that does not exist yet, such as detector-2026-01-31.tar")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError."""
+        """Run the command. Raises CommandError."""
         try:
-            # Nothing is deleted in bulk between the moment of the database and the copy of its photos.
+            # No bulk deletion runs between the snapshot of the database and the copy of its photos.
             with alone(current.config().data_dir) as is_ours:
                 if not is_ours:
                     raise CommandError("Another process is deleting detections. Run this again in a minute.")

@@ -1,4 +1,4 @@
-"""`manage.py detect`: a large base of photos, from folders and archives, resumed where it stopped."""
+"""`manage.py detect`: detects in a large base of photos, from folders and archives, and resumes where it stopped."""
 
 import os
 import sys
@@ -25,14 +25,14 @@ from detection.predict import service as predict_service
 from detection.registry import catalogue
 from detection.serving import service as serving
 
-# The run bounds itself how many photos it sends; none is refused.
+# The run limits the number of photos in flight itself; none is refused.
 _UNBOUNDED = sys.maxsize
 _GO_ON = "The same command goes on from there."
 
 
 class Command(BaseCommand):
-    """Exit code 0: all photos have an answer; 3: some failed, and are named; 1: none could be done, or a sentence on
-    standard error says what ended the run; 130: stopped by a signal. Ended early, the same command goes on.
+    """Command with exit code 0: all photos are done; 3: some failed, and are listed; 1: none could be done, or an error
+    on standard error says why the run ended; 130: stopped by a signal. Ended early, the same command resumes.
     """
 
     help = (
@@ -50,7 +50,9 @@ class Command(BaseCommand):
         parser.add_argument("--threshold", type=probability, help="report objects above it (default: PROBABILITY_MORE)")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError with a sentence when the run cannot begin or go on, SystemExit with one of the codes."""
+        """Run the command. Raises CommandError when the run cannot start or resume, SystemExit with one of the
+        codes.
+        """
         try:
             totals = self._detect(options)
         except (JournalError, FormatError, InferenceError) as error:
@@ -58,7 +60,7 @@ class Command(BaseCommand):
         except (AnnotatedError, StorageUnavailableError, DetectionTimeoutError) as error:
             raise CommandError(f"{error} {_GO_ON}") from error
         except BrokenPipeError:
-            # Whoever read the lines has had enough. What is left in the buffer goes nowhere, without a traceback.
+            # The reader closed the pipe. The rest of the buffer is discarded, without a traceback.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(1) from None
         except (OSError, DatabaseError) as error:

@@ -1,4 +1,4 @@
-"""`manage.py evaluate`: how good models are on annotated photos, one, several, or one in lower precisions."""
+"""`manage.py evaluate`: measures models on annotated photos, one, several, or one in lower precisions."""
 
 import argparse
 import io
@@ -33,7 +33,7 @@ _TABLE_WIDTH = 120
 
 
 class Command(BaseCommand):
-    """Exit code 0: measured; 1: a sentence on standard error says what to do."""
+    """Command with exit code 0: measured; 1: an error on standard error says what to do."""
 
     help = (
         "Measure the model that a server answers with (the active version, else MODEL_PREFIX's), or several, on "
@@ -70,7 +70,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError with a sentence when the dataset or a precision cannot be used."""
+        """Run the command. Raises CommandError when the dataset or a precision cannot be used."""
         precisions = options["compare"] or (current.config().model_precision,)
         if options["models"] and (options["compare"] or options["write_table"]):
             raise CommandError("Compare models or precisions, not both: leave out --models, or the others.")
@@ -133,7 +133,7 @@ def _names(raw: str) -> tuple[str, ...]:
 
 
 def _counted(raw: str | None, classes: Mapping[str, tuple[str, ...]]) -> dict[str, set[int]]:
-    """For each contender the ids of the classes that count: known to all, and named by `--classes` where it is given.
+    """Return, for each contender, the ids of the counted classes: common to all, and in `--classes` where it is given.
 
     classes: of each contender. Raises CommandError when there is none.
     """
@@ -156,7 +156,7 @@ def _left_out(unknown: int, options: Mapping[str, Any]) -> str:
 
 
 def _contenders(models: tuple[str, ...] | None, precisions: tuple[str, ...]) -> dict[str, DetectorOptions]:
-    """Each by its name: models in the configured precision, or the default model in precisions."""
+    """Return the contenders by name: models in the configured precision, or the default model in several precisions."""
     options = serving.detector_options(current.config())
     if models:
         return {name: replace(options, source=find_model(name)) for name in models}

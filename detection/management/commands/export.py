@@ -1,4 +1,4 @@
-"""`manage.py export`: detections as training data or tables, into a file or down a pipe."""
+"""`manage.py export`: writes detections as training data or tables, to a file or a pipe."""
 
 import contextlib
 import sys
@@ -22,7 +22,9 @@ _STDOUT = "-"
 
 
 class Command(BaseCommand):
-    """Exit code 0: the file is whole; 1: a sentence on standard error says what to do, and no file was made."""
+    """Command with exit code 0: the file is complete; 1: an error on standard error says what to do, and no file was
+    made.
+    """
 
     help = "Export detections, all of them or those that the filters choose."
 
@@ -35,7 +37,7 @@ class Command(BaseCommand):
         add_filters(parser)
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError."""
+        """Run the command. Raises CommandError."""
         try:
             export = Export(_selection(options), export_formats()[options["format"]], options["photos"])
             if options["output"] == _STDOUT:
@@ -61,7 +63,9 @@ def _selection(options: dict[str, Any]) -> Selection:
 
 
 def _write(path: Path, blocks: Iterable[bytes]) -> int:
-    """Beside its place, then renamed: a file of that name is a whole one. Returns its size; raises OSError."""
+    """Write to a temporary file, then rename it, so that the file is always complete. Returns its size; raises
+    OSError.
+    """
     if path.exists():
         raise RequestError(f"{path} exists already. Remove it, or name another file.")
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as file:

@@ -1,4 +1,4 @@
-"""`manage.py export_model`: the model in the form in which Triton or OpenVINO Model Server load it."""
+"""`manage.py export_model`: writes the model in the form that Triton or OpenVINO Model Server load."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from detection.registry import catalogue
 
 
 class Command(BaseCommand):
-    """Exit code 0: the repository is written; 1: a sentence on standard error says what to do."""
+    """Command with exit code 0: the repository is written; 1: an error on standard error says what to do."""
 
     help = (
         "Write the model that a server answers with (the active version, else MODEL_PREFIX's), or another one, as a "
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--replace", action="store_true", help="take the place of the model that is there")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError with a sentence."""
+        """Run the command. Raises CommandError."""
         config = current.config()
         folder, server = options["folder"], options["server"]
         try:

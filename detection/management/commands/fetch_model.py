@@ -15,10 +15,12 @@ from detection.registry.pretrained import KNOWN_MODELS, Installation, KnownModel
 
 
 class Command(BaseCommand):
-    """Exit code 0: the checkpoint is installed and verified; 1: a sentence on standard error says what to do."""
+    """Command with exit code 0: the checkpoint is installed and verified; 1: an error on standard error says what to
+    do.
+    """
 
     help = "Download a published checkpoint, verify it, and use it from the next start on."
-    # A setting that is wrong must not keep the operator from fetching the model that would mend it.
+    # An invalid setting must not keep the operator from fetching the model that would fix it.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -45,7 +47,7 @@ class Command(BaseCommand):
 
 
 class ProgressOfFiles:
-    """Shows one line for each file that is fetched."""
+    """Progress display with one line for each fetched file."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -58,7 +60,7 @@ class ProgressOfFiles:
 
 
 def progress_bar(console: Console) -> Progress:
-    """Name, bar, amount, rate and time left; silent where `console` is not a terminal."""
+    """Show name, bar, amount, rate and time left; silent where `console` is not a terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -92,7 +94,9 @@ def _outcome(model: KnownModel, installation: Installation) -> str:
 
 
 def _active_version() -> str:
-    """The version that answers instead of MODEL_PREFIX's model; "" for none, and before there is a database."""
+    """Return the version that is active in place of MODEL_PREFIX's model; "" for none, and before there is a
+    database.
+    """
     try:
         return str(model_versions.active() or "")
     except Error:

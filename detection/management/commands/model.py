@@ -1,4 +1,4 @@
-"""`manage.py model`: add, list, activate, deactivate and remove versions of models, while servers run."""
+"""`manage.py model`: adds, lists, activates, deactivates and removes versions of models, while servers run."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from detection.registry.versions import ModelVersionError
 
 
 class Command(BaseCommand):
-    """Exit code 0: done; 1: a sentence on standard error says what to do, and nothing has changed."""
+    """Command with exit code 0: done; 1: an error on standard error says what to do, and nothing has changed."""
 
     help = (
         "Change the model that answers, without downtime: add a folder, list, activate (also back), "
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             one.add_argument("model", metavar="NAME[@VERSION]")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError with a sentence."""
+        """Run the command. Raises CommandError."""
         try:
             self.stdout.write(self._act(options["action"], options))
         except (ModelVersionError, InferenceError) as error:

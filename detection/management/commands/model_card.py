@@ -15,7 +15,9 @@ _FACTS = {"name": "--name", "version": "--model-version", "licence": "--licence"
 
 
 class Command(BaseCommand):
-    """Exit code 0: model.toml is in the folder; 1: a sentence on standard error says what to do, and none is."""
+    """Command with exit code 0: model.toml is in the folder; 1: an error on standard error says what to do, and none
+    is.
+    """
 
     help = (
         "Write the model card (model.toml) of a folder with an ONNX file and classes.txt: its hashes, and input and "
@@ -32,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--force", action="store_true", help="replace a card that is there")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError with a sentence."""
+        """Run the command. Raises CommandError."""
         path = options["folder"] / CARD_NAME
         if path.exists() and not options["force"]:
             raise CommandError(f"{path} is there already. Edit it, or replace it with --force.")
@@ -51,7 +53,7 @@ class Command(BaseCommand):
 
 
 def _size(given: str | None) -> tuple[int, int] | None:
-    """Width and height of N or WxH. Raises CommandError."""
+    """Parse width and height from N or WxH. Raises CommandError."""
     if given is None:
         return None
     sides = given.lower().split("x")

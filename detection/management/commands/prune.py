@@ -1,4 +1,4 @@
-"""`manage.py prune`: forget old detections, and clear away what kills have left behind."""
+"""`manage.py prune`: deletes old detections and orphans."""
 
 import argparse
 import re
@@ -20,7 +20,7 @@ _MAX_DAYS = 36_500
 
 
 class Command(BaseCommand):
-    """Exit code 0: done; 1: a sentence on standard error says what to do."""
+    """Command with exit code 0: done; 1: an error on standard error says what to do."""
 
     help = (
         "Delete detections with their photos, the oldest first, in short transactions; the server may run meanwhile. "
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError."""
+        """Run the command. Raises CommandError."""
         rules = Rules(options["older_than"], options["keep"], options["max_bytes"], options["min_free"])
         if rules.is_empty and not (options["orphans"] or options["forget_missing"] or options["check"]):
             raise CommandError("Say what may stay: --older-than 30d, --keep 100000, --max-bytes 20GB, --min-free 5GB.")

@@ -1,4 +1,4 @@
-"""`manage.py quantize`: makes the int8 model of the checkpoint that answers, calibrated on photos."""
+"""`manage.py quantize`: makes the int8 model of the active checkpoint, calibrated on photos."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +17,9 @@ PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
 
 class Command(BaseCommand):
-    """Exit code 0: the int8 model is beside the checkpoint; 1: a sentence on standard error says what to do."""
+    """Command with exit code 0: the int8 model is beside the checkpoint; 1: an error on standard error says what to
+    do.
+    """
 
     help = (
         "Make an int8 model for MODEL_PRECISION=int8, beside the files of the model that a server answers with: the "
@@ -34,7 +36,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError with a sentence when a photo or the checkpoint cannot be used."""
+        """Run the command. Raises CommandError when a photo or the checkpoint cannot be used."""
         # ONNX Runtime's quantization takes a moment to import.
         from detection.inference.precision.quantization import quantize
 
@@ -57,7 +59,7 @@ class Command(BaseCommand):
 
 
 class _Photos(Iterable[bytes]):
-    """Reads files one by one, with a progress bar; `current` is the one that is worked on."""
+    """Iterator that reads files one by one, with a progress bar; `current` is the one being processed."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
@@ -72,7 +74,7 @@ class _Photos(Iterable[bytes]):
 
 
 def find_photos(given: Iterable[Path]) -> list[Path]:
-    """The files that are named, and the photos in folders that are named, these sorted.
+    """Return the named files, and the photos in the named folders, these sorted.
 
     Raises CommandError when something does not exist.
     """

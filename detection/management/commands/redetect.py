@@ -1,4 +1,4 @@
-"""`manage.py redetect`: a model over the photos of the history, beside what other models have found in them."""
+"""`manage.py redetect`: runs a model over the photos of the history, beside the detections of other models."""
 
 import sys
 from dataclasses import replace
@@ -19,14 +19,15 @@ from detection.inference.errors import InferenceError
 from detection.registry.catalogue import find_model
 from detection.serving import service as serving
 
-# The run bounds itself how many photos it sends; none is refused.
+# The run limits the number of photos in flight itself; none is refused.
 _UNBOUNDED = sys.maxsize
 _GO_ON = "The same command goes on from there."
 
 
 class Command(BaseCommand):
-    """Exit code 0: all photos have a detection of the model; 3: some failed, and are named; 1: none could be done, or a
-    sentence on standard error says what ended the run; 130: stopped by a signal. Ended early, the same command goes on.
+    """Command with exit code 0: all photos have a detection of the model; 3: some failed, and are listed; 1: none could
+    be done, or an error on standard error says why the run ended; 130: stopped by a signal. Ended early, the same
+    command resumes.
     """
 
     help = (
@@ -42,7 +43,9 @@ class Command(BaseCommand):
         add_filters(parser)
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError with a sentence when the run cannot begin or go on, SystemExit with one of the codes."""
+        """Run the command. Raises CommandError when the run cannot start or resume, SystemExit with one of the
+        codes.
+        """
         try:
             totals = self._run(options)
         except (RequestError, InferenceError) as error:

@@ -1,4 +1,4 @@
-"""`manage.py restore`: what `manage.py backup` wrote."""
+"""`manage.py restore`: restores a backup of `manage.py backup`."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from detection.maintenance.backup import BackupError, restore
 
 
 class Command(BaseCommand):
-    """Exit code 0: everything is back; 1: a sentence on standard error says what to do, the database is as it was."""
+    """Command with exit code 0: all is restored; 1: an error on standard error says what to do, the database is
+    unchanged.
+    """
 
     help = "Bring a backup back. Stop the server first: what it records meanwhile would be lost."
 
@@ -19,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--replace", action="store_true", help="also when the database has detections, which go")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError."""
+        """Run the command. Raises CommandError."""
         try:
             contents = restore(options["file"], replace=options["replace"])
         except (BackupError, OSError, Error) as error:

@@ -1,4 +1,4 @@
-"""`manage.py serve`: from a bare database to a server that answers."""
+"""`manage.py serve`: migrates the database, loads the model and serves."""
 
 import errno
 import signal
@@ -27,15 +27,15 @@ _SOME_BROKEN_OFF = "Stopped before all requests were finished."
 
 
 class Command(BaseCommand):
-    """Check, bind, migrate, load and warm the model, then serve until SIGINT or SIGTERM."""
+    """Command that checks, binds, migrates, loads and warms the model, then serves until SIGINT or SIGTERM."""
 
     help = "Migrate the database, load and warm the model, and serve HTTP and WebSocket on REST_HOST:REST_PORT."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        """Raises CommandError with a sentence when a step before serving fails."""
+        """Run the command. Raises CommandError when a step before serving fails."""
         config = current.config()
         malloc.keep_few_arenas()
-        # Both signals end the start-up at once; uvicorn takes them over while it serves, and raises them again after it
+        # Both signals end the start-up at once; uvicorn handles them while it serves, and raises them again after it
         # has stopped.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             self.stdout.write(_STOPPED)
 
     def _run(self, config: Config) -> None:
-        # Bound first: that a port is in use is said at once. Nobody can connect before `listen`.
+        # Bound first, so that a port in use is reported at once. Connections are accepted only after `listen`.
         with _bind(config) as bound:
             _migrate()
             _check_photo_store()
@@ -77,7 +77,9 @@ def _bind(config: Config) -> socket.socket:
 
 
 def _listen(bound: socket.socket, config: Config) -> None:
-    """Two servers can have bound the same port before one of them listens; the event loop would not tell."""
+    """Listen here: two servers can bind the same port before one of them listens; the event loop would not report
+    it.
+    """
     try:
         bound.listen()
     except OSError as error:
@@ -116,7 +118,9 @@ def _address(bound: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Says so when connections are accepted, and knows whether all requests were answered before it stopped."""
+    """Server that logs when connections are accepted, and records whether all requests were answered before it
+    stopped.
+    """
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
@@ -129,13 +133,13 @@ class _Server(uvicorn.Server):
             self._announce()
 
     async def _wait_tasks_to_complete(self) -> None:
-        """uvicorn's own waiting: a second Ctrl+C ends it, and GRACE_S cancels it."""
+        """Run uvicorn's own wait: a second Ctrl+C ends it, and GRACE_S cancels it."""
         await super()._wait_tasks_to_complete()
         self.finished_all = not (self.server_state.connections or self.server_state.tasks)
 
 
 def _serve(bound: socket.socket, config: Config, announce: Callable[[str], None]) -> str:
-    """Serve until a signal; the sentence that tells what became of the requests that were running."""
+    """Serve until a signal; return the message about the requests that were running."""
     from detector_site.asgi import application, body_budget
 
     server = _Server(
@@ -145,7 +149,7 @@ def _serve(bound: socket.socket, config: Config, announce: Callable[[str], None]
             limit_concurrency=config.max_connections,
             ws=PatientSocket.for_at_most(config.upload_timeout_s, body_budget),
             ws_max_size=config.max_body_bytes,
-            # What comes in are photos, compressed already, up to 30 a second from each camera.
+            # Incoming messages are photos, compressed already, up to 30 a second from each camera.
             ws_per_message_deflate=False,
             lifespan="on",
             log_config=None,
@@ -155,7 +159,7 @@ def _serve(bound: socket.socket, config: Config, announce: Callable[[str], None]
         ),
         lambda: announce(_address(bound)),
     )
-    # Which uvicorn raises again after it has stopped.
+    # uvicorn raises it again after it has stopped.
     with suppress(KeyboardInterrupt):
         server.run(sockets=[bound])
     if not server.started:
