@@ -1,4 +1,4 @@
-"""Logging: one line an event, as text for people or as JSON for machines (LOG_FORMAT)."""
+"""Logging: one line per event, as text for people or as JSON for machines (LOG_FORMAT)."""
 
 import json
 import logging
@@ -8,14 +8,14 @@ from typing import Any
 from detection.conf import Config
 from detection.observability import request_id, tracing
 
-# No line shows them, and each of them costs a look-up for every record.
+# No format shows these fields, and each of them costs a look-up for every record.
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and whatever was passed as `extra`."""
+    """JSON formatter, one object a line: time, level, logger, message, and the fields passed as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -31,13 +31,15 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people: time, level, logger, message, then what our own code passed along and the request's id."""
+    """Text formatter, one line a record: time, level, logger, message, then the fields of our own code and the
+    request's id.
+    """
 
     def __init__(self) -> None:
         super().__init__("{asctime} {levelname} {name}: {message}", style="{")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 the name of the base
-        """The line without a traceback."""
+        """Format the line without a traceback."""
         told = record.__dict__ if record.name.startswith("detection.") else {}
         extra = {key: value for key, value in told.items() if key not in _STANDARD and value is not None}
         if (current := getattr(record, "request_id", "")) and "request_id" not in extra:
@@ -46,10 +48,10 @@ class TextFormatter(logging.Formatter):
 
 
 class RequestIdFilter(logging.Filter):
-    """Lets everything pass, and notes to which request, and which trace, it belongs."""
+    """Filter that passes everything, and adds the ids of the record's request and trace."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Always true."""
+        """Return True."""
         if current := request_id.current():
             record.request_id = current
         if trace := tracing.trace_id():
@@ -58,14 +60,14 @@ class RequestIdFilter(logging.Filter):
 
 
 class CallersFaultFilter(logging.Filter):
-    """Lets everything pass; what Django says of a caller's fault is a warning of one line.
+    """Filter that passes everything, and turns Django's errors about callers' mistakes into warnings of one line.
 
-    Django logs a foreign host name as an error of its own, with a traceback, for each request of whoever scans the net,
+    Django logs an unknown Host header as an error, with a traceback, for each request of a network scanner,
     and a traceback with each page that a user of the admin may not see.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Always true."""
+        """Return True."""
         if record.name.startswith("django.security."):
             record.levelno, record.levelname = logging.WARNING, "WARNING"
             record.exc_info = None
@@ -75,7 +77,7 @@ class CallersFaultFilter(logging.Filter):
 
 
 def logging_config(config: Config) -> dict[str, Any]:
-    """A `logging.config.dictConfig` dictionary for the chosen format and level."""
+    """Return a `logging.config.dictConfig` dictionary for the chosen format and level."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -1,4 +1,4 @@
-"""What `/metrics` tells Prometheus. The numbers of several processes add up where PROMETHEUS_MULTIPROC_DIR is set."""
+"""Prometheus metrics of `/metrics`, summed over processes where PROMETHEUS_MULTIPROC_DIR is set."""
 
 import os
 import time
@@ -22,7 +22,7 @@ R = TypeVar("R")
 _FAST_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
-# One registry of our own: the default one would add Python's garbage collector, and is missing with several processes.
+# A registry of our own: the default one would add Python's garbage collector, and is missing with several processes.
 registry = CollectorRegistry()
 
 REQUESTS = Counter("detector_requests", "Answered requests.", ["route", "status"], registry=registry)
@@ -94,7 +94,7 @@ MEMORY = Gauge(
     registry=registry,
 )
 
-# Who changes models very often gets no more series than this: what comes after them is told as one.
+# Limit of the series for models: with very many models, further ones share one series.
 MAX_MODELS = 50
 OTHER_MODELS = ("other", "")
 _models: set[tuple[str, str]] = set()
@@ -107,7 +107,9 @@ _STATM = Path("/proc/self/statm")
 
 
 def series(metric: M, *labels: str) -> M:
-    """The series of a metric with these labels, kept: `labels()` takes a lock, and a photo needs some twenty."""
+    """Return the cached series of a metric with these labels: `labels()` takes a lock, and a photo needs some
+    twenty.
+    """
     found: M | None = _series.get((metric, labels))
     if found is None:
         found = _series[metric, labels] = metric.labels(*labels)
@@ -115,7 +117,7 @@ def series(metric: M, *labels: str) -> M:
 
 
 def model_labels(network: Network) -> tuple[str, str]:
-    """Name and version of a model for its series; they come from operators, never from callers."""
+    """Return name and version of a model for its series; they come from operators, never from callers."""
     found = (network.name, network.version)
     if found not in _models:
         if len(_models) >= MAX_MODELS:
@@ -125,7 +127,7 @@ def model_labels(network: Network) -> tuple[str, str]:
 
 
 def observe_photo(network: Network, stages_ms: Iterable[tuple[str, float]], objects: Iterable[FoundObject]) -> None:
-    """Count a photo that a model has answered: its steps in milliseconds, its reported objects."""
+    """Count a photo: the steps of its detection in milliseconds, its reported objects."""
     labels = model_labels(network)
     for stage, spent_ms in stages_ms:
         observe_stage(stage, spent_ms)
@@ -140,23 +142,23 @@ def observe_photo(network: Network, stages_ms: Iterable[tuple[str, float]], obje
 
 
 def observe_verdicts(kinds: Iterable[str]) -> None:
-    """Count what a reviewer said."""
+    """Count the verdicts of one step of a review."""
     for kind in kinds:
         series(VERDICTS, kind).inc()
 
 
 def observe_stage(stage: str, spent_ms: float) -> None:
-    """Count one step that took so many milliseconds."""
+    """Count one step and its duration in milliseconds."""
     series(STAGE_SECONDS, stage).observe(spent_ms / 1000.0)
 
 
 def submit(detector: Detector, data: bytes, min_probability: float) -> Future[Prediction]:
-    """`Detector.submit`, watched from then on; raises what it raises."""
+    """Call `Detector.submit` and observe the future; raises the same errors."""
     return _watched(detector, lambda: detector.submit(data, min_probability=min_probability))
 
 
 def submit_input(detector: Detector, image_rgb: ImageArray) -> Future[Outputs]:
-    """`Detector.submit_input`, watched from then on; raises what it raises."""
+    """Call `Detector.submit_input` and observe the future; raises the same errors."""
     return _watched(detector, lambda: detector.submit_input(image_rgb))
 
 
@@ -194,7 +196,7 @@ def observe_batch(photos: int) -> None:
 
 
 def observe_load(detector: Detector) -> None:
-    """How many photos a model has, and how many of them its workers cannot take."""
+    """Set the number of a model's photos in flight, and of those that its workers cannot take yet."""
     name, in_flight = detector.network.name, detector.in_flight
     series(IN_FLIGHT, name).set(in_flight)
     series(QUEUE_DEPTH, name).set(max(0, in_flight - detector.workers))
@@ -203,7 +205,7 @@ def observe_load(detector: Detector) -> None:
 
 
 def observe_memory() -> None:
-    """Read the memory of this process; systems without /proc tell none."""
+    """Read the memory of this process; does nothing on systems without /proc."""
     _memory_read.append(time.monotonic())
     try:
         MEMORY.set(int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE"))
@@ -212,9 +214,9 @@ def observe_memory() -> None:
 
 
 def exposition(accept: str) -> tuple[bytes, str]:
-    """The metrics of all processes, in the format that the `Accept` header asks for, and its content type.
+    """Return the metrics of all processes, in the format that the `Accept` header requests, and its content type.
 
-    Raises ValueError when PROMETHEUS_MULTIPROC_DIR is no folder.
+    Raises ValueError when PROMETHEUS_MULTIPROC_DIR is not a folder.
     """
     observe_memory()
     encode, content_type = choose_encoder(accept)
@@ -226,6 +228,6 @@ def exposition(accept: str) -> tuple[bytes, str]:
 
 
 def forget_process() -> None:
-    """Take the gauges of this process, which ends, out of what the others tell."""
+    """Remove the gauges of this process, which is ending, from the sums of all processes."""
     if _SEVERAL in os.environ:
         multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""The outermost ASGI layer: gives each request its id, and tells metrics and traces how it was answered."""
+"""Outermost ASGI layer: assigns each request its id, and reports its answer to metrics and traces."""
 
 import time
 from typing import Any
@@ -13,12 +13,12 @@ from detection.web.asgi_messages import header
 
 _KEY = "detector.seen"
 _STATIC, _UNKNOWN = "static", "unknown"
-# The status of who left before the answer, as proxies write it.
+# The status of a request whose caller disconnected before the answer, as proxies log it.
 _LEFT = 499
 
 
 class _Seen:
-    """What is known of a request so far; every layer below has the same one in its scope."""
+    """State of a request so far; every layer below shares it through the scope."""
 
     __slots__ = ("route", "status")
 
@@ -28,14 +28,16 @@ class _Seen:
 
 
 def name_route(scope: Any, route: str) -> None:
-    """Say which address answers: its name, for paths are without number."""
+    """Record the name of the route, which unlike paths are few."""
     seen = scope.get(_KEY)
     if seen is not None:
         seen.route = route
 
 
 class Watch:
-    """Takes the id of `X-Request-ID`, or makes one, and sends it back; counts and times each answer by its route."""
+    """ASGI middleware that takes the id of `X-Request-ID`, or makes one, and sends it back; counts and times answers by
+    route.
+    """
 
     def __init__(self, app: ASGI3Application) -> None:
         self._app = app
@@ -74,9 +76,9 @@ class Watch:
 
 
 class RouteMiddleware(MiddlewareMixin):
-    """Tells `Watch` which of Django's addresses answers."""
+    """Django middleware that reports the resolved route to the outer ASGI middleware."""
 
     def process_view(self, request: HttpRequest, _view: Any, _arguments: Any, _keywords: Any) -> None:
-        """The route is known here, and not before."""
+        """Record the route, which is resolved now."""
         match = request.resolver_match
         name_route(getattr(request, "scope", {}), (match.view_name if match else "") or _UNKNOWN)

@@ -1,4 +1,4 @@
-"""The id of the request that is worked on, from the entrance to the answer and in every line of the log."""
+"""Id of the current request, from its arrival to the answer, in every line of the log."""
 
 import re
 import uuid
@@ -12,18 +12,18 @@ _current: ContextVar[str] = ContextVar("request_id", default="")
 
 
 def current() -> str:
-    """The id of the request at hand, also in the threads that work for it; "" outside of any."""
+    """Return the id of the current request, also in the threads that work for it; "" outside of any."""
     return _current.get()
 
 
 def sane_or_new(given: str | None) -> str:
-    """The caller's id when it is short and plain (it goes to the log and back into a header), or else a new one."""
+    """Return the caller's id if it is short and plain (it goes to the log and back into a header), else a new one."""
     return given if given is not None and _SANE.fullmatch(given) else uuid.uuid4().hex
 
 
 @contextmanager
 def bound(request_id: str) -> Iterator[None]:
-    """What runs in the block belongs to that request."""
+    """Bind the code of the block to that request."""
     token = _current.set(request_id)
     try:
         yield

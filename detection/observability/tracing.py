@@ -1,6 +1,6 @@
-"""Traces (OpenTelemetry): one for each request, from the entrance through every step of its photo to the answer.
+"""Traces (OpenTelemetry): one for each request, from its arrival through every step of its photo to the answer.
 
-Off, and then not even imported, unless the standard variables ask for it (`detection/conf/tracing.py`).
+Off, and then not even imported, unless the standard variables enable them (`detection/conf/tracing.py`).
 """
 
 import importlib.util
@@ -16,12 +16,12 @@ logger = logging.getLogger(__name__)
 _SERVICE = "detector"
 _SERVER_ERROR = 500
 _NS_PER_MS = 1_000_000
-# Shared by all who are not traced: entering it costs next to nothing.
+# Shared by all untraced requests: entering it costs next to nothing.
 _OFF: AbstractContextManager[None] = nullcontext()
 
 
 class _Tracing:
-    """OpenTelemetry as this process uses it: spans go out in batches, on a thread of the SDK's own."""
+    """OpenTelemetry's state in this process: spans are exported in batches, on a thread of the SDK."""
 
     def __init__(self, version: str) -> None:
         from opentelemetry import context, trace
@@ -31,7 +31,7 @@ class _Tracing:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        # What the environment names (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) counts more than our names.
+        # Names from the environment (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) take precedence over ours.
         ours = Resource.create({SERVICE_NAME: _SERVICE, SERVICE_VERSION: version})
         self.provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()), shutdown_on_exit=False)
         self.provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -44,7 +44,7 @@ _tracings: list[_Tracing] = []
 
 
 def is_installed() -> bool:
-    """Whether the packages of requirements-tracing.txt are there."""
+    """Return whether the packages of requirements-tracing.txt are installed."""
     try:
         return importlib.util.find_spec("opentelemetry.exporter.otlp.proto.http") is not None
     except ModuleNotFoundError:
@@ -52,20 +52,20 @@ def is_installed() -> bool:
 
 
 def start(version: str) -> None:
-    """Trace from now on. Needs the packages of requirements-tracing.txt."""
+    """Start tracing. Needs the packages of requirements-tracing.txt."""
     if not _tracings:
         _tracings.append(_Tracing(version))
         logger.info("Requests are traced.")
 
 
 def stop() -> None:
-    """Send what has gathered, and trace no more."""
+    """Export the pending spans, and stop tracing."""
     while _tracings:
         _tracings.pop().provider.shutdown()
 
 
 def trace_id() -> str:
-    """The trace at hand as 32 hexadecimal digits, also in the threads that work for it; "" outside of any."""
+    """Return the current trace as 32 hexadecimal digits, also in the threads that work for it; "" outside of any."""
     if not _tracings:
         return ""
     found = _tracings[0].trace.get_current_span().get_span_context()
@@ -73,7 +73,7 @@ def trace_id() -> str:
 
 
 def request(scope: Any, request_id: str) -> AbstractContextManager[Any]:
-    """The span of a request, or None: the first one of a trace, or below the caller's (W3C `traceparent`)."""
+    """Open the span of a request, or None: the first one of a trace, or below the caller's (W3C `traceparent`)."""
     return _request(_tracings[0], scope, request_id) if _tracings else _OFF
 
 
@@ -96,7 +96,7 @@ def _request(tracing: _Tracing, scope: Any, request_id: str) -> Iterator[Any]:
 
 
 def answered(span: Any, method: str, route: str, status: int) -> None:
-    """Say how the request of a span was answered; a span of None is not traced."""
+    """Record the result of a span's request; a span of None is not traced."""
     if span is None:
         return
     span.update_name(f"{method} {route}")
@@ -106,7 +106,7 @@ def answered(span: Any, method: str, route: str, status: int) -> None:
 
 
 def photo(source: str, size_bytes: int) -> AbstractContextManager[Any]:
-    """The span of one photo, from its queue to its record."""
+    """Open the span of one photo, from its queue to its record."""
     if not _tracings:
         return _OFF
     attributes: dict[str, Any] = {"detection.source": source, "detection.bytes": size_bytes}
@@ -114,7 +114,7 @@ def photo(source: str, size_bytes: int) -> AbstractContextManager[Any]:
 
 
 def stages(timings: StageTimings, model: str, objects: int) -> None:
-    """Put the steps of the photo at hand below its span, one after the other, as they ran."""
+    """Add the steps of the current photo below its span, one after the other, as they ran."""
     if not _tracings:
         return
     tracing = _tracings[0]

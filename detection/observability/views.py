@@ -1,4 +1,4 @@
-"""`/metrics`, for Prometheus."""
+"""View of `/metrics`, for Prometheus."""
 
 import secrets
 
@@ -19,7 +19,7 @@ _REFUSED = "Send METRICS_TOKEN as `Authorization: Bearer ...`, or the token or t
 @never_cache
 @require_safe
 def metrics_page(request: HttpRequest) -> HttpResponse:
-    """All metrics; for everybody on a machine of one's own, else for who has METRICS_TOKEN, and for staff."""
+    """Show all metrics; without a login on a loopback address, else with METRICS_TOKEN, or to staff."""
     if not _may_read(request):
         return JsonResponse(error_body(_REFUSED), status=401, headers={"WWW-Authenticate": "Bearer"})
     body, content_type = metrics.exposition(request.headers.get("Accept", ""))
