@@ -1,4 +1,4 @@
-"""Review in the admin: what was said of each object, by whom and when, and steps for many detections at once."""
+"""Review in the admin: the verdicts on each object, with author and time, and actions on many detections at once."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -27,7 +27,7 @@ _Step = Callable[[Detection, int, Reviewer], ReviewState]
 
 
 class VerdictInline(ReadOnlyAdmin, admin.TabularInline[Verdict, Detection]):
-    """All that was said, step by step; what was said last of an object is in force."""
+    """Verdicts, step by step; the last one of an object is in force."""
 
     model = Verdict
     verbose_name_plural = _("What people said")
@@ -38,17 +38,17 @@ class VerdictInline(ReadOnlyAdmin, admin.TabularInline[Verdict, Detection]):
     extra = 0
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Verdict]:
-        """With the objects."""
+        """Return the verdicts with their objects."""
         return super().get_queryset(request).select_related("found")
 
     @admin.display(description=_("Step"))
     def number(self, verdict: Verdict) -> str:
-        """The version of the review that it made."""
+        """Return the version of the review that it made."""
         return str(verdict.step)
 
     @admin.display(description=_("Object"))
     def about(self, verdict: Verdict) -> str:
-        """The model's object, or which one of those that people drew."""
+        """Return the model's object, or the number of the drawn one."""
         if verdict.found is not None:
             return f"{class_title(verdict.found.class_name)} {verdict.found.probability:.2f}"
         if verdict.added_number is not None:
@@ -57,38 +57,38 @@ class VerdictInline(ReadOnlyAdmin, admin.TabularInline[Verdict, Detection]):
 
     @admin.display(description=_("Verdict"))
     def what(self, verdict: Verdict) -> str:
-        """In words."""
+        """Return the kind in words."""
         return str(verdict.get_kind_display())
 
     @admin.display(description=_("Class"))
     def class_title(self, verdict: Verdict) -> str:
-        """That of the object from then on."""
+        """Return the class of the object after it."""
         return class_title(verdict.class_name)
 
     @admin.display(description=_("Box"))
     def place(self, verdict: Verdict) -> str:
-        """In pixels of the upright photo."""
+        """Return the box in pixels of the upright photo."""
         box = verdict.box
         return f"{box.x}, {box.y}, {box.width} \N{MULTIPLICATION SIGN} {box.height}" if box.width else ""
 
     @admin.display(description=_("Reviewer"))
     def by(self, verdict: Verdict) -> str:
-        """Who, also when the account is gone."""
+        """Return the author, also when the account is deleted."""
         return verdict.reviewer_name or gettext("Somebody")
 
     @admin.display(description=_("Time"))
     def at(self, verdict: Verdict) -> str:
-        """When, in the server's time zone."""
+        """Return the time, in the server's time zone."""
         return str(localize(localtime(verdict.created_at)))
 
     @admin.display(description=_("Takes back step"))
     def taken_back(self, verdict: Verdict) -> str:
-        """The step that this one undid."""
+        """Return the step that this one undid."""
         return "" if verdict.undoes is None else str(verdict.undoes)
 
 
 def verdict_in_force(newest: Verdict | None) -> str:
-    """What stands of an object, who said it and when. newest: what was said of it last."""
+    """Describe the verdict in force on an object, with author and time. newest: the last verdict on it."""
     if newest is None or newest.kind == Verdict.Kind.CLEARED:
         return gettext("Open")
     said = str(newest.get_kind_display())
@@ -99,15 +99,15 @@ def verdict_in_force(newest: Verdict | None) -> str:
 
 
 class ReviewActions:
-    """Steps for the chosen detections; each is one step of a review, which can be taken back like any other."""
+    """Actions on the chosen detections; each is one step of a review, which can be undone like any other."""
 
     def has_review_permission(self, request: HttpRequest) -> bool:
-        """Who may add verdicts."""
+        """Return whether the user may add verdicts."""
         return bool(request.user.has_perm("detection.add_verdict"))
 
     @admin.display(description=_("Review"))
     def review_state(self, detection: Detection) -> SafeString:
-        """How the review stands, and unseen the version that is shown: an action must not go past what was not seen."""
+        """Show the state of the review, and hidden its version: an action must not override unseen changes."""
         review = getattr(detection, "review", None)
         state = gettext("Reviewed") if review is not None and review.is_reviewed else gettext("Open")
         seen = f"{detection.pk}-{0 if review is None else review.version}"
@@ -116,26 +116,26 @@ class ReviewActions:
 
     @admin.action(description=_("Confirm all open objects"), permissions=["review"])
     def confirm_all(self, request: HttpRequest, queryset: QuerySet[Detection]) -> None:
-        """All that is open is right, and the reviews are done."""
+        """Confirm all open objects and finish the reviews."""
         self._take(request, queryset, review_service.confirm_all, ends=True)
 
     @admin.action(description=_("Reject all open objects"), permissions=["review"])
     def reject_all(self, request: HttpRequest, queryset: QuerySet[Detection]) -> None:
-        """All that is open is wrong, and the reviews are done."""
+        """Reject all open objects and finish the reviews."""
         self._take(request, queryset, review_service.reject_all, ends=True)
 
     @admin.action(description=_("Open the reviews again"), permissions=["review"])
     def reopen(self, request: HttpRequest, queryset: QuerySet[Detection]) -> None:
-        """The reviews are to be done again."""
+        """Reopen the reviews."""
         self._take(request, queryset, review_service.reopen, ends=False)
 
     @admin.action(description=_("Undo my last step"), permissions=["review"])
     def undo(self, request: HttpRequest, queryset: QuerySet[Detection]) -> None:
-        """Take back the newest step of each review, where it is one's own."""
+        """Undo the newest step of each review, if it is one's own."""
         self._take(request, queryset, review_service.undo, ends=None)
 
     def _take(self, request: HttpRequest, queryset: QuerySet[Detection], step: _Step, *, ends: bool | None) -> None:
-        """Take a step in each review and tell what became of it. ends: whether reviews are done after it."""
+        """Take a step in each review and report the outcomes. ends: whether reviews are finished after it."""
         chosen = list(queryset.values_list("pk", flat=True)[: MAX_AT_ONCE + 1])
         if len(chosen) > MAX_AT_ONCE:
             told = gettext("At most %(count)s detections go into one step. Choose fewer.") % {"count": MAX_AT_ONCE}
@@ -151,7 +151,7 @@ class ReviewActions:
 
 
 def _seen(form: QueryDict) -> dict[int, int]:
-    """The versions that the list has shown, by detection."""
+    """Return the versions that the list has shown, by detection."""
     found = {}
     for text in form.getlist("seen"):
         number, _separator, version = text.partition("-")
@@ -161,7 +161,7 @@ def _seen(form: QueryDict) -> dict[int, int]:
 
 
 def _outcome(state: ReviewState, reviewer: Reviewer, version: int, step: _Step, *, ends: bool | None) -> str:
-    """What became of a step: a sentence where it was refused."""
+    """Take a step; return its outcome, the reason if it was refused."""
     if state.version == version and state.is_reviewed == ends and not (ends and state.open_objects):
         return _SAME
     try:
@@ -174,7 +174,7 @@ def _outcome(state: ReviewState, reviewer: Reviewer, version: int, step: _Step, 
 
 
 def _tell(request: HttpRequest, outcomes: Counter[str]) -> None:
-    """One message for each thing that has happened, with how often it did."""
+    """Show one message for each outcome, with its count."""
     done, conflicts, same = (outcomes.pop(kind, 0) for kind in (_DONE, _CONFLICT, _SAME))
     if done:
         told = ngettext(

@@ -1,4 +1,4 @@
-"""What is to be reviewed next: a place in one of the lists of detections, and the ones that follow it."""
+"""Review queue: a position in one of the lists of detections, and the detections that follow it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MAX_COUNTED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class QueueOrder:
-    """One of the ways to go through what there is."""
+    """Order of a queue."""
 
     name: str
     fields: tuple[str, str]
@@ -28,10 +28,10 @@ ORDERS = {order.name: order for order in (LOWEST, NEWEST)}
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The detections that a reviewer wants to go through.
+    """Queue of detections for a reviewer.
 
     class_name: those that report an object of this class, or all for the empty name; the lowest probability is then
-    that of the class. is_reviewed: those that are done, to look at them again.
+    that of the class. is_reviewed: the finished ones, to look at them again.
     """
 
     order: QueueOrder = LOWEST
@@ -39,16 +39,18 @@ class Queue:
     is_reviewed: bool = False
 
     def entries(self, caller: Caller) -> QuerySet[ListEntry]:
-        """All of it that the caller may see, in its order."""
+        """Return its entries that the caller may see, in its order."""
         removed = Removal.objects.values("detection_id")
-        # `IN`, because of `is_reviewed=False` Django makes `NOT is_reviewed`, which SQLite looks up in no index.
+        # `IN`, because Django turns `is_reviewed=False` into `NOT is_reviewed`, which SQLite finds in no index.
         entries = ListEntry.objects.filter(class_name=self.class_name, is_reviewed__in=[self.is_reviewed])
         entries = entries.exclude(detection_id__in=removed)
         sign = "-" if self.order.is_descending else ""
         return visible_to(caller, entries, owner="owner_id").order_by(*(sign + name for name in self.order.fields))
 
     def after(self, caller: Caller, detection_id: UUID | None, count: int) -> list[UUID]:
-        """The next detections behind one of them, which need not be in the queue any more; the first without one."""
+        """Return the next detections after one of them, which need not be in the queue any more; the first ones without
+        it.
+        """
         entries = self.entries(caller)
         here = None if detection_id is None else self._place(detection_id)
         if here is not None:
@@ -56,7 +58,7 @@ class Queue:
         return list(entries.values_list("detection__uuid", flat=True)[:count])
 
     def count(self, caller: Caller) -> int:
-        """How many there are; one more than MAX_COUNTED for all larger numbers, which would take long to count."""
+        """Count the entries; MAX_COUNTED + 1 for all larger numbers, which would take long to count."""
         return self.entries(caller).order_by()[: MAX_COUNTED + 1].count()
 
     def _place(self, detection_id: UUID) -> Sequence[float] | None:
@@ -64,7 +66,9 @@ class Queue:
         return places.values_list(*self.order.fields).first()
 
     def _beyond(self, here: Sequence[float]) -> Q:
-        """Begins with a plain bound, which databases look up in the index (`history.Cursor.beyond`)."""
+        """Return the condition for entries past a position; begins with a plain bound for the index
+        (`pagination.Cursor.beyond`).
+        """
         first, second = self.order.fields
         past = "lt" if self.order.is_descending else "gt"
         bound = Q(**{f"{first}__{past}e": here[0]})

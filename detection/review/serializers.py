@@ -1,4 +1,4 @@
-"""A review as JSON: the same for the API and for the page that starts from it."""
+"""Serializers of reviews, for the API and for the page that starts from it."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from detection.web.serializers import ErrorSerializer
 
 
 def review_body(state: ReviewState) -> dict[str, Any]:
-    """A review as it stands; `api_reviews.ReviewSerializer` describes it."""
+    """Return a review as JSON; `ReviewSerializer` describes it."""
     photo = state.detection.photo
     return {
         "detection": str(state.detection.uuid),
@@ -54,7 +54,7 @@ MAX_VERDICTS = 500
 MAX_NEXT = 20
 
 
-# Kinds that may be sent; the others are written by the server.
+# Kinds that callers may send; the others are written by the server.
 _SENT = ("confirmed", "rejected", "relabelled", "corrected", "added", "cleared")
 
 
@@ -139,7 +139,7 @@ class SayingSerializer(VersionSerializer):
     )
 
     def validate_verdicts(self, verdicts: list[Any]) -> list[Any]:
-        """One step is one transaction: a short one."""
+        """Limit the number of verdicts: one step is one short transaction."""
         if len(verdicts) > MAX_VERDICTS:
             raise serializers.ValidationError(f"At most {MAX_VERDICTS} verdicts go into one step. Send them in parts.")
         return verdicts
@@ -164,6 +164,6 @@ class QueueQuerySerializer(serializers.Serializer[Any]):
         return {**super().get_fields(), "class": serializers.CharField(default="", allow_blank=True, max_length=100)}
 
     def queue(self) -> Queue:
-        """The queue of valid parameters."""
+        """Return the queue of valid parameters."""
         data = self.validated_data
         return Queue(ORDERS[data["order"]], data["class"], data["reviewed"] == "1")

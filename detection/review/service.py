@@ -1,12 +1,12 @@
-"""What people say of detections, step by step.
+"""Reviews: people's verdicts on detections, step by step.
 
 1. A reviewer looks at a review and sends statements, with the version that they have seen.
-2. The version is raised in one statement that only succeeds from there: of two who saw the same one, the second is told
-   what the first has done (ConflictError), and nothing of theirs is written over it.
-3. The statements become rows of `Verdict`, which only grow; the model's answer stays as it was.
-4. Lists and numbers change in the same transaction.
+2. The version is raised in one statement that only succeeds from there: of two who saw the same one, the second gets
+   the first one's result (ConflictError), and overwrites nothing.
+3. The statements become rows of `Verdict`, which only grow; the model's objects stay unchanged.
+4. Lists and counters change in the same transaction.
 
-Undo is one more step, which says again what was true before.
+Undo is one more step, which restores the previous verdicts.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ _SOMEBODY = "Somebody"
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """Who reviews; nobody in particular where nobody has logged in."""
+    """Author of verdicts; anonymous without a login."""
 
     user_id: int | None = None
     name: str = ""
@@ -43,10 +43,10 @@ class Reviewer:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a reviewer says of one object.
+    """Verdict of a reviewer on one object.
 
-    key: that of `Judged`, or None for an object that they have drawn. kind: a value of `Verdict.Kind`. class_name, box:
-    where the kind needs them; None leaves what is in force.
+    key: that of `Judged`, or None for a drawn object. kind: a value of `Verdict.Kind`. class_name, box:
+    where the kind needs them; None keeps the current ones.
     """
 
     key: str | None
@@ -57,7 +57,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class ReviewState:
-    """A review as it stands."""
+    """State of a review."""
 
     detection: Detection
     version: int
@@ -68,12 +68,12 @@ class ReviewState:
 
     @property
     def open_objects(self) -> tuple[Judged, ...]:
-        """Those that nobody has judged."""
+        """Objects without a verdict."""
         return tuple(one for one in self.objects if one.is_open)
 
 
 class ConflictError(Exception):
-    """A colleague has gone on with the review meanwhile; `state` is how it stands now."""
+    """Another reviewer has changed the review meanwhile; `state` is its current state."""
 
     def __init__(self, state: ReviewState, by: str) -> None:
         self.state = state
@@ -84,19 +84,19 @@ class ConflictError(Exception):
 
 
 def reviewer_of(user: Any) -> Reviewer:
-    """The reviewer behind the `user` of a request; also where ACCESS=open somebody may have logged in."""
+    """Return the reviewer behind the `user` of a request; a user may have logged in even if ACCESS=open."""
     if user is None or not user.is_authenticated:
         return Reviewer()
     return Reviewer(user.pk, user.get_username())
 
 
 def reviewable(detections: QuerySet[Detection]) -> QuerySet[Detection]:
-    """Load all that a review needs along with the detections."""
+    """Load everything that a review needs along with the detections."""
     return with_verdicts(detections.select_related("photo", "review"))
 
 
 def state_of(detection: Detection) -> ReviewState:
-    """The review of a detection that came from `reviewable`."""
+    """Return the review of a detection that came from `reviewable`."""
     review = getattr(detection, "review", None) or Review(detection=detection)
     return ReviewState(
         detection,
@@ -116,10 +116,10 @@ def judge(
     *,
     reviewed: bool | None = None,
 ) -> ReviewState:
-    """Write down what a reviewer says, and return how the review stands then.
+    """Record a reviewer's verdicts, and return the state of the review after them.
 
-    version: the one that the reviewer has seen. reviewed: True ends the review, and confirms what is still open; False
-    opens it again; None leaves it. Raises RequestError and ConflictError; then nothing was written.
+    version: the one that the reviewer has seen. reviewed: True finishes the review, and confirms open objects; False
+    reopens it; None leaves it. Raises RequestError and ConflictError; then nothing was written.
     """
     if not statements and reviewed is None:
         raise RequestError("Nothing is said: send `verdicts`, or `reviewed`.")
@@ -133,9 +133,10 @@ def judge(
 
 
 def undo(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
-    """Take back the newest step that was not taken back yet, and return how the review stands then.
+    """Undo the newest step that was not undone yet, and return the state of the review after it.
 
-    Raises RequestError when there is none, or when it is a colleague's, and ConflictError; then nothing was written.
+    Raises RequestError when there is none, or when it is another reviewer's, and ConflictError; then nothing was
+    written.
     """
     with transaction.atomic():
         before = _raise_version(detection, version)
@@ -148,18 +149,18 @@ def undo(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
 
 
 def confirm_all(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
-    """All that is open is right, and the review is done. Raises what `judge` raises."""
+    """Confirm all open objects and finish the review. Raises the errors of `judge`."""
     return judge(detection, version, (), reviewer, reviewed=True)
 
 
 def reject_all(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
-    """All that is open is wrong, and the review is done. Raises what `judge` raises."""
+    """Reject all open objects and finish the review. Raises the errors of `judge`."""
     said = [Statement(one.key, Verdict.Kind.REJECTED) for one in _fresh(detection).open_objects]
     return judge(detection, version, said, reviewer, reviewed=True)
 
 
 def reopen(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
-    """The review is to be done again; what was said stays in force. Raises what `judge` raises."""
+    """Reopen the review; its verdicts stay in force. Raises the errors of `judge`."""
     return judge(detection, version, (), reviewer, reviewed=False)
 
 
@@ -168,7 +169,7 @@ def _fresh(detection: Detection) -> ReviewState:
 
 
 def _raise_version(detection: Detection, version: int) -> ReviewState:
-    """The review before this step, which holds the row of the review until the transaction ends."""
+    """Raise the version; return the review before this step, with its row locked until the transaction ends."""
     Review.objects.get_or_create(detection=detection)
     raised = Review.objects.filter(detection=detection, version=version).update(version=F("version") + 1)
     state = _fresh(detection)
@@ -215,7 +216,7 @@ def _drawn(state: ReviewState, statement: Statement, number: int) -> Verdict:
 
 
 def _row(state: ReviewState, judged: Judged, statement: Statement) -> Verdict:
-    """The row that a statement becomes; its kind follows from what differs from the model's answer."""
+    """Return the row of a statement; its kind follows from the difference to the model's object."""
     if statement.kind not in _SAYABLE:
         raise RequestError(
             f"{statement.kind!r} cannot be said of object {judged.key}. Use one of {', '.join(_SAYABLE)}."
@@ -270,7 +271,7 @@ def _newest_step(verdicts: Sequence[Verdict], reviewer: Reviewer) -> int:
 
 
 def _as_before(state: ReviewState, verdicts: Sequence[Verdict], step: int) -> list[Verdict]:
-    """What was true of the objects of a step before it."""
+    """Return the verdicts on the objects of a step before it."""
     earlier = newest_verdicts(one for one in verdicts if one.step < step)
     rows = []
     for one in (one for one in verdicts if one.step == step):
@@ -319,7 +320,7 @@ def _counted(state: ReviewState) -> list[Key]:
 
 
 def _finish(detection: Detection, is_reviewed: bool, reviewer: Reviewer) -> None:
-    """Write down whether the review is done, there and in the lists."""
+    """Record whether the review is finished, in its row and in the lists."""
     Review.objects.filter(detection=detection).update(
         is_reviewed=is_reviewed,
         reviewed_at=timezone.now() if is_reviewed else None,

@@ -1,4 +1,4 @@
-"""The page on which people review: one photo of a queue, and what they say of it where no script does."""
+"""Review page: one photo of a queue, with forms for browsers without scripts."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -32,7 +32,7 @@ VERDICT_TEXTS = {"": _("Open"), **dict(Verdict.Kind.choices)}
 @ensure_csrf_cookie
 @require_safe
 def review_page(request: HttpRequest, uuid: UUID | None = None) -> HttpResponseBase:
-    """A photo with its objects, from the queue that the address names; without an id the first of that queue."""
+    """Show a photo with its objects, from the queue in the query string; without an id the first of that queue."""
     caller, queue = caller_of(request.user), queue_of(request.GET)
     if uuid is None:
         uuid = next(iter(queue.after(caller, None, 1)), None)
@@ -42,7 +42,7 @@ def review_page(request: HttpRequest, uuid: UUID | None = None) -> HttpResponseB
 
 @require_POST
 def say(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """What the forms of a browser without scripts say, one statement at a time; then the page, or the next one."""
+    """Record the verdict of a form, in a browser without scripts; then show the page, or the next one."""
     caller, queue = caller_of(request.user), queue_of(request.GET)
     detection = _detection(caller, uuid)
     try:
@@ -57,7 +57,7 @@ def say(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 
 def queue_of(query: QueryDict) -> Queue:
-    """The queue that an address names; what it does not know is the usual one."""
+    """Return the queue of a query string; unknown values give the default one."""
     order = ORDERS.get(query.get("order", ""), ORDERS["lowest"])
     return Queue(order, query.get("class", "")[: review_service.CLASS_NAME_LENGTH], query.get("reviewed") == "1")
 
@@ -87,7 +87,7 @@ def _page(queue: Queue, uuid: UUID | None) -> str:
 
 
 def query_of(queue: Queue) -> str:
-    """What comes behind the `?` of an address that names this queue; nothing for the usual one."""
+    """Return the query string of this queue; empty for the default one."""
     given = {
         "order": "" if queue.order.name == "lowest" else queue.order.name,
         "class": queue.class_name,
@@ -138,7 +138,7 @@ def _model_classes() -> tuple[str, ...]:
 
 
 def _texts() -> dict[str, str]:
-    """What the script says, so that it is translated with everything else."""
+    """Return the texts of the script, so that they are translated with everything else."""
     return {
         "open": gettext("to review"),
         "reviewed": gettext("Reviewed"),
