@@ -1,4 +1,4 @@
-"""The admin's page of the shadow model: where it disagrees with the answers, in numbers and in photos."""
+"""Admin page of the shadow model: its disagreements with the answers, in numbers and in photos."""
 
 from typing import Any
 
@@ -20,7 +20,9 @@ PAGE_SIZE = 12
 
 @admin.register(ShadowRun)
 class ShadowRunAdmin(admin.ModelAdmin[ShadowRun]):
-    """Comparisons come from servers (`detection/shadow/service.py`), and go with their detections."""
+    """Admin of comparisons, which servers create (`detection/shadow/service.py`); they are deleted with their
+    detections.
+    """
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """See the class."""
@@ -35,12 +37,12 @@ class ShadowRunAdmin(admin.ModelAdmin[ShadowRun]):
         return False
 
     def get_urls(self) -> list[URLPattern]:
-        """With the candidate's picture of a photo."""
+        """Add the address of the candidate's picture of a photo."""
         drawn = self.admin_site.admin_view(self.drawn)
         return [path("<path:object_id>/drawn/", drawn, name="detection_shadowrun_drawn"), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """The table of a pair of models, `?pair=`, and its photos, most disagreement first, in pages."""
+        """Show the table of a pair of models, `?pair=`, and its photos, most disagreement first, in pages."""
         self._require_view(request)
         known = shadow_report.pairs()
         wanted = request.GET.get("pair", "")
@@ -62,7 +64,7 @@ class ShadowRunAdmin(admin.ModelAdmin[ShadowRun]):
         return TemplateResponse(request, "admin/detection/shadowrun/change_list.html", context)
 
     def drawn(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The photo with what the candidate has found."""
+        """Draw the candidate's objects on the photo."""
         self._require_view(request)
         run = self.get_object(request, object_id)
         if run is None:

@@ -1,4 +1,4 @@
-"""Where two models disagree about one photo: their objects, matched by class and place."""
+"""Matches two models' objects in one photo, by class and place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ MATCH_IOU = 0.5
 
 @dataclass(slots=True)
 class Agreement:
-    """Of one class in one photo: objects that both found, that one alone found, and by how much probabilities differ.
+    """Agreement on one class in one photo: objects of both models, of one alone, and the difference of their
+    probabilities.
 
-    difference: the sum over the matched of the candidate's probability less the answer's.
+    difference: the sum over matched objects of the candidate's probability less the answer's.
     """
 
     matched: int = 0
@@ -26,7 +27,7 @@ class Agreement:
 
 
 def compare(answer: Sequence[FoundObject], candidate: Sequence[FoundObject]) -> dict[str, Agreement]:
-    """By class, under its common name: COCO's motorcycle is Pascal VOC's motorbike.
+    """Match by class, under its common name: COCO's motorcycle is Pascal VOC's motorbike.
 
     Of all pairs with an IoU of MATCH_IOU or more, those that overlap most are matched first; each object once.
     """

@@ -1,4 +1,4 @@
-"""Where answers and a shadow model disagree: by pair of models, by class, and photo by photo."""
+"""Report of disagreements between answers and a shadow model: by pair of models, by class, and by photo."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ _SUMMED = ("matched", "only_answer", "only_candidate", "difference")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The model that answered and the candidate, by name and version each, and how many photos they both have seen."""
+    """Answering model and candidate, by name and version each, and the number of photos that both have seen."""
 
     models: tuple[str, str, str, str]
     photos: int
@@ -26,7 +26,7 @@ class Pair:
 
     @property
     def candidate(self) -> str:
-        """The model that looked on, name@version."""
+        """The candidate, name@version."""
         return full_name(*self.models[2:])
 
     @property
@@ -37,8 +37,8 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class ClassRow:
-    """Objects of one class: found by both, by one alone; difference: of those that both found, the candidate's
-    probability less the answer's, summed up.
+    """Objects of one class: found by both, by one alone; difference: of those that both found, the sum of the
+    candidate's probability less the answer's.
     """
 
     class_name: str
@@ -49,13 +49,13 @@ class ClassRow:
 
     @property
     def mean_difference(self) -> float | None:
-        """None where there is nothing that both found."""
+        """Mean of the difference; None without common objects."""
         return self.difference / self.matched if self.matched else None
 
 
 @dataclass(frozen=True, slots=True)
 class Boxed:
-    """An object of a comparison, as drawing needs it."""
+    """Object of a comparison, for drawing."""
 
     class_name: str
     probability: float
@@ -63,18 +63,18 @@ class Boxed:
 
 
 def pairs() -> list[Pair]:
-    """All pairs of models that were compared, the one with most photos first."""
+    """Return all pairs of models that were compared, the one with most photos first."""
     rows = ShadowRun.objects.order_by().values_list(*_MODELS).annotate(photos=Count("pk")).order_by("-photos", *_MODELS)
     return [Pair((answer, its_version, name, version), photos) for answer, its_version, name, version, photos in rows]
 
 
 def runs_of(pair: Pair) -> QuerySet[ShadowRun]:
-    """The comparisons of a pair, those with most disagreement first."""
+    """Return the comparisons of a pair, those with most disagreement first."""
     return ShadowRun.objects.filter(**dict(zip(_MODELS, pair.models, strict=True)))
 
 
 def by_class(pair: Pair) -> list[ClassRow]:
-    """One row a class, most disagreement first; the last one, without a name, is all of them together."""
+    """Return one row for each class, most disagreement first; the last one, without a name, is the sum of all."""
     counts = ShadowCount.objects.filter(run__in=runs_of(pair).order_by().values("pk")).order_by()
     sums = counts.values_list("class_name").annotate(*(Sum(name) for name in _SUMMED))
     found = [ClassRow(*row) for row in sums]
@@ -84,5 +84,5 @@ def by_class(pair: Pair) -> list[ClassRow]:
 
 
 def objects_of(run: ShadowRun) -> list[Boxed]:
-    """What the candidate has found."""
+    """Return the candidate's objects."""
     return [Boxed(found["class"], found["probability"], PixelBox(*found["box"])) for found in run.objects_found]

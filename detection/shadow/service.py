@@ -1,6 +1,6 @@
-"""A candidate that looks at a share of the real photos too: recorded, never answered.
+"""Shadow model: runs a candidate on a share of the real photos, and records its objects without returning them.
 
-The caller of a real photo waits for nothing here: a photo is offered to a short queue after its detection was kept, and
+It never delays a caller: a photo is offered to a short queue after its detection was recorded, and
 dropped when the queue is full or the machine is busy. One thread works on the queue, with a network of one thread.
 """
 
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 # Each holds a photo of up to MAX_BODY_BYTES.
 MAX_WAITING = 4
-# What people and programs wait for; commands over many photos are not watched.
+# Sources of interactive and API requests; commands over many photos are not compared.
 _REAL = frozenset({Detection.Source.PAGE, Detection.Source.API, Detection.Source.WEBSOCKET})
 
 
@@ -51,9 +51,9 @@ def shadowing() -> Iterator["Shadow | None"]:
 
 
 class Shadow:
-    """The queue, its thread, and the candidate, which the thread loads: the server does not wait for it.
+    """Queue, thread and candidate; the thread loads the candidate, so that the server starts without delay.
 
-    share: of the real photos that are kept. choose: random numbers in [0, 1).
+    share: of the recorded real photos. choose: random numbers in [0, 1).
     """
 
     def __init__(self, share: float, choose: Callable[[], float] = random.random) -> None:
@@ -65,7 +65,7 @@ class Shadow:
         self._thread.start()
 
     def offer(self, kept: Kept) -> None:
-        """Take a photo, or drop it; at once, and whatever happens."""
+        """Take a photo, or drop it; never blocks, never raises."""
         if kept.upload.source not in _REAL or self._choose() >= self._share:
             return
         try:
@@ -74,11 +74,11 @@ class Shadow:
             metrics.series(metrics.SHADOW_PHOTOS, "dropped").inc()
 
     def join(self) -> None:
-        """Wait until everything that was taken is compared or dropped."""
+        """Block until all accepted photos are compared or dropped."""
         self._waiting.join()
 
     def stop(self) -> None:
-        """Finish the photo in hand; the others are dropped."""
+        """Finish the current photo; drop the others."""
         self._ending.set()
         while True:
             try:
@@ -107,7 +107,7 @@ def _load() -> Detector | None:
     config = current.config()
     try:
         options = serving.other_options(config, ModelSource(shadow_folder(config)))
-        # One core at most: the others are for the photos that somebody waits for.
+        # One core at most: the others are for the photos of callers.
         options = replace(options, engine=replace(options.engine, threads=1))
         candidate = serving.on_owner(lambda: load_detector(options))
     except (InferenceError, OSError) as error:
@@ -123,7 +123,7 @@ def _closed(detector: Detector) -> Detector:
 
 
 def _outcome(kept: Kept, candidate: Detector) -> str:
-    """What became of a photo."""
+    """Compare a photo and return the outcome."""
     if not serving.has_a_free_worker():
         return "dropped"
     try:
@@ -131,14 +131,14 @@ def _outcome(kept: Kept, candidate: Detector) -> str:
     except (InferenceError, Error):
         logger.warning("A photo could not be compared with the shadow model.", exc_info=True)
         return "failed"
-    except Exception:  # the thread must live on, and no caller waits for it
+    except Exception:  # the thread must survive, and no caller depends on it
         logger.exception("A photo could not be compared with the shadow model.")
         return "failed"
     return "compared"
 
 
 def _compare(kept: Kept, candidate: Detector) -> None:
-    """Both report above the threshold that the caller has asked for; without one, each above its own."""
+    """Compare objects above the caller's threshold; without one, each model's above its own."""
     asked = kept.upload.threshold
     above, below = (serving.threshold_of(net) if asked is None else asked for net in (kept.network, candidate.network))
     answer = [found for found in kept.prediction.objects if found.probability > above]
