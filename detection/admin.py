@@ -1,4 +1,4 @@
-"""The admin: past detections, to look at, search and delete. History is not changed here."""
+"""Admin of past detections, to look at, search and delete. The history is not changed here."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ admin.site.index_title = _("Past detections and accounts")
 
 
 class DetectedObjectInline(ReadOnlyAdmin, admin.TabularInline[DetectedObject, Detection]):
-    """All kept objects, also those below the threshold, and what stands of them."""
+    """All stored objects, including those below the threshold, with their verdicts."""
 
     model = DetectedObject
     fields = ("rank", "class_name", "probability", "x", "y", "width", "height", "stands")
@@ -48,24 +48,24 @@ class DetectedObjectInline(ReadOnlyAdmin, admin.TabularInline[DetectedObject, De
     extra = 0
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DetectedObject]:
-        """With all that was said of each object, in one more query."""
+        """Return the objects with their verdicts, in one more query."""
         said = Prefetch("verdicts", queryset=Verdict.objects.order_by("step", "pk"))
         return super().get_queryset(request).prefetch_related(said)
 
     @admin.display(description=_("Verdict"))
     def stands(self, found: DetectedObject) -> str:
-        """The verdict in force, who gave it and when."""
+        """Return the verdict in force, with author and time."""
         return verdict_in_force(next(reversed(found.verdicts.all()), None))
 
 
 @admin.register(Detection)
 class DetectionAdmin(ReviewActions, ReadOnlyAdmin, admin.ModelAdmin[Detection]):
-    """Detections with their pictures, objects and reviews."""
+    """Admin of detections, with their pictures, objects and reviews."""
 
     list_display = ("thumbnail", "photo_name", "found", "review_state", "engine", "source", "created_at")
     list_display_links = ("thumbnail", "photo_name")
     list_filter = (ReviewFilter, ClassFilter, PeriodFilter, SourceFilter, EngineFilter, ModelFilter)
-    # By no other column could a page of a million be read from an index, least of all together with a filter.
+    # By other columns a page of a million could not be read from an index, least of all together with a filter.
     sortable_by = ("created_at",)
     actions = ("confirm_all", "reject_all", "reopen", "undo")
     paginator = BoundedPaginator
@@ -93,11 +93,11 @@ class DetectionAdmin(ReviewActions, ReadOnlyAdmin, admin.ModelAdmin[Detection]):
     readonly_fields = ("annotated_picture", "photo_name", "photo_size")
 
     def get_changelist(self, request: HttpRequest, **_given: Any) -> type[DetectionList]:
-        """The one whose filters work together."""
+        """Return the change list with combined filters."""
         return DetectionList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Detection]:
-        """With the reported objects, in one more query for the whole page."""
+        """Return the detections with their reported objects, in one more query for the whole page."""
         reported = DetectedObject.objects.filter(probability__gt=F("detection__threshold"))
         return (
             super()
@@ -108,7 +108,7 @@ class DetectionAdmin(ReviewActions, ReadOnlyAdmin, admin.ModelAdmin[Detection]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Detection], search_term: str
     ) -> tuple[QuerySet[Detection], bool]:
-        """By indexes; never a row twice."""
+        """Search by indexes; never a row twice."""
         return history_admin.detections(self, request, queryset, search_term.strip()), False
 
     def delete_model(self, request: HttpRequest, obj: Detection) -> None:
@@ -122,32 +122,32 @@ class DetectionAdmin(ReviewActions, ReadOnlyAdmin, admin.ModelAdmin[Detection]):
 
     @admin.display(description=_("Photo"))
     def thumbnail(self, detection: Detection) -> SafeString:
-        """A small picture."""
+        """Show a thumbnail."""
         return format_html(
             '<img src="{}" alt="" loading="lazy" height="60">', reverse("detection-thumbnail", args=[detection.uuid])
         )
 
     @admin.display(description=_("Name"), ordering="photo__original_name")
     def photo_name(self, detection: Detection) -> str:
-        """The caller's name for the photo."""
+        """Return the caller's name for the photo."""
         return detection.photo.original_name or gettext("(no name)")
 
     @admin.display(description=_("Size"))
     def photo_size(self, detection: Detection) -> str:
-        """Pixels and bytes."""
+        """Return pixels and bytes."""
         photo = detection.photo
         return f"{photo.width} x {photo.height} pixels, {photo.size_bytes:,} bytes, {photo.get_format_display()}"
 
     @admin.display(description=_("Objects"))
     def found(self, detection: Any) -> str:
-        """The reported objects."""
+        """Return the reported objects."""
         return ", ".join(
             f"{class_title(found.class_name)} {found.probability:.2f}" for found in detection.reported_objects
         ) or gettext("No objects")
 
     @admin.display(description=_("Detection"))
     def annotated_picture(self, detection: Detection) -> SafeString:
-        """The photo with red boxes; a click opens the page of the detection."""
+        """Show the photo with red boxes; a click opens the page of the detection."""
         return format_html(
             '<a href="{}"><img src="{}" alt="{}" class="annotated"></a>',
             detection.get_absolute_url(),
@@ -158,7 +158,7 @@ class DetectionAdmin(ReviewActions, ReadOnlyAdmin, admin.ModelAdmin[Detection]):
 
 @admin.register(Photo)
 class PhotoAdmin(ReadOnlyAdmin, admin.ModelAdmin[Photo]):
-    """Stored photos; they are deleted with their detections."""
+    """Admin of stored photos; they are deleted with their detections."""
 
     list_display = ("original_name", "format", "width", "height", "size_bytes", "created_at")
     search_fields = ("original_name",)
@@ -170,13 +170,13 @@ class PhotoAdmin(ReadOnlyAdmin, admin.ModelAdmin[Photo]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Photo], search_term: str
     ) -> tuple[QuerySet[Photo], bool]:
-        """By indexes; never a row twice."""
+        """Search by indexes; never a row twice."""
         return history_admin.photos(self, request, queryset, search_term.strip()), False
 
     def get_changelist(self, request: HttpRequest, **_given: Any) -> type[BoundedList]:
-        """One that says that it is not counted to its end."""
+        """Return the change list with a bounded count."""
         return BoundedList
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A photo goes with its last detection."""
+        """Return False: a photo is deleted with its last detection."""
         return False
