@@ -1,4 +1,4 @@
-"""The Django app. Loading it reads no model: only a server does (`detection/predict/service.py`)."""
+"""Configuration of the Django app. Loading it reads no model: only a server does (`detection/predict/service.py`)."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class DetectionConfig(AppConfig):
 
 
 def _enter_old_detections(**_given: Any) -> None:
-    """A history from before there were entries and tallies gets them after its migration."""
+    """Fill lists and counters after the migration that adds them, for an older history."""
     from detection.history.indexing import rebuild
     from detection.models import Detection, ListEntry
 
