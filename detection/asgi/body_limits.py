@@ -1,7 +1,6 @@
-"""What gets in at all: no body that is too large, too slow or packed, nothing that another site makes a browser send,
-and never more of all bodies together than memory is meant for.
+"""ASGI middleware that limits body size, upload time and total memory, and rejects compressed and cross-site bodies.
 
-Django copies a whole body into a temporary file before any view or parser sees it, so the limit has to stand here.
+Django copies a whole body into a temporary file before any view or parser sees it, so the limit has to be here.
 """
 
 import asyncio
@@ -36,7 +35,7 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
 class _RefusedError(Exception):
-    """Leaves the application from within `receive`."""
+    """Raised within `receive` to leave the application."""
 
     def __init__(self, reason: RequestError) -> None:
         super().__init__(str(reason))
@@ -44,10 +43,11 @@ class _RefusedError(Exception):
 
 
 class BodyLimit:
-    """Answers 413 to a declared length above the limit without reading, and to a chunked body when it gets there; 408
-    and the end of the connection to a body that takes longer than `timeout_s`; 415 to a Content-Encoding; 403 to what a
-    page of another site makes a browser send (Fetch Metadata); 503 to a body for which `budget` has no room, from its
-    declared length if there is one, or else where the room ends. A body counts until its request is answered.
+    """ASGI middleware that refuses requests by their body: 413 to a declared length above the limit without reading,
+    and to a chunked body when it gets there; 408 and a closed connection to a body that takes longer than `timeout_s`;
+    415 to a Content-Encoding; 403 to a request that a page of another site makes a browser send (Fetch Metadata); 503
+    to a body for which `budget` has no room, by its declared length if there is one, or else where the room ends. A
+    body counts until its request is answered.
 
     Programs get JSON. For browsers the application makes a page: it gets the request without its body, and with the
     reason under REFUSED in its scope.
@@ -94,11 +94,11 @@ class BodyLimit:
         return None
 
     def _declared(self, scope: Any) -> int:
-        """Content-Length; the HTTP parser has refused what is not a number."""
+        """Return Content-Length; the HTTP parser has refused non-numbers."""
         return int(header(scope, b"content-length") or 0)
 
     async def _refuse(self, scope: Any, send: ASGISendCallable, reason: RequestError) -> None:
-        # What is still on its way is not waited for.
+        # The rest of the body is not read.
         if wants_page(ASGIRequest(scope, BytesIO())):
             refused: Any = {**scope, REFUSED: reason}
             await self._app(refused, _after(b"", _nothing_more), _closing(send))
@@ -108,13 +108,13 @@ class BodyLimit:
 
 
 async def _nothing_more() -> ASGIReceiveEvent:
-    """What comes after a body that is not read: nothing, until the answer has been sent."""
+    """Block until the answer has been sent: the rest of a refused body is not read."""
     waiting: asyncio.Future[ASGIReceiveEvent] = asyncio.get_running_loop().create_future()
     return await waiting
 
 
 def _closing(send: ASGISendCallable) -> ASGISendCallable:
-    """`send` for the last answer of a connection."""
+    """Return a `send` for the last response of a connection."""
 
     async def send_last(event: Any) -> None:
         if event["type"] == "http.response.start":
@@ -125,7 +125,7 @@ def _closing(send: ASGISendCallable) -> ASGISendCallable:
 
 
 class _Counting:
-    """Counts what comes in and how long it takes, and knows whether the answer has begun."""
+    """Counter of the bytes and the duration of a body, which also records whether the response has begun."""
 
     def __init__(
         self, receive: ASGIReceiveCallable, send: ASGISendCallable, limit: int, timeout_s: float, share: Share
@@ -140,7 +140,7 @@ class _Counting:
         self.answering = False
 
     async def receive(self) -> ASGIReceiveEvent:
-        # After the body there is only the caller's leaving to wait for, as long as it takes.
+        # After the body only a disconnect can come, at any time.
         event = await (self._receive() if self._complete else self._receive_in_time())
         if event["type"] == "http.request":
             self._left -= len(event["body"])
@@ -169,9 +169,10 @@ class _Counting:
 
 
 class KnownLength:
-    """Gives a chunked body its Content-Length: without one, Django takes every form for an empty one.
+    """ASGI middleware that gives a chunked body its Content-Length: without one, Django takes every form for an empty
+    one.
 
-    Stands behind `BodyLimit`, so that what is gathered here is limited.
+    Must be inside of `BodyLimit`, so that the bytes gathered here are limited.
     """
 
     def __init__(self, app: ASGI3Application) -> None:
@@ -194,7 +195,7 @@ _FRAMING = frozenset({b"transfer-encoding", b"content-length"})
 
 
 def _after(body: bytes, receive: ASGIReceiveCallable) -> ASGIReceiveCallable:
-    """`receive` with the whole body before what is yet to come."""
+    """Return a `receive` with the whole body before the remaining events."""
     waiting: list[ASGIReceiveEvent] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_after() -> ASGIReceiveEvent:

@@ -1,4 +1,4 @@
-"""What the WebSockets of this server share: they answer in JSON, and say when they are done with a message."""
+"""Base of the WebSocket consumers: JSON responses, and release of processed messages."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -8,15 +8,15 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from detection.asgi.memory_budget import LET_GO
 from detection.web.serializers import to_json
 
-# Channels gives a consumer no layer under a name that is none of CHANNEL_LAYERS.
+# Channels gives a consumer no layer under a name that is missing in CHANNEL_LAYERS.
 _NO_LAYER = ""
 
 
 class JsonSocket(AsyncWebsocketConsumer):
-    """A consumer that lets each message go when it has handled it, and cleans up whichever way its connection ends.
+    """Consumer that releases each message after its handler, and cleans up however its connection ends.
 
-    Channels calls `disconnect` only where the other side's leaving is what it hears of first; a send to someone who has
-    left ends the consumer before. It listens to its own connection only, unless it names a channel layer: with one it
+    Channels calls `disconnect` only where it receives the disconnect first; a send to a closed connection ends the
+    consumer before. It listens to its own connection only, unless it names a channel layer: with one it
     would end with Redis.
     """
 
@@ -30,25 +30,27 @@ class JsonSocket(AsyncWebsocketConsumer):
             await self.clean_up()
 
     async def clean_up(self) -> None:
-        """The connection has ended; once for each."""
+        """Clean up after the connection; called once for each."""
 
     async def websocket_receive(self, message: Any) -> None:
-        """Handle a message, then let it go."""
+        """Handle a message, then release it."""
         try:
             await super().websocket_receive(message)
         finally:
             self.handled(message.get("bytes") or message.get("text") or b"")
 
     def handled(self, data: bytes | str) -> None:
-        """A message was handled; who keeps it longer overrides this, and calls `let_go` when it is done."""
+        """Release a message after its handler; a consumer that keeps it longer overrides this, and calls `let_go`
+        later.
+        """
         self.let_go(data)
 
     def let_go(self, data: bytes | str) -> None:
-        """A message is not needed any more; its bytes count no longer, where the server counts them."""
+        """Release a message; its bytes no longer count in the memory budget, where the server has one."""
         let_go = cast("Callable[[int], None] | None", self.scope.get(LET_GO))
         if let_go is not None:
             let_go(len(data.encode() if isinstance(data, str) else data))
 
     async def send_body(self, body: dict[str, Any]) -> None:
-        """Send an answer."""
+        """Send a JSON response."""
         await self.send(text_data=to_json(body).decode())

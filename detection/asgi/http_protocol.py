@@ -1,4 +1,4 @@
-"""HTTP connections that do not wait for ever: whoever sends a header too slowly, or nothing, is cut off.
+"""HTTP protocol with a time limit for request headers, which cuts off idle and slow clients.
 
 uvicorn itself has a time limit between requests only, so a few bytes a minute would hold a connection open for good.
 """
@@ -17,26 +17,26 @@ class PatientProtocol(HttpToolsProtocol):
 
     @classmethod
     def for_at_most(cls, patience_s: float) -> type["PatientProtocol"]:
-        """The protocol with that time limit, in seconds."""
+        """Return the protocol class with that time limit, in seconds."""
         return type("PatientProtocol", (cls,), {"patience_s": patience_s})
 
     def connection_made(self, transport: Any) -> None:
-        """The time runs from here on."""
+        """Start the timer."""
         super().connection_made(transport)
         self._wait_for_header()
 
     def on_message_begin(self) -> None:
-        """The next request of a connection that was kept has its own time."""
+        """Restart the timer for the next request of a kept connection."""
         super().on_message_begin()
         self._wait_for_header()
 
     def on_headers_complete(self) -> None:
-        """In time; the body has a limit of its own (`detection/asgi/body_limits.py`)."""
+        """Cancel the timer; the body has a limit of its own (`detection/asgi/body_limits.py`)."""
         self._stop_waiting()
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody is waited for any more."""
+        """Cancel the timer."""
         self._stop_waiting()
         super().connection_lost(exc)
 

@@ -1,4 +1,4 @@
-"""The entrance of WebSockets: which connections are taken at all."""
+"""Origin check of WebSockets."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -14,14 +14,14 @@ _POLICY_VIOLATION = 1008
 
 
 class WebSocketDoor:
-    """ASGI: hands each connection from a program or from a page of this site to the app of its path.
+    """ASGI middleware that passes each connection from a program or from a page of this site to the app of its path.
 
     A path that ends with a slash stands for all addresses directly below it.
     Others are refused (HTTP 403). Browsers always send an Origin, and a page of another site must not use a visitor's
     access to this server; programs send none (RFC 6455, section 10.2). This site is the host, with its port, that the
-    connection is for, if it is one of `allowed_hosts`, and what `trusted_origins` says (a proxy may change the host).
-    Cookies know no ports: a page of another program on the same machine is another site here.
-    Where ACCESS=login, whoever is not known is refused too (`detection/accounts/access.py`).
+    connection is for, if it is one of `allowed_hosts`, and `trusted_origins` (a proxy may change the host).
+    Cookies ignore ports: a page of another program on the same machine is another site here.
+    Where ACCESS=login, unknown callers are refused too (`detection/accounts/access.py`).
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class WebSocketDoor:
 
 
 def _with_subprotocol(scope: Any, send: ASGISendCallable) -> ASGISendCallable:
-    """A browser that has offered subprotocols wants one of them named in the answer."""
+    """Name one of the offered subprotocols in the response, as browsers require."""
     if SUBPROTOCOL not in scope.get("subprotocols", ()):
         return send
 

@@ -1,6 +1,6 @@
-"""WebSockets that do not wait for ever for the rest of a message, and whose messages count among all that is held.
+"""WebSocket protocol with a time limit for messages, whose bytes count in the memory budget.
 
-uvicorn bounds one message (`ws_max_size`) and asks whether the other side is alive, but a message that comes a byte a
+uvicorn bounds one message (`ws_max_size`) and pings the client, but a message that comes a byte a
 minute, or that never ends, would hold its bytes for as long as its sender likes.
 """
 
@@ -13,7 +13,7 @@ from websockets.protocol import OPEN
 from detection.asgi.memory_budget import LET_GO, BodyBudget
 from detection.errors import BodyBudgetError, RequestError, UploadTimeoutError, answer_to
 
-# What a piece of a message takes beside its bytes; one may be empty.
+# Overhead of a piece of a message beside its bytes; one may be empty.
 _PIECE_BYTES = 64
 _BAD_DATA, _POLICY_VIOLATION = 1007, 1008
 
@@ -21,8 +21,8 @@ _BAD_DATA, _POLICY_VIOLATION = 1007, 1008
 class PatientSocket(WebSocketsSansIOProtocol):
     """uvicorn's protocol, with a time limit from the first byte of a message to its last, and a share of the budget.
 
-    A message counts from its first byte until the application lets it go (`LET_GO` in its scope), or ends. While the
-    server itself does not read, nobody is late.
+    A message counts from its first byte until the application releases it (`LET_GO` in its scope), or ends. The timer
+    pauses while the server itself does not read.
     """
 
     patience_s: ClassVar[float] = 60.0
@@ -30,7 +30,7 @@ class PatientSocket(WebSocketsSansIOProtocol):
 
     @classmethod
     def for_at_most(cls, patience_s: float, budget: BodyBudget) -> type["PatientSocket"]:
-        """The protocol with that time limit, in seconds, and that budget."""
+        """Return the protocol class with that time limit, in seconds, and that budget."""
         return type("PatientSocket", (cls,), {"patience_s": patience_s, "budget": budget})
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
@@ -40,19 +40,19 @@ class PatientSocket(WebSocketsSansIOProtocol):
         self._message_timer: asyncio.TimerHandle | None = None
 
     def handle_connect(self, event: Any) -> None:
-        """The application gets the function with which it lets messages go."""
+        """Put the function that releases messages into the scope."""
         super().handle_connect(event)
         if not self.close_sent:
             scope: Any = self.scope
             scope[LET_GO] = self._let_go
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of a message, of several, or of none."""
+        """Receive bytes of a message, of several, or of none."""
         super().data_received(data)
         self._look()
 
     def send_receive_event_to_app(self) -> None:
-        """A message is complete. uvicorn would log a text that is none as an error of its own, with a traceback."""
+        """Pass on a complete message. uvicorn would log invalid UTF-8 as an error of its own, with a traceback."""
         if self.close_sent:
             self.frames = []
         elif self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
@@ -62,13 +62,13 @@ class PatientSocket(WebSocketsSansIOProtocol):
             super().send_receive_event_to_app()
 
     async def receive(self) -> Any:
-        """The next message, after which more is read."""
+        """Return the next message, after which more is read."""
         event = await super().receive()
         self._look()
         return event
 
     async def run_asgi(self) -> None:
-        """The application; what it still holds at its end it holds no longer."""
+        """Run the application; its remaining share is released at its end."""
         try:
             await super().run_asgi()
         finally:
@@ -76,7 +76,7 @@ class PatientSocket(WebSocketsSansIOProtocol):
             self._share.hold(0)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nobody is waited for any more."""
+        """Cancel the timer."""
         self._stop_waiting()
         super().connection_lost(exc)
 
@@ -85,7 +85,7 @@ class PatientSocket(WebSocketsSansIOProtocol):
         self._share.hold(self._share.held_bytes - size_bytes)
 
     def _look(self) -> None:
-        """Count what has come, and wait for the rest of what has begun."""
+        """Count the received bytes, and start the timer for an unfinished message."""
         if self.close_sent or self.disconnected:
             self._stop_waiting()
             return
@@ -101,7 +101,7 @@ class PatientSocket(WebSocketsSansIOProtocol):
             self._message_timer = self.loop.call_later(self.patience_s, self._fail, UploadTimeoutError(self.patience_s))
 
     def _unfinished_bytes(self) -> int:
-        """Of the message that has begun: what was no whole frame yet, and its frames so far."""
+        """Return the size of the unfinished message: its partial frame, and its frames so far."""
         frames_bytes = (self.conn.current_size or 0) + _PIECE_BYTES * len(self.frames)
         return len(self.conn.reader.buffer) + frames_bytes
 
@@ -110,7 +110,7 @@ class PatientSocket(WebSocketsSansIOProtocol):
         self._close(_POLICY_VIOLATION if answer is None else answer.close_code, str(error))
 
     def _close(self, code: int, sentence: str) -> None:
-        """Close with a code and a sentence; a handshake that is not answered has neither."""
+        """Close with a code and a message; an unanswered handshake has neither."""
         self._stop_waiting()
         if self.conn.state is not OPEN:
             self.transport.close()
