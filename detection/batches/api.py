@@ -1,4 +1,4 @@
-"""The API of batches: list many photos, send them one by one, ask how it stands."""
+"""REST API of batches: list many photos, send them one by one, read their states."""
 
 from typing import Any
 from uuid import UUID

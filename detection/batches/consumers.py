@@ -1,4 +1,4 @@
-"""How a batch goes on, over a WebSocket, to every page that looks at it."""
+"""WebSocket consumer of a batch: sends its changes to every open page."""
 
 import contextlib
 from typing import Any, cast
@@ -24,10 +24,11 @@ _UNAVAILABLE = 503
 
 
 class BatchConsumer(JsonSocket):
-    """`/ws/batches/<id>`: each message is the JSON of one item that has changed, as the API lists it.
+    """Consumer of `/ws/batches/<id>`: each message is the JSON of one changed item, as the API lists it.
 
-    The connection only tells what happens from now on; who has connected asks the API for what there is. Without Redis,
-    where that is between the processes, nobody is connected (503), and who is gets a close code that says "later".
+    The connection only sends changes from now on; clients read the present state from the API. Without a reachable
+    Redis, where that connects the processes, connections are refused (503), and open ones get the close code "try again
+    later".
     """
 
     channel_layer_alias = DEFAULT_CHANNEL_LAYER
@@ -35,7 +36,7 @@ class BatchConsumer(JsonSocket):
     _is_refused = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one connection, as long as there is news."""
+        """Serve one connection, as long as the channel layer works."""
         try:
             await super().__call__(scope, receive, send)
         except RedisError as error:
@@ -44,7 +45,7 @@ class BatchConsumer(JsonSocket):
                 await self.close(_TRY_LATER)
 
     async def connect(self) -> None:
-        """Accept; an id without a batch is answered with a sentence, and the end."""
+        """Accept; close with an error message if there is no such batch."""
         batch_uuid = _uuid(self.scope["path"].removeprefix(BATCH_SOCKETS))
         if batch_uuid is None or not await _exists(batch_uuid, cast("Caller", self.scope.get("caller", ANYBODY))):
             await self.accept()
@@ -62,7 +63,7 @@ class BatchConsumer(JsonSocket):
         await self.accept()
 
     async def _refuse_for_now(self) -> None:
-        """503 in place of the handshake. Raises StopConsumer."""
+        """Answer 503 in place of the handshake. Raises StopConsumer."""
         self._is_refused = True
         headers = {"Content-Type": "application/json", **headers_for(_UNAVAILABLE)}
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
@@ -75,12 +76,12 @@ class BatchConsumer(JsonSocket):
         """Leave the group."""
         if self.group is None:
             return
-        # Without Redis there is no group either; its entries end by themselves.
+        # Without Redis there is no group either; its entries expire by themselves.
         with contextlib.suppress(RedisError):
             await self.channel_layer.group_discard(self.group, self.channel_name)
 
     async def item_changed(self, event: dict[str, Any]) -> None:
-        """Pass an announcement on."""
+        """Send a notification on."""
         await self.send(text_data=event["text"])
 
 

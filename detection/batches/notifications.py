@@ -1,7 +1,7 @@
-"""News for the pages that are open, through the channel layer: between processes that is Redis.
+"""Notifications for open pages, through the channel layer: between processes that is Redis.
 
-They are a courtesy: photos are detected and kept without them, so the server is ready without Redis too. An outage is
-said once in the log, and its end.
+They are best effort: photos are detected and stored without them, so the server is ready without Redis too. The
+beginning and the end of an outage are logged once.
 """
 
 import logging
@@ -20,21 +20,21 @@ logger = logging.getLogger(__name__)
 
 
 class Line:
-    """Whether the channel layer can be reached, as far as anybody has seen. For several threads."""
+    """Availability of the channel layer, by the last attempts. Thread-safe."""
 
     def __init__(self) -> None:
         self._is_broken = False
         self._lock = threading.Lock()
 
     def is_broken(self, error: Exception) -> None:
-        """Somebody could not reach it."""
+        """Record a failed attempt."""
         if self._change(is_broken=True):
             logger.error(
                 "Redis does not answer (%s). Open pages hear nothing until it does; photos are detected.", error
             )
 
     def works(self) -> None:
-        """Somebody has reached it."""
+        """Record a successful attempt."""
         if self._change(is_broken=False):
             logger.warning("Redis answers again.")
 
@@ -49,7 +49,7 @@ line = Line()
 
 
 def tell(group: str, event: dict[str, Any]) -> None:
-    """Send an event to all sockets of a group; that this failed goes to the log."""
+    """Send an event to all sockets of a group; logs a failure."""
     layer = get_channel_layer()
     if layer is None:
         return
@@ -62,10 +62,10 @@ def tell(group: str, event: dict[str, Any]) -> None:
 
 
 def group_of(batch_uuid: UUID) -> str:
-    """The name of the channel group of the pages that look at a batch."""
+    """Return the name of the channel group of a batch's pages."""
     return f"batch.{batch_uuid}"
 
 
 def announce(batch_uuid: UUID, state: ItemState) -> None:
-    """Tell every page that looks at the batch."""
+    """Notify every page of the batch."""
     tell(group_of(batch_uuid), {"type": "item.changed", "text": to_json(state.as_json()).decode()})

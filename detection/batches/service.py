@@ -1,8 +1,8 @@
-"""Many photos sent together: listed first, then sent one by one, and every one of them accounted for.
+"""Batches: many photos sent together, listed first, then sent one by one, each with a recorded state.
 
-What is known of an item is in the database, and changes there in the transaction of its detection (`recorder.py`); so
-whoever asks after the server was stopped in the middle finds it done, failed, or still waiting for its file.
-Announcements to the pages that look on are a courtesy: a page that missed one asks for the whole again.
+An item's state is in the database, and changes there in the transaction of its detection (`recorder.py`); so after an
+interruption it is done, failed, or still waiting for its file.
+Notifications of open pages are best effort: a page that missed one reads the whole batch again.
 """
 
 from collections import Counter, defaultdict
@@ -34,9 +34,9 @@ def create(
     owner_id: int | None = None,
     model: str = "",
 ) -> Batch:
-    """List the photos of a new batch. One that is larger than MAX_BODY_BYTES has failed at once, with the reason.
+    """Create a batch with its listed photos. One larger than MAX_BODY_BYTES has failed at once, with the reason.
 
-    model: the name of the one that is to answer, "" for the default. Raises UnknownModelError.
+    model: the name of the requested model, "" for the default. Raises UnknownModelError.
     """
     catalogue.require_model(model)
     config = current.config()
@@ -63,11 +63,11 @@ def create(
 
 
 def detect_item(item: BatchItem, upload: Upload) -> tuple[ItemState, Iterable[NamedBox]]:
-    """Detect in the photo of an item and account for it; how the item stands then, and its objects.
+    """Detect in the photo of an item and record its state; return the new state, and the objects.
 
-    An item that is done stays as it is: whoever sends its file again, for the answer was lost, gets the stored one.
-    Raises what `services.detect` raises. A photo that cannot be used has failed then; when the server cannot answer
-    now, the item waits on.
+    An item that is done stays unchanged: a client that sends its file again, after a lost response, gets the stored
+    one. Raises the errors of `predict.service.detect`. An unusable photo has then failed; when the server is
+    unavailable, the item keeps waiting.
     """
     if item.state == BatchItem.State.DONE:
         return _stored_answer(item)
@@ -103,7 +103,7 @@ def _stored_answer(item: BatchItem) -> tuple[ItemState, Iterable[NamedBox]]:
 
 
 def _after(error: Exception, item: BatchItem) -> ItemState:
-    """Write down that an item has failed, unless it can be tried again as it is."""
+    """Record that an item has failed, unless it can be retried unchanged."""
     answer = answer_to(error)
     if answer is not None and answer.status == _TRY_LATER:
         return ItemState(item.position, BatchItem.State.WAITING)
@@ -114,9 +114,9 @@ def _after(error: Exception, item: BatchItem) -> ItemState:
 
 
 def states_of(batch: Batch) -> list[ItemState]:
-    """All items in their order, in two queries."""
+    """Return the states of all items in order, in two queries."""
     counts = _counts_by_detection(batch)
-    # A detection that somebody has removed is told as deleted, though it may come back.
+    # A detection in the trash is shown as deleted, though it may be restored.
     shown = Case(When(detection__removal=None, then=F("detection__uuid")))
     items = batch.items.annotate(shown=shown).values_list("position", "state", "error", "detection_id", "shown")
     return [
@@ -126,7 +126,7 @@ def states_of(batch: Batch) -> list[ItemState]:
 
 
 def totals_of(states: Iterable[ItemState]) -> Totals:
-    """How many photos are done and failed, and how many objects of each class were found, the most frequent first."""
+    """Count done and failed photos, and the objects of each class, the most frequent first."""
     by_state: Counter[str] = Counter()
     objects: Counter[str] = Counter()
     for state in states:

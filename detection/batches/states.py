@@ -1,4 +1,4 @@
-"""The state of a batch and of each of its photos, as plain values."""
+"""States of a batch and of its photos, as plain values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ DETECTING = "detecting"
 
 @dataclass(frozen=True, slots=True)
 class ListedPhoto:
-    """A photo that will be sent: the caller's name for it, and its size."""
+    """Announced photo: the caller's name for it, and its size."""
 
     name: str
     size_bytes: int
@@ -24,10 +24,10 @@ class ListedPhoto:
 
 @dataclass(frozen=True, slots=True)
 class ItemState:
-    """What pages and programs are told of an item.
+    """State of an item, for pages and programs.
 
     state: a value of `BatchItem.State`, or DETECTING, which is announced but never stored: after a crash it would be
-    untrue. counts: reported objects per class, the most probable first.
+    wrong. counts: reported objects per class, the most probable first.
     """
 
     position: int
@@ -38,7 +38,7 @@ class ItemState:
 
     @property
     def summary(self) -> str:
-        """What was found, or why nothing, in the language of the reader."""
+        """Return the objects, or the reason for none, in the language of the reader."""
         if self.state != BatchItem.State.DONE:
             return in_language(self.error)
         if self.detection_uuid is None:
@@ -46,7 +46,7 @@ class ItemState:
         return counts_text(self.counts or {})
 
     def as_json(self) -> dict[str, Any]:
-        """The form in which sockets and the API tell it."""
+        """Return the form for sockets and the API."""
         return {
             "position": self.position,
             "state": self.state,
@@ -59,7 +59,7 @@ class ItemState:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """How a batch stands."""
+    """State of a batch."""
 
     photos: int
     done: int
@@ -68,5 +68,5 @@ class Totals:
 
     @property
     def waiting(self) -> int:
-        """Photos whose file has not come in, or was not answered."""
+        """Photos without a file, or without an answer."""
         return self.photos - self.done - self.failed

@@ -1,4 +1,4 @@
-"""The pages of batches: all of them, and one of them with its photos."""
+"""Pages of batches: the list, and one batch with its photos."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -45,13 +45,13 @@ class BatchRow:
 
     @property
     def waiting(self) -> int:
-        """Photos whose file has not come in."""
+        """Photos without a file."""
         return self.photos - self.done - self.failed
 
 
 @dataclass(frozen=True, slots=True)
 class ItemCard:
-    """A photo of a batch, as its page shows it."""
+    """Photo of a batch, as its page shows it."""
 
     name: str
     size_bytes: int
@@ -66,7 +66,7 @@ class ItemCard:
 
 @require_safe
 def batch_list(request: HttpRequest) -> HttpResponse:
-    """All batches, newest first."""
+    """Show all batches, newest first."""
     page = Paginator(visible_to(caller_of(request.user), Batch.objects.all()), PAGE_SIZE).get_page(
         request.GET.get("page")
     )
@@ -76,7 +76,7 @@ def batch_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def batch_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """One batch: how it stands, and each photo of it; scripts send the photos and keep it up to date."""
+    """Show one batch: its state, and each photo of it; scripts send the photos and keep it up to date."""
     batch = get_object_or_404(visible_to(caller_of(request.user), Batch.objects.all()), uuid=uuid)
     states = batches.states_of(batch)
     listed = batch.items.values_list("name", "size_bytes")
@@ -98,7 +98,7 @@ def _limits() -> dict[str, object]:
 
 
 def _rows(shown: Iterable[Batch]) -> list[BatchRow]:
-    """With the counts of all of them in one query."""
+    """Return the rows, with the counts of all of them in one query."""
     counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
     items = BatchItem.objects.filter(batch__in=list(shown)).order_by()
     for batch_id, state, count in items.values_list("batch_id", "state").annotate(count=Count("pk")):
