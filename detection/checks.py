@@ -1,4 +1,4 @@
-"""System checks: what would go wrong later is said at the start, with an id and a hint."""
+"""System checks, which report configuration errors at the start, with an id and a hint."""
 
 import os
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ from detection.serving.service import configured_source
 
 @checks.register()
 def check_environment(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
-    """detection.E001: an environment variable does not parse."""
+    """Check detection.E001: an environment variable does not parse."""
     config: Config = settings.DETECTOR
     return [checks.Error(problem.message, hint=problem.hint, id=problem.check_id) for problem in config.problems]
 
 
 @checks.register()
 def check_checkpoint(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
-    """detection.E002: files of the configured model are missing, or its card cannot be used."""
+    """Check detection.E002: files of the configured model are missing, or its card cannot be used."""
     config: Config = settings.DETECTOR
     prefix = config.model_prefix
     if has_card(prefix):
@@ -52,7 +52,9 @@ def check_checkpoint(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[
 
 
 def _card_problems(folder: Path) -> list[checks.CheckMessage]:
-    """The files themselves are verified when the model is loaded: hashing them would slow every command down."""
+    """Check the card only; the files are verified when the model is loaded: hashing them would slow every command
+    down.
+    """
     try:
         card = read_card(folder)
     except CheckpointError as error:
@@ -68,7 +70,7 @@ def _card_problems(folder: Path) -> list[checks.CheckMessage]:
 
 @checks.register()
 def check_shadow_model(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
-    """detection.E003: SHADOW_MODEL names no model that is there, or one whose card cannot be used."""
+    """Check detection.E003: SHADOW_MODEL names no existing model, or one whose card cannot be used."""
     config: Config = settings.DETECTOR
     if not config.shadow_model:
         return []
@@ -82,7 +84,7 @@ def check_shadow_model(app_configs: Sequence[Any] | None, **_kwargs: Any) -> lis
 
 @checks.register()
 def check_tracing(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
-    """detection.E004: traces are asked for, and what makes them is not installed."""
+    """Check detection.E004: tracing is enabled, and its packages are not installed."""
     config: Config = settings.DETECTOR
     if not config.traces or tracing.is_installed():
         return []
@@ -97,7 +99,9 @@ def check_tracing(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[che
 
 @checks.register()
 def check_data_dir(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
-    """detection.W001: the data folder cannot be written. A warning, for commands that keep nothing run all the same."""
+    """Check detection.W001: the data folder cannot be written. A warning: commands that store nothing run all the
+    same.
+    """
     config: Config = settings.DETECTOR
     if _can_be_written(config.data_dir):
         return []
@@ -113,7 +117,7 @@ def check_data_dir(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[ch
 
 @checks.register()
 def check_access(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
-    """detection.W002: whoever reaches the server may use it, and can see and delete the photos of all."""
+    """Check detection.W002: everybody who reaches the server may use it, and see and delete all photos."""
     config: Config = settings.DETECTOR
     if config.needs_login or config.is_on_loopback:
         return []
@@ -129,9 +133,9 @@ def check_access(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[chec
 
 @checks.register()
 def check_offered_models(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
-    """detection.W003: MODELS names a model that is not there, or one whose card cannot be used.
+    """Check detection.W003: MODELS names a missing model, or one whose card cannot be used.
 
-    No error: its folder may be on its way, and until then whoever asks for it is told. What is there is not loaded.
+    No error: its folder may be on its way, and until then requests for it are answered with an error. Loads no model.
     """
     config: Config = settings.DETECTOR
     problems = (_offer_problem(config, name) for name in config.models if not _is_configured(config, name))
@@ -139,7 +143,7 @@ def check_offered_models(app_configs: Sequence[Any] | None, **_kwargs: Any) -> l
 
 
 def _offer_problem(config: Config, name: str) -> tuple[str, str] | None:
-    """What is wrong with a model of MODELS, and what to do; None for nothing."""
+    """Return the problem of a model of MODELS, and what to do; None for none."""
     try:
         read_card(model_folder(config, name))
     except UnknownModelError:
@@ -153,13 +157,13 @@ def _offer_problem(config: Config, name: str) -> tuple[str, str] | None:
     except CheckpointError as error:
         return f"MODELS offers {name}, which cannot be used. {error}", f"Mend the folder, or take {name} out of MODELS."
     except OSError:
-        # Not even a path: detection.W001 says so of DATA_DIR.
+        # Not even a path: detection.W001 reports it for DATA_DIR.
         return None
     return None
 
 
 def _is_configured(config: Config, name: str) -> bool:
-    """Whether MODEL_PREFIX's model has that name: it answers to it wherever its folder is."""
+    """Return whether MODEL_PREFIX's model has that name: it can be requested by it wherever its folder is."""
     try:
         return name_and_version(configured_source(config))[0] == name
     except CheckpointError:
@@ -167,7 +171,7 @@ def _is_configured(config: Config, name: str) -> bool:
 
 
 def _can_be_written(folder: Path) -> bool:
-    """Whether the folder is there and writable, or can be made; a name that the file system refuses cannot."""
+    """Return whether the folder exists and is writable, or can be made; a name that the file system refuses cannot."""
     try:
         existing = next(path for path in (folder, *folder.parents) if path.exists())
     except OSError:
