@@ -1,4 +1,4 @@
-"""The one table from what went wrong to what the caller is told: HTTP status, WebSocket close code, sentence."""
+"""Table of all errors with their HTTP status, WebSocket close code and message."""
 
 import logging
 import math
@@ -40,7 +40,7 @@ class RequestError(Exception):
 
 
 class InvalidContentError(RequestError):
-    """The body is not of a type that is accepted. The sentence is the old service's."""
+    """The content type of the body is not accepted. The message is the 2019 service's."""
 
     def __init__(self) -> None:
         super().__init__("Invalid content")
@@ -69,7 +69,7 @@ class ThrottledError(RequestError):
 
 
 class BodyBudgetError(RequestError):
-    """The bodies of all callers together have more bytes than BODY_BUDGET_BYTES; nothing is wrong with this one."""
+    """The bodies of all callers together exceed BODY_BUDGET_BYTES; this one is valid."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -87,21 +87,21 @@ class UploadTimeoutError(RequestError):
 
 
 class ContentEncodingError(RequestError):
-    """The body is compressed on its way, which photos gain nothing from and which hides their size."""
+    """The body is compressed in transit, which does not help photos and hides their size."""
 
     def __init__(self) -> None:
         super().__init__("A Content-Encoding is not accepted. Send the photo as it is, without this header.")
 
 
 class ForeignSiteError(RequestError):
-    """A browser sends it for a page of another site."""
+    """A browser sends the request for a page of another site."""
 
     def __init__(self) -> None:
         super().__init__("The request comes from a page of another site. Send it from this site, or from a program.")
 
 
 class UnknownModelError(RequestError):
-    """No model of this name can be asked."""
+    """There is no model of this name."""
 
     def __init__(self, name: str, available: Collection[str]) -> None:
         known = f"Use one of {', '.join(available)}, or leave" if available else "Leave"
@@ -109,7 +109,7 @@ class UnknownModelError(RequestError):
 
 
 class UnknownServedModelError(UnknownModelError):
-    """The same for callers of `/v2`, who cannot leave the model out. version: the one that was asked for, if any."""
+    """The same for callers of `/v2`, who cannot leave the model out. version: the requested one, if any."""
 
     def __init__(self, name: str, version: str | None) -> None:
         which = repr(name) if version is None else f"{name!r} in version {version!r}"
@@ -121,11 +121,11 @@ class StorageUnavailableError(Exception):
 
 
 class ModelUnavailableError(Exception):
-    """There is no model that could answer."""
+    """There is no model to answer."""
 
 
 class ModelLoadError(ModelUnavailableError):
-    """A model that was named cannot be loaded. Why is not for callers: it may name files of the server."""
+    """A requested model cannot be loaded. The reason is not for callers: it may name files of the server."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -140,7 +140,7 @@ class DetectionTimeoutError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How one class of errors is answered: HTTP status and WebSocket close code (RFC 6455, section 7.4.1)."""
+    """Answer to one class of errors: HTTP status and WebSocket close code (RFC 6455, section 7.4.1)."""
 
     status: int
     close_code: int
@@ -148,7 +148,7 @@ class Answer:
 
 _BAD_DATA, _NOT_ALLOWED, _TOO_BIG, _OUR_FAULT, _TRY_LATER = 1007, 1008, 1009, 1011, 1013
 
-# The first class that matches counts: the more special ones come first.
+# The first matching class applies: the more special ones come first.
 ANSWERS: tuple[tuple[type[Exception], Answer], ...] = (
     (ImageTooLargeError, Answer(413, _TOO_BIG)),
     (ImageDecodeError, Answer(400, _BAD_DATA)),
@@ -175,14 +175,14 @@ _LOGGED = (EngineError, CheckpointError, StorageUnavailableError)
 
 
 def answer_to(error: Exception) -> Answer | None:
-    """The row of the table for an error; None when it is not one of ours."""
+    """Return the row of the table for an error; None when it is not one of ours."""
     return next((answer for kind, answer in ANSWERS if isinstance(error, kind)), None)
 
 
 def describe(error: Exception) -> tuple[int, str] | None:
-    """HTTP status and sentence for an error of the table; None for any other.
+    """Return HTTP status and message for an error of the table; None for any other.
 
-    Sentences about files of the server are for its log and its commands; callers get another one.
+    Messages about files of the server are for its log and its commands; callers get another one.
     """
     answer = answer_to(error)
     if answer is None:
@@ -192,19 +192,19 @@ def describe(error: Exception) -> tuple[int, str] | None:
 
 
 def error_body(sentence: str) -> dict[str, str]:
-    """The body of every error answer of the API."""
+    """Return the body of every error response of the API."""
     return {"error": sentence}
 
 
 def headers_for(status: int, error: Exception | None = None) -> dict[str, str]:
-    """Headers that go with a status and the error that it tells."""
+    """Return the headers of a status and its error."""
     if isinstance(error, ThrottledError):
         return {"Retry-After": str(error.retry_after_s)}
     return {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}  # noqa: PLR2004
 
 
 def respond_to(error: Exception, path: str) -> tuple[int, str]:
-    """Status and sentence for any error at the outermost edge; what is our fault goes to the log."""
+    """Return status and message for any error at the outermost edge; logs errors of the server."""
     described = describe(error)
     if described is None:
         logger.error("The request to %s failed.", path, exc_info=error)
@@ -215,7 +215,7 @@ def respond_to(error: Exception, path: str) -> tuple[int, str]:
 
 
 def api_exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    """DRF's exception handler: every error of the API is `{"error": sentence}`."""
+    """Answer every error of the API with `{"error": sentence}` (DRF's exception handler)."""
     # Its views import what the settings name, which need this module.
     from rest_framework.views import set_rollback
 
@@ -249,7 +249,7 @@ def _describe_framework_error(error: Exception) -> tuple[int, str] | None:
 
 
 def _first_sentence(detail: Any) -> str:
-    """DRF's nested validation messages as one sentence that names the parameter."""
+    """Join DRF's nested validation messages to one sentence that names the parameter."""
     if isinstance(detail, dict):
         name, inner = next(iter(detail.items()))
         sentence = _first_sentence(inner)
