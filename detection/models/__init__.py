@@ -1,4 +1,4 @@
-"""The tables, by subject; import them from here."""
+"""Tables of the app, one module per subject, re-exported here."""
 
 from detection.models.batches import Batch, BatchItem
 from detection.models.detections import STAGES, DetectedObject, Detection, Photo, Removal

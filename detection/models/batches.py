@@ -11,7 +11,7 @@ from detection.models.detections import Detection
 
 
 class Batch(models.Model):
-    """Many photos that were sent together; which of them came in is told by its items."""
+    """Batch of photos that were sent together; its items record which of them came in."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=255)
@@ -42,9 +42,9 @@ class Batch(models.Model):
 
 
 class BatchItem(models.Model):
-    """One photo of a batch. It waits until its file has come in and was answered, whatever happens to the server.
+    """Photo of a batch. It waits until its file has come in and was answered, whatever happens to the server.
 
-    An item that is done has its detection; later there may be none, when somebody has deleted it.
+    An item that is done has its detection; later there may be none, after a deletion.
     """
 
     class State(models.TextChoices):

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from detection.inference.types import PixelBox
 
-# The steps of a detection, by the names under which `inference/detector.py` times them.
+# The stages of a detection, by the names under which `inference/detector.py` times them.
 STAGES = ("queue", "decode", "resize", "inference", "boxes", "record")
 
 
@@ -28,7 +28,7 @@ class Photo(models.Model):
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     sha256 = models.CharField("SHA-256 of the upload", max_length=64, db_index=True)
-    # Migration 0015 makes an index of it by the database's own words: one that makes the table anew must make it too.
+    # Migration 0015 makes an index of it in the database's own SQL: a migration that rebuilds the table must repeat it.
     original_name = models.CharField(
         max_length=255, blank=True, help_text="The caller's file name: text, never a path."
     )
@@ -49,7 +49,7 @@ class Photo(models.Model):
 
 
 class Detection(models.Model):
-    """What one model found in one photo at one time."""
+    """Objects that one model found in one photo at one time."""
 
     class Source(models.TextChoices):
         PAGE = "page", _("Page")
@@ -100,13 +100,15 @@ class Detection(models.Model):
         return reverse("detection-page", args=[self.uuid])
 
     def stages_ms(self) -> list[tuple[str, float]]:
-        """Each stage and its milliseconds, in the order in which they ran; PostgreSQL keeps none in JSON."""
+        """Milliseconds of each stage, in the order in which they ran; PostgreSQL keeps no order in JSON."""
         order = {stage: place for place, stage in enumerate(STAGES)}
         return sorted(self.timings_ms.items(), key=lambda stage: order.get(stage[0], len(order)))
 
 
 class Removal(models.Model):
-    """Somebody has deleted this detection in a page, and may undo it until it is due (`detection/history/trash.py`)."""
+    """Row of a detection in the trash: deleted in a page, to be restored until it is due
+    (`detection/history/trash.py`).
+    """
 
     detection = models.OneToOneField(Detection, on_delete=models.CASCADE, related_name="removal")
     due_at = models.DateTimeField(db_index=True)
@@ -143,5 +145,5 @@ class DetectedObject(models.Model):
 
     @property
     def box(self) -> PixelBox:
-        """The box in pixels of the upright photo."""
+        """Box in pixels of the upright photo."""
         return PixelBox(self.x, self.y, self.width, self.height)

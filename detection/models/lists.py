@@ -6,12 +6,12 @@ from detection.models.detections import Detection
 
 
 class ListEntry(models.Model):
-    """Where a detection stands in the lists: one row for all its reported objects, and one for each of their classes.
+    """Position of a detection in the lists: one row for all its reported objects, and one for each of their classes.
 
     Kept beside the detection (`detection/history/indexing.py`), so that a list of one class finds its page by an index
-    among a million detections. class_name: empty in the row for all. lowest, highest: probabilities of the objects that
-    the row is for; 1 and 0 where there are none. is_reviewed: that of the review. has_rejected, has_changed, has_added:
-    whether people took out one of these objects, gave one another class or box, and drew one that was missed.
+    among a million detections. class_name: empty in the row for all. lowest, highest: probabilities of the row's
+    objects; 1 and 0 where there are none. is_reviewed: that of the review. has_rejected, has_changed, has_added:
+    whether people rejected one of these objects, gave one another class or box, and drew a missed one.
     """
 
     detection = models.ForeignKey(Detection, on_delete=models.CASCADE, related_name="entries")
@@ -41,7 +41,7 @@ class ListEntry(models.Model):
             models.Index(
                 fields=["owner_id", "class_name", "is_reviewed", "-created_at", "-detection"], name="entry_owner"
             ),
-            # What people found wrong is rare, and so are the rows of these.
+            # Corrections are rare, and so are their rows.
             *(
                 models.Index(
                     fields=["class_name", "-created_at", "-detection"],
@@ -57,11 +57,11 @@ class ListEntry(models.Model):
 
 
 class Tally(models.Model):
-    """A number of the history, counted while it grows: how many of something there were on a day, and in a month, so
-    that long periods are added up from few rows (`tallies.py`).
+    """Rollup counter of the history: how many of something there were on a day, and in a month, so
+    that long periods are summed from few rows (`detection/history/counters.py`).
 
-    class_name: of the model's object, or of the one that a person drew; empty where a row counts photos or scores.
-    detail: the twentieth that a score lies in, or the class that an object was relabelled to. day: of the detection, in
+    class_name: of the model's object, or of a drawn one; empty where a row counts photos or scores.
+    detail: the twentieth of a score, or the class that an object was relabelled to. day: of the detection, in
     UTC, or the first one of its month. Classes and scores are counted apart, for pairs of them would be many rows.
     """
 
@@ -98,8 +98,8 @@ class Tally(models.Model):
                 name="one_tally",
             )
         ]
-        # From class to class without the rows between (`tallies.class_names`). With all rows in it the planners would
-        # take it for sums of a period as well, and read all that lies outside of it.
+        # Serves steps from class to class (`counters.class_names`). With all rows in it the planners would
+        # use it for sums of a period as well, and read all rows outside of it.
         indexes = [
             models.Index(
                 fields=["class_name", "owner_id"],

@@ -1,4 +1,4 @@
-"""Reviews and verdicts: what people said about a detection and its objects."""
+"""Reviews and verdicts: people's corrections of a detection and its objects."""
 
 from django.conf import settings
 from django.db import models
@@ -9,9 +9,9 @@ from detection.models.detections import DetectedObject, Detection
 
 
 class Review(models.Model):
-    """How far people are with a detection. One without a row was never looked at.
+    """Progress of a detection's review. One without a row was never opened.
 
-    version: the number of steps so far; whoever goes on from another one has not seen what a colleague did meanwhile.
+    version: the number of steps so far; a change based on another one is a conflict with a colleague's.
     """
 
     detection = models.OneToOneField(Detection, on_delete=models.CASCADE, related_name="review")
@@ -25,11 +25,10 @@ class Review(models.Model):
 
 
 class Verdict(models.Model):
-    """What a person said, at one step of a review. Rows are only ever added: the newest one of an object is in force.
+    """A person's verdict at one step of a review. Rows are only ever added: the newest one of an object is in force.
 
-    found: the model's object that it is about; added_number: the object that a person drew. A row about neither is
-    about the whole detection. class_name and box: what is true of the object from then on, also where it says no more
-    than that the model is right.
+    found: the model's object; added_number: the drawn object. A row about neither is
+    about the whole detection. class_name and box: of the object from then on, also where they only repeat the model's.
     """
 
     class Kind(models.TextChoices):
@@ -71,5 +70,5 @@ class Verdict(models.Model):
 
     @property
     def box(self) -> PixelBox:
-        """The box in pixels of the upright photo."""
+        """Box in pixels of the upright photo."""
         return PixelBox(self.x, self.y, self.width, self.height)

@@ -1,4 +1,4 @@
-"""Comparisons of a shadow model with the answers that callers got."""
+"""Comparisons of a shadow model with the answers to callers."""
 
 from django.db import models
 
@@ -6,7 +6,7 @@ from detection.models.detections import Detection
 
 
 class ShadowRun(models.Model):
-    """Objects that a candidate found in a photo that another model has answered; deleted with that detection."""
+    """Objects that a candidate found in a photo answered by another model; deleted with that detection."""
 
     detection = models.ForeignKey(Detection, on_delete=models.CASCADE, related_name="shadow_runs")
     model_name = models.CharField(max_length=200)
@@ -28,7 +28,7 @@ class ShadowRun(models.Model):
 
 
 class ShadowCount(models.Model):
-    """One class in one comparison: how many objects both have found, and which of them alone."""
+    """One class in one comparison: number of objects found by both, and by each alone."""
 
     run = models.ForeignKey(ShadowRun, on_delete=models.CASCADE, related_name="counts")
     class_name = models.CharField(max_length=100)

@@ -1,10 +1,10 @@
-"""Model versions that an operator added."""
+"""Model versions added by operators."""
 
 from django.db import models
 
 
 class ModelVersion(models.Model):
-    """A version of a model in the folder `models` of DATA_DIR; at most one is active and answers by default."""
+    """Version of a model in the folder `models` of DATA_DIR; at most one is active, which makes it the default."""
 
     NAME_LENGTH, VERSION_LENGTH = 100, 64
 
