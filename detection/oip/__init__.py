@@ -1,1 +1,1 @@
-"""The Open Inference Protocol (KServe's version 2) as we answer it: messages, and what becomes of them."""
+"""Server side of the Open Inference Protocol (KServe's version 2): messages, and inference."""

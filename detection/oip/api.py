@@ -1,4 +1,6 @@
-"""`/v2`: the Open Inference Protocol, so that clients of Triton, KServe and OpenVINO Model Server work unchanged."""
+"""REST API of `/v2`, the Open Inference Protocol, so that clients of Triton, KServe and OpenVINO Model Server work
+unchanged.
+"""
 
 from typing import Any
 

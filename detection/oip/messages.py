@@ -1,7 +1,7 @@
-"""Reads requests and writes answers of the Open Inference Protocol, with its extension for binary tensors.
+"""Parses requests and writes responses of the Open Inference Protocol, with its extension for binary tensors.
 
-A request is JSON, or JSON of `Inference-Header-Content-Length` bytes with the tensors behind it as they lie in memory.
-Every length is checked before anything is made of it.
+A request is JSON, or JSON of `Inference-Header-Content-Length` bytes followed by the raw tensors.
+Every length is checked before it is used.
 """
 
 import base64
@@ -25,7 +25,7 @@ _MAX_NAME = 200
 
 
 class MessageError(ValueError):
-    """A request cannot be understood; the message is a sentence that says what to change."""
+    """The request is malformed; the message says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class InferenceRequest:
-    """What a caller wants: outputs by name with whether they are wanted in binary; {} for all of them.
+    """Parsed request. outputs: by name with whether they are requested in binary; {} for all of them.
 
     binary: for outputs that are not named.
     """
@@ -53,7 +53,7 @@ class InferenceRequest:
 
 
 def read_request(body: bytes, header_length: str | None) -> InferenceRequest:
-    """Read a request. header_length: the value of that header, if there is one. Raises MessageError."""
+    """Parse a request. header_length: the value of that header, if there is one. Raises MessageError."""
     cut = len(body) if header_length is None else _header_length(header_length, len(body))
     document = _json_object(body[:cut])
     inputs = _read_inputs(_list(document, "inputs"), memoryview(body)[cut:])
@@ -65,9 +65,9 @@ def read_request(body: bytes, header_length: str | None) -> InferenceRequest:
 def write_answer(
     model: str, version: str, request: InferenceRequest, tensors: Mapping[str, NDArray[Any]]
 ) -> tuple[bytes, int | None]:
-    """The body of an answer, and the length of its JSON where binary tensors follow.
+    """Return the body of a response, and the length of its JSON where binary tensors follow.
 
-    tensors: all outputs that there are; of dtype object for texts. Raises MessageError for a wanted one that is not.
+    tensors: all available outputs; of dtype object for texts. Raises MessageError for a requested one that is missing.
     """
     wanted = request.outputs or dict.fromkeys(tensors, request.binary)
     rows, blocks = [], []
@@ -90,7 +90,7 @@ def write_answer(
 
 
 def datatype(array: NDArray[Any]) -> str:
-    """The protocol's name of an array's type."""
+    """Return the protocol's name of an array's type."""
     return BYTES if array.dtype == object else _TYPES[str(array.dtype)]
 
 
@@ -118,7 +118,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _list(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """A list of objects, each with a name of its own; [] where there is none."""
+    """Return a list of objects with distinct names; [] where there is none."""
     rows = document.get(name, [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise MessageError(f"`{name}` has to be a list of objects.")
@@ -152,7 +152,7 @@ def _request_id(document: Mapping[str, Any]) -> str:
 
 
 def _is_unicode(text: str) -> bool:
-    """JSON may spell half of a pair of surrogates, which UTF-8 cannot."""
+    """Return whether a text can be encoded: JSON may contain half of a surrogate pair, which UTF-8 cannot."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -205,7 +205,7 @@ def _shape(row: Mapping[str, Any]) -> tuple[int, ...]:
 
 def _datatype(row: Mapping[str, Any]) -> str:
     found = row.get("datatype")
-    # JSON may have a list there, which no set can look up.
+    # JSON may have a list there, which is not hashable.
     if found not in (BYTES, UINT8):
         raise MessageError(f"`datatype` of the input {row['name']} has to be BYTES (files) or UINT8 (pixels).")
     return str(found)
@@ -221,7 +221,7 @@ def _from_bytes(row: Mapping[str, Any], raw: memoryview) -> Tensor:
 
 
 def _split(name: str, raw: memoryview) -> list[bytes]:
-    """Values one after the other, each behind its length."""
+    """Split values that each follow their length."""
     values, start = [], 0
     while start < len(raw):
         begin = start + _LENGTH.size
@@ -257,7 +257,7 @@ def _from_json(row: Mapping[str, Any]) -> Tensor:
 
 
 def _flat(name: str, data: Sequence[Any]) -> list[Any]:
-    """Values in lists in lists, in their order."""
+    """Yield the values of nested lists, in order."""
     for _ in range(_MAX_AXES):
         if not any(isinstance(each, list) for each in data):
             return list(data)

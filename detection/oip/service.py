@@ -1,4 +1,4 @@
-"""What becomes of an inference request: files are detected in, like those of /api/predict; pixels go to the network."""
+"""Runs inference requests: detects in files, like /api/predict; passes pixels to the network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ IMAGE, PIXELS = "image", "image_rgb"
 MAX_IMAGES = 64
 _NO_VERSION = "1"
 _KNOWN_PARAMETERS = frozenset({"threshold", "store", "binary_data_output"})
-# Name, type, axes; -1 is free. The first is the number of images; the second the most objects of one of them.
+# Name, type, axes; -1 is free. The first axis is the number of images; the second the most objects of one of them.
 _DETECTIONS = (
     ("count", "INT32", (-1,)),
     ("boxes", "INT32", (-1, -1, 4)),
@@ -35,7 +35,7 @@ Tensors = Mapping[str, NDArray[Any]]
 
 
 def model_of(name: str, version: str | None) -> Detector:
-    """A model by its name and version, loaded now if need be. Raises UnknownModelError."""
+    """Return a model by its name and version, loaded now if need be. Raises UnknownModelError."""
     try:
         if version == _NO_VERSION and (found := _without_version(name)) is not None:
             return found
@@ -45,23 +45,23 @@ def model_of(name: str, version: str | None) -> Detector:
 
 
 def reference_of(detector: Detector, name: str, version: str | None) -> str:
-    """How the photos of a request say which model they mean: where it named no version, the name counts."""
+    """Return the model reference for a request's photos: the name if it gave no version."""
     return name if version is None else detector.network.full_name
 
 
 def _without_version(name: str) -> Detector | None:
-    """The model of this name where it has no card, and so no version of its own, which is the default alone."""
+    """Return the default model if it has this name and no card, and so no version of its own."""
     network = serving.resident_network(name)
     return serving.model(name) if network is not None and not network.version else None
 
 
 def version_of(network: Network) -> str:
-    """The card's version; models without one have a first version all the same."""
+    """Return the card's version; models without one have version "1"."""
     return network.version or _NO_VERSION
 
 
 def metadata(detector: Detector) -> dict[str, Any]:
-    """Inputs, of which a request has one, and outputs: those of files, then those of pixels."""
+    """Describe inputs, of which a request has one, and outputs: those of files, then those of pixels."""
     network = detector.network
     width, height = network.size_wh
     inputs = ((IMAGE, BYTES, (-1,)), (PIXELS, UINT8, (-1, height, width, 3)))
@@ -76,9 +76,9 @@ def metadata(detector: Detector) -> dict[str, Any]:
 
 
 def answer(detector: Detector, reference: str, request: InferenceRequest, owner_id: int | None) -> Tensors:
-    """All outputs for the input of a request; see `several_photos` for what is raised,
-    besides MessageError and RequestError.
+    """Return all outputs for the input of a request.
 
+    Raises MessageError and RequestError, and the errors of `predict/many.py`.
     reference: of the model, as `reference_of` makes it.
     """
     unknown = sorted(set(request.parameters) - _KNOWN_PARAMETERS)
@@ -132,7 +132,9 @@ def _uploads(photos: Sequence[bytes], model: str, parameters: Mapping[str, Any])
 
 
 def _detections(answers: Sequence[Answer]) -> Tensors:
-    """Padded to the image with the most objects: boxes (N, M, 4) x, y, width and height in pixels of each photo."""
+    """Pad the detections to the image with the most objects: boxes (N, M, 4) x, y, width and height in pixels of each
+    photo.
+    """
     most = max(len(each.objects) for each in answers)
     shape = (len(answers), most)
     boxes, scores = np.zeros((*shape, 4), np.int32), np.zeros(shape, np.float32)
