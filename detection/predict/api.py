@@ -1,4 +1,4 @@
-"""The API: a photo in, its objects out; and the model that finds them."""
+"""REST API of predictions: a photo in, its objects out."""
 
 from dataclasses import replace
 
@@ -84,7 +84,7 @@ class EntryPointView(PredictView):
 
 
 def _photo_of(request: Request) -> tuple[bytes, str]:
-    """The photo's bytes and its name. Raises InvalidContentError and RequestError."""
+    """Return the photo's bytes and its name. Raises InvalidContentError and RequestError."""
     kind = media_type(request.content_type or "")
     if kind in PHOTO_TYPES:
         return request.body, ""
@@ -102,7 +102,9 @@ def _photo_of(request: Request) -> tuple[bytes, str]:
 
 
 def _wishes_of_form(request: Request) -> dict[str, str]:
-    """What a form says beside its photo, as the query string could; nothing where the body is the photo itself."""
+    """Return the fields of a form beside its photo, which the query string may hold too; nothing if the body is the
+    photo.
+    """
     if media_type(request.content_type or "") in PHOTO_TYPES:
         return {}
     said = request.POST.dict()

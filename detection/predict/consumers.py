@@ -1,4 +1,4 @@
-"""Detection over a WebSocket: one connection, many photos, for programs that send one after the other."""
+"""WebSocket consumer of predictions: one connection, many photos, for programs that send one after the other."""
 
 from dataclasses import replace
 from typing import cast
@@ -20,14 +20,15 @@ _POLICY_VIOLATION = 1008
 
 
 class PredictConsumer(JsonSocket):
-    """`/ws/predict`: each binary message is a photo, each answer the JSON of `POST /predict` and the detection's id.
+    """Consumer of `/ws/predict`: each binary message is a photo, each response the JSON of `POST /predict` and the
+    detection's id.
 
-    `threshold` and `store` in the address count for the whole connection. A photo that cannot be used is answered with
-    `{"error": sentence}` and the connection stays; it is closed when the server itself has failed.
+    `threshold` and `store` in the address count for the whole connection. An unusable photo is answered with
+    `{"error": sentence}` and the connection stays open; a failure of the server closes it.
     """
 
     async def connect(self) -> None:
-        """Accept, and refuse an address that cannot be used with a sentence."""
+        """Accept, and refuse an invalid address with an error message."""
         self.caller = cast("Caller", self.scope.get("caller", ANYBODY))
         self.query = dict(parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True))
         await self.accept()
@@ -38,7 +39,7 @@ class PredictConsumer(JsonSocket):
             await self.close(_POLICY_VIOLATION)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Answer one photo."""
+        """Detect in one photo and send its objects."""
         if bytes_data is None:
             await self.send_body(error_body("Send a photo as one binary message."))
             return

@@ -28,7 +28,9 @@ _FILE_NAME = FILE_NAME_HEADER.lower().encode("latin-1")
 
 
 class PredictDoor:
-    """ASGI: takes `POST` of a photo to one of `paths` for one of `allowed_hosts`; everything else goes to `app`."""
+    """ASGI middleware that handles a photo POSTed to one of `paths` for one of `allowed_hosts`; passes the rest to
+    `app`.
+    """
 
     def __init__(self, app: ASGI3Application, paths: Collection[str], allowed_hosts: Collection[str]) -> None:
         self._app = app
@@ -51,7 +53,7 @@ class PredictDoor:
             await _answer_while_connected(_answer(scope, data, caller, send), receive)
 
     async def _caller(self, scope: Any) -> Caller | None:
-        """Who sends it; None for what Django has to look at: a login of a page, or no valid token."""
+        """Return the caller; None for requests that Django must check: a login of a page, or no valid token."""
         return await caller_by_token(scope) if current.config().needs_login else ANYBODY
 
     def _takes(self, scope: Any) -> bool:
@@ -66,7 +68,7 @@ class PredictDoor:
 
 
 async def _answer_while_connected(answer: Coroutine[Any, Any, None], receive: ASGIReceiveCallable) -> None:
-    """Answer; when the caller hangs up first, the photo leaves the queue and costs nothing more."""
+    """Answer; when the caller disconnects first, the photo leaves the queue and uses no more time."""
     answering = asyncio.ensure_future(answer)
     hanging_up = asyncio.ensure_future(receive())
     try:

@@ -1,4 +1,4 @@
-"""Live detection over a WebSocket: a camera's frames go in, the objects of the newest one come out (docs/live.md)."""
+"""WebSocket consumer of live detection: a camera's frames in, the objects of the newest one out (docs/live.md)."""
 
 import asyncio
 import contextlib
@@ -19,10 +19,10 @@ from detection.web.asgi_messages import address_of
 from detection.web.query import parse_threshold
 from detection.web.serializers import prediction_body
 
-# A frame of a 4K camera is smaller. A socket can hold four: one comes in, one waits, two are worked on.
+# A frame of a 4K camera is smaller. A socket can hold four: one arriving, one queued, two in the detector.
 MAX_FRAME_BYTES = 4_000_000
 MAX_WORKED_ON = 2
-# A frame waits so long for its turn without a word.
+# A frame may be delayed by the throttle for so long before the client is told.
 _MOMENT_S = 1.0
 _OUR_FAULT = 1011
 _POLICY_VIOLATION = 1008
@@ -30,14 +30,14 @@ _POLICY_VIOLATION = 1008
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The bytes of a photo, and the how-manieth of its socket it is, from 1 on."""
+    """Bytes of a photo, and its number on its socket, from 1 on."""
 
     number: int
     data: bytes
 
 
 class NewestFrame:
-    """One place for one frame: a newer frame takes the place of the one that still waits. For one event loop.
+    """Queue of one frame: a newer frame replaces the one still queued. For one event loop.
 
     received and dropped count the frames of the socket so far.
     """
@@ -49,7 +49,7 @@ class NewestFrame:
         self._arrived = asyncio.Event()
 
     def put(self, data: bytes) -> Frame | None:
-        """Never blocks, never holds more than one frame; the one that has lost its place, if there was one."""
+        """Replace the queued frame, without blocking, and return it, if there was one."""
         self.received += 1
         older, self._waiting = self._waiting, Frame(self.received, data)
         if older is not None:
@@ -58,34 +58,35 @@ class NewestFrame:
         return older
 
     async def arrival(self) -> None:
-        """Wait until there is one to take."""
+        """Block until there is a frame."""
         while self._waiting is None:
             self._arrived.clear()
             await self._arrived.wait()
 
     async def take(self) -> Frame:
-        """The newest frame, as soon as there is one."""
+        """Return the newest frame, as soon as there is one."""
         await self.arrival()
         frame, self._waiting = cast("Frame", self._waiting), None
         return frame
 
 
 class LiveConsumer(JsonSocket):
-    """`/ws/live`: each binary message is a frame, the newest one is answered with the JSON of `POST /predict` and more.
+    """Consumer of `/ws/live`: each binary message is a frame; the newest one is answered with the JSON of `POST
+    /predict` and more.
 
-    Channels awaits one handler at a time for each socket. So `receive` only puts the frame into a place for one, and a
-    task takes it from there: the memory of a socket is bounded however fast it sends. Nothing is stored. A frame that
-    cannot be used is answered with `{"error": sentence, "frame": n}` and the socket stays; it is closed when the server
-    itself has failed.
+    Channels awaits one handler at a time for each socket. So `receive` only puts the frame into a queue of one, and a
+    task takes it from there: the memory of a socket is bounded however fast it sends. Nothing is stored. An unusable
+    frame is answered with `{"error": sentence, "frame": n}` and the socket stays open; a failure of the server closes
+    it.
 
-    Only frames that are worked on count for the throttles. Above the rate frames wait, and the newest one wins there
-    too; whoever would wait for more than a moment is told.
+    Only processed frames count for the throttles. Above the rate frames are delayed, and the newest one replaces the
+    others there too; a delay of more than a moment is reported to the client.
     """
 
     _worker: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
-        """Accept, and refuse an address that cannot be used with a sentence."""
+        """Accept, and refuse an invalid address with an error message."""
         self.caller = cast("Caller", self.scope.get("caller", ANYBODY))
         self._newest = NewestFrame()
         self._threshold: float | None = None
@@ -102,7 +103,7 @@ class LiveConsumer(JsonSocket):
             await self.close(_POLICY_VIOLATION)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Put a frame where the worker finds it."""
+        """Queue a frame for the worker."""
         if bytes_data is None:
             await self.send_body(error_body("Send each frame as one binary message: the bytes of a JPEG, PNG or WebP."))
             return
@@ -111,12 +112,12 @@ class LiveConsumer(JsonSocket):
             self.let_go(older.data)
 
     def handled(self, data: bytes | str) -> None:
-        """A frame is kept until it has lost its place, or was answered."""
+        """Do nothing: a frame is released when it was replaced or answered."""
         if isinstance(data, str):
             self.let_go(data)
 
     async def clean_up(self) -> None:
-        """Stop; a frame that still waits for the network leaves the queue."""
+        """Stop; a frame that is still queued for the network leaves the queue."""
         if self._worker is None:
             return
         tasks = {self._worker, *self._working}
@@ -125,10 +126,10 @@ class LiveConsumer(JsonSocket):
         await asyncio.wait(tasks)
 
     async def _work(self) -> None:
-        """Answer the newest frame again and again.
+        """Answer the newest frame in a loop.
 
-        Two are worked on side by side where a worker is free for the second: one is decoded, and its boxes are, while
-        the network has the other, and with each on a core of its own more of them are done in a second.
+        Two are processed side by side where a worker is free for the second: one is decoded, and its boxes are, while
+        the network has the other, and with each on a core of its own the throughput is higher.
         """
         while True:
             while self._working and not self._has_room():
@@ -142,7 +143,7 @@ class LiveConsumer(JsonSocket):
         return len(self._working) < min(MAX_WORKED_ON, serving.fewest_workers()) and serving.has_a_free_worker()
 
     async def _next_frame(self) -> Frame:
-        """The newest frame, when it is the turn of one."""
+        """Return the newest frame, as soon as the throttle allows one."""
         while True:
             await self._newest.arrival()
             try:
@@ -163,8 +164,8 @@ class LiveConsumer(JsonSocket):
         await self.send_body({**body, "frame": frame.number, "dropped": self._newest.dropped})
 
     async def _answer(self, frame: Frame, earlier: asyncio.Task[None] | None) -> None:
-        """Answer one frame after those before it; when the server itself has failed there is no use in going on."""
-        # Whoever has left gets no answer; `disconnect` follows.
+        """Answer one frame after those before it; a failure of the server ends the socket."""
+        # A client that has disconnected gets no answer; `disconnect` follows.
         with contextlib.suppress(OSError):
             try:
                 body, close_code = await self._detected(frame)
@@ -178,7 +179,7 @@ class LiveConsumer(JsonSocket):
                 await self.close(_OUR_FAULT)
 
     async def _detected(self, frame: Frame) -> tuple[dict[str, Any], int | None]:
-        """What is told of a frame; with the close code of the error, where it is one."""
+        """Return the response to a frame; with the close code of an error that has one."""
         try:
             if len(frame.data) > MAX_FRAME_BYTES:
                 raise RequestError(

@@ -1,4 +1,6 @@
-"""Several photos in one request: all are answered, or the caller is told which one cannot be, and nothing is kept."""
+"""Detects in several photos of one request: all succeed, or the caller gets the failed one's error and nothing is
+stored.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -23,8 +25,8 @@ R = TypeVar("R")
 def detect_all(uploads: Sequence[Upload]) -> list[Answer]:
     """Detect in all photos, side by side, and then record them; blocks.
 
-    Raises what `services.detect` raises, with the number of the photo that cannot be read. Nothing is kept then, unless
-    it is the record itself that fails in the middle (StorageUnavailableError).
+    Raises the errors of `service.detect`, with the number of an unreadable photo. Nothing is stored then, unless
+    the recording itself fails in the middle (StorageUnavailableError).
     """
     detectors: list[Detector] = []
 
@@ -38,7 +40,7 @@ def detect_all(uploads: Sequence[Upload]) -> list[Answer]:
 
 
 def run_network(detector: Detector, batch_rgb: ImageArray) -> Outputs:
-    """The network's outputs for its own inputs, (N, height, width, 3) uint8; blocks.
+    """Return the network's outputs for its own inputs, (N, height, width, 3) uint8; blocks.
 
     Raises OverloadedError, EngineError and DetectionTimeoutError.
     """
@@ -47,7 +49,7 @@ def run_network(detector: Detector, batch_rgb: ImageArray) -> Outputs:
 
 
 def _all_of(items: Sequence[T], queue: Callable[[T], Future[R]]) -> list[R]:
-    """Queue all and wait for all; what still waits when one fails leaves the queue."""
+    """Queue all and block until all are done; when one fails, the queued ones leave the queue."""
     futures: list[Future[R]] = []
     deadline = time.monotonic() + current.config().request_timeout_s
     try:

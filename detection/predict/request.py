@@ -1,4 +1,4 @@
-"""What a caller can say along with a photo, and what is told beside the answer's body; the same for every entrance."""
+"""Options of a photo in a request, and headers of its response; the same for every interface."""
 
 import contextlib
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from detection.web.query import _choice, parse_flag, parse_threshold
 
 PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
 FILE_NAME_HEADER = "X-File-Name"
-# What a form can say in fields of its own; the query string says it too, and counts where both do.
+# Options that a form can hold in fields of its own; the query string takes precedence.
 FORM_WISHES = frozenset({"threshold", "store", "model"})
 _SOURCES = {
     source.value: source for source in (Detection.Source.API, Detection.Source.PAGE, Detection.Source.WEBSOCKET)
@@ -18,19 +18,21 @@ _SOURCES = {
 
 
 def media_type(content_type: str) -> str:
-    """The type of a Content-Type header without its parameters, in lower case."""
+    """Return the type of a Content-Type header without its parameters, in lower case."""
     return content_type.split(";", 1)[0].strip().lower()
 
 
 def file_name(raw: str | None) -> str:
-    """The text of an X-File-Name header: percent-encoded, or plain in UTF-8 (HTTP itself reads it as Latin-1)."""
+    """Return the text of an X-File-Name header: percent-encoded, or plain in UTF-8 (HTTP itself reads it as
+    Latin-1).
+    """
     with contextlib.suppress(UnicodeError):
         raw = (raw or "").encode("latin-1").decode()
     return unquote(raw or "")
 
 
 def upload_from(data: bytes, query: Mapping[str, str], original_name: str) -> Upload:
-    """An upload with the wishes of the query string: `threshold`, `store`, `source`, `model`.
+    """Return an upload with the options of the query string: `threshold`, `store`, `source`, `model`.
 
     original_name: the caller's name for the photo, as text. Raises RequestError.
     """
@@ -45,7 +47,7 @@ def upload_from(data: bytes, query: Mapping[str, str], original_name: str) -> Up
 
 
 def answer_headers(answer: Answer) -> dict[str, str]:
-    """`Server-Timing` (W3C: milliseconds per stage), `X-Model`, and `X-Detection-Id` when it is kept."""
+    """Return `Server-Timing` (W3C: milliseconds per stage), `X-Model`, and `X-Detection-Id` when it is stored."""
     headers = {"Server-Timing": ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in answer.timings)}
     if answer.model:
         headers["X-Model"] = answer.model

@@ -1,15 +1,4 @@
-"""Detect and record: the one module that knows both the detector and the database.
-
-The way of a photo (ARCHITECTURE.md has it with the reasons):
-
-1. An entrance (`predict_door`, `api`, `views`, `consumers`) has the bytes, limited, and makes an `Upload`.
-2. `Detector.submit` queues it, or refuses it when the queue is full.
-3. A worker decodes it, upright (`inference/images.py`), and stretches it to the network's input (`preprocess.py`).
-4. The engine runs the network (`inference/engines/`).
-5. The family's decoding makes boxes of the outputs (`inference/families/`, `boxes.py`).
-6. The recorder stores photo and rows (`recorder.py`), unless the caller wants no history.
-7. The entrance answers with `Answer.objects` (`serializers.prediction_body`); pictures are drawn from the stored rows.
-"""
+"""Service that detects and records: the one module that imports both the detector and the database."""
 
 import asyncio
 import concurrent.futures
@@ -39,16 +28,16 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A photo and what its sender wants.
+    """Photo with the sender's options.
 
-    threshold: objects above it are reported; None for `threshold_of` the model.
+    threshold: objects above it are reported; None for the model's own.
     store: whether photo and detection are kept.
     source: a value of `Detection.Source`. original_name: text that the caller chose; never used as a path.
     quiet: one of very many, whose detection is only logged for debugging.
-    batch_item: primary key of the item of a batch that this photo is.
-    detection_uuid: of the detection that is kept; None for a new one.
-    model: the name of the one that is to answer; "" for the default.
-    owner_id: primary key of the user whose detection it is; None where nobody has to log in.
+    batch_item: primary key of the batch item of this photo.
+    detection_uuid: of the stored detection; None for a new one.
+    model: the name of the requested model; "" for the default.
+    owner_id: primary key of the user who owns the detection; None where no login is required.
     """
 
     data: bytes
@@ -65,10 +54,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the caller is told: the reported objects, most probable first, and where the detection is kept, if it is.
+    """Result for the caller: the reported objects, most probable first, and the id of the stored detection, if any.
 
     size_wh: width and height of the upright photo in pixels, which the boxes refer to.
-    model: name@version of the one that answered.
+    model: name@version of the model.
     """
 
     objects: tuple[FoundObject, ...]
@@ -80,7 +69,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A detection that is in the history now: what was asked for, what was found, by which network."""
+    """Recorded detection: the upload, the prediction and the network."""
 
     upload: Upload
     prediction: Prediction
@@ -89,12 +78,12 @@ class Kept:
 
 
 class _Keeper:
-    """The recorder of this process, made by the first who keeps a detection, and who is told of each."""
+    """Recorder of this process, created for the first recorded detection, and its listener."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._recorder: Recorder | None = None
-        # Told before the caller is answered: never waits, raises nothing.
+        # Called before the caller gets its answer: must not block or raise.
         self.on_kept: Callable[[Kept], None] = _nobody
 
     def recorder(self) -> Recorder:
@@ -112,19 +101,21 @@ class _Keeper:
 
 
 def _nobody(_kept: Kept) -> None:
-    """Listens to nothing."""
+    """Do nothing: the default listener."""
 
 
 _keeper = _Keeper()
 
 
 def listen(on_kept: Callable[[Kept], None] | None) -> None:
-    """Hear of each detection that is kept, on its caller's thread, without waiting or raising. None: no more."""
+    """Set the listener of recorded detections, called on the caller's thread; must not block or raise. None removes
+    it.
+    """
     _keeper.on_kept = on_kept or _nobody
 
 
 def stop() -> None:
-    """Finish what is queued, record it, and free the models; the next caller loads them again."""
+    """Finish and record queued photos, and free the models; the next request loads them again."""
     serving.stop()
     _keeper.close()
 
@@ -154,7 +145,7 @@ def detect(upload: Upload) -> Answer:
 
 
 def result_of(future: "concurrent.futures.Future[R]", timeout_s: float) -> R:
-    """Wait for what was queued. Raises DetectionTimeoutError; what still waits then leaves the queue."""
+    """Block on a queued photo. Raises DetectionTimeoutError; a photo still queued then leaves the queue."""
     try:
         return future.result(timeout=timeout_s)
     except concurrent.futures.TimeoutError as error:
@@ -163,7 +154,7 @@ def result_of(future: "concurrent.futures.Future[R]", timeout_s: float) -> R:
 
 
 def keep(upload: Upload, prediction: Prediction, detector: Detector) -> Answer:
-    """Record what was found, if the caller wants that. Raises StorageUnavailableError."""
+    """Record a prediction, if the caller wants that. Raises StorageUnavailableError."""
     if not upload.store:
         return _answer(upload, prediction, detector, None)
     started = time.perf_counter()
@@ -174,7 +165,7 @@ def keep(upload: Upload, prediction: Prediction, detector: Detector) -> Answer:
 
 
 async def detect_async(upload: Upload) -> Answer:
-    """`detect` for the event loop. When the caller is cancelled, a photo that still waits leaves the queue."""
+    """Run `detect` on the event loop. When the caller is cancelled, a queued photo leaves the queue."""
     with tracing.photo(upload.source, len(upload.data)):
         return await _detect_async(upload)
 
@@ -201,7 +192,8 @@ async def _detect_async(upload: Upload) -> Answer:
 def submit(upload: Upload) -> "tuple[Detector, concurrent.futures.Future[Prediction]]":
     """Queue a photo. Raises OverloadedError.
 
-    A model that was changed between our asking for it and its queue is asked for again."""
+    Retries with the new model if it was switched between the look-up and its queue.
+    """
     while True:
         detector = serving.model(upload.model)
         with contextlib.suppress(DetectorClosedError):
@@ -243,7 +235,7 @@ def _log(upload: Upload, prediction: Prediction, reported: int, detection_uuid: 
 
 
 def record_of(upload: Upload, prediction: Prediction, detector: Detector) -> Record:
-    """What is kept of a prediction."""
+    """Return the record of a prediction."""
     return Record(
         data=upload.data,
         info=prediction.info,

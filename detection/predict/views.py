@@ -1,4 +1,4 @@
-"""HTML views that detect: the start page and live."""
+"""Pages that detect: the start page and live detection."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ SAMPLE_PHOTO = "detection/samples/chelsea.jpg"
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def home(request: HttpRequest) -> HttpResponse:
-    """The first page; POST is the upload of a browser without scripts."""
+    """Show the start page; a POST is the upload of a browser without scripts."""
     if request.method != "POST":
         return _render_home(request)
     if "sample" in request.POST:
@@ -48,7 +48,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @csp_update({"media-src": ["blob:"]})
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
-    """The camera of the visitor, with boxes that follow over `/ws/live`."""
+    """Show the visitor's camera, with boxes that follow over `/ws/live`."""
     threshold = catalogue.default_threshold()
     context = {
         "threshold": f"{threshold:g}",
