@@ -1,4 +1,4 @@
-"""The admin's page of model versions: which one answers, and the change to another."""
+"""Admin page of model versions: the active one, and the switch to another."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from detection.serving import service as serving
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(admin.ModelAdmin[ModelVersion]):
-    """Versions come in by `manage.py model add` only: nobody uploads a model over HTTP."""
+    """Admin of model versions, which are added by `manage.py model add` only: models are never uploaded over HTTP."""
 
     list_display = ("__str__", "is_active", "short_hash", "problem", "added_at", "activated_at")
     list_filter = ("is_active", "name")
@@ -27,7 +27,7 @@ class ModelVersionAdmin(admin.ModelAdmin[ModelVersion]):
 
     @admin.display(description="hash")
     def short_hash(self, row: ModelVersion) -> str:
-        """As `manage.py model list` shows it; the whole is on the version's page."""
+        """Return the hash as `manage.py model list` shows it; the version's page has all of it."""
         return row.sha256[:12]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -35,18 +35,18 @@ class ModelVersionAdmin(admin.ModelAdmin[ModelVersion]):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: ModelVersion | None = None) -> bool:
-        """`manage.py model remove` deletes the files too."""
+        """Return False: `manage.py model remove` deletes the files too."""
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """With a warning where this server could not load the active version."""
+        """Show the list, with a warning where this server could not load the active version."""
         if request.method == "GET" and (problem := serving.active_problem()):
             self.message_user(request, in_language(problem), messages.WARNING)
         return super().changelist_view(request, extra_context)
 
     @admin.action(description=_("Let the chosen version answer"), permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
-        """Try the version and make it the active one; what is wrong is told and changes nothing."""
+        """Try the version and make it the active one; an error is shown and changes nothing."""
         rows = list(queryset)
         if len(rows) != 1:
             self.message_user(request, gettext("Choose one version: one model answers by default."), messages.ERROR)
@@ -54,7 +54,7 @@ class ModelVersionAdmin(admin.ModelAdmin[ModelVersion]):
         try:
             model_versions.activate(rows[0])
         except (ModelVersionError, InferenceError) as error:
-            # Messages are shown with a capital first, which a name would be changed by.
+            # Messages are shown with a capital first, which would change a name.
             said = {"version": rows[0], "reason": error}
             self.message_user(
                 request, gettext("The version %(version)s cannot answer. %(reason)s") % said, messages.ERROR
@@ -69,7 +69,7 @@ class ModelVersionAdmin(admin.ModelAdmin[ModelVersion]):
 
     @admin.action(description=_("Let the model of MODEL_PREFIX answer again"), permissions=["change"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[ModelVersion]) -> None:
-        """Take the active version back; when the model of MODEL_PREFIX cannot be used, that is told instead."""
+        """Deactivate the version; when the model of MODEL_PREFIX cannot be used, show the error instead."""
         if not queryset.filter(is_active=True).exists():
             self.message_user(
                 request, gettext("Choose the active version, which is to answer no more."), messages.ERROR

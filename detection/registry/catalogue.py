@@ -1,4 +1,4 @@
-"""What is known of models without loading them: from memory where they are loaded, else from their files."""
+"""Catalogue of models, read without loading them: from memory where they are loaded, else from their files."""
 
 import logging
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ logger = logging.getLogger(__name__)
 
 
 def default_source() -> ModelSource:
-    """Where the model is that answers by default: the active version, else MODEL_PREFIX's.
+    """Return the source of the default model: the active version, else MODEL_PREFIX's.
 
-    Where the database cannot tell (it is gone, or has no tables yet) MODEL_PREFIX's too, and the log says so. Raises
-    CheckpointError when the active version is not there as it was added.
+    Where the database is unavailable (or has no tables yet) also MODEL_PREFIX's, and the log says so. Raises
+    CheckpointError when the files of the active version have changed.
     """
     configured = serving.configured_source(current.config())
     try:
@@ -50,9 +50,9 @@ def default_source() -> ModelSource:
 
 
 def find_model(reference: str) -> ModelSource:
-    """Where a model is: NAME or NAME@VERSION of its card, or the name of its folder.
+    """Return the source of a model: NAME or NAME@VERSION of its card, or the name of its folder.
 
-    NAME is the one that answers by default, if that is called so (as for `?model=`), else MODEL_PREFIX's, else that of
+    NAME is the default model, if that has the name (as for `?model=`), else MODEL_PREFIX's, else that of
     the folder NAME in DATA_DIR/models or `models`. Raises CheckpointError.
     """
     known = _references()
@@ -64,13 +64,13 @@ def find_model(reference: str) -> ModelSource:
 
 
 def require_model(name: str) -> None:
-    """Raises UnknownModelError when no model answers to that name."""
+    """Raise UnknownModelError when there is no model of that name."""
     if name and serving.resident_network(name) is None:
         model_folder(current.config(), name)
 
 
 def default_threshold(model: str = "") -> float:
-    """Above which probability a model, "" for the default, reports objects where its caller says nothing.
+    """Return the probability above which a model, "" for the default, reports objects by default.
 
     Raises UnknownModelError and CheckpointError.
     """
@@ -82,26 +82,26 @@ def default_threshold(model: str = "") -> float:
 
 
 def default_model() -> tuple[str, str]:
-    """Name and version of the model that answers by default. Raises CheckpointError."""
+    """Return name and version of the default model. Raises CheckpointError."""
     found = serving.active_model()
     return name_and_version(_source("")) if found is None else (found.name, found.version)
 
 
 def full_name_of(source: ModelSource) -> str:
-    """As `Network.full_name`, without loading the model. Raises CheckpointError."""
+    """Return `Network.full_name` without loading the model. Raises CheckpointError."""
     return full_name(*name_and_version(source))
 
 
 def model_classes() -> tuple[str, ...]:
-    """The classes of the model that answers by default, in its order. Raises CheckpointError."""
+    """Return the classes of the default model, in its order. Raises CheckpointError."""
     found = serving.active_model()
     return classes_of(_source("")) if found is None else found.classes
 
 
 def classes_of_models(detections: QuerySet[Detection]) -> tuple[str, ...]:
-    """The classes of all models that made these detections, each once, in the order of the models.
+    """Return the classes of all models that made these detections, each once, in the order of the models.
 
-    The model that answers by default comes first, the others by name and version; it alone where there is no detection.
+    The default model comes first, the others by name and version; it alone where there is no detection.
     A model whose files are gone adds nothing. Raises CheckpointError when the default one cannot be read.
     """
     chosen = detections.order_by()
@@ -124,12 +124,12 @@ def _source(name: str) -> ModelSource:
 
 
 def _references() -> dict[str, ModelSource]:
-    """What each name means; the first that claims it has it."""
+    """Yield each name with its source; the first source of a name takes precedence."""
     found: dict[str, ModelSource] = {}
     for source in _named():
         found.setdefault(name_and_version(source)[0], source)
         found.setdefault(full_name_of(source), source)
-    # What is in DATA_DIR comes before what is embedded.
+    # Models in DATA_DIR take precedence over embedded ones.
     for folder in reversed(list(_folders())):
         found.setdefault(folder.name, ModelSource(folder))
     for card in _cards():
@@ -138,14 +138,14 @@ def _references() -> dict[str, ModelSource]:
 
 
 def _named() -> Iterator[ModelSource]:
-    """The default one and MODEL_PREFIX's. An active version that is not here is no reason to find nothing else."""
+    """Yield the default model and MODEL_PREFIX's. A missing active version does not prevent finding the others."""
     with suppress(CheckpointError):
         yield default_source()
     yield serving.configured_source(current.config())
 
 
 def _installed() -> Iterator[tuple[_Model, tuple[str, ...]]]:
-    """Name and version of every model that can be read, and its classes."""
+    """Yield name and version of every readable model, and its classes."""
     with suppress(CheckpointError):
         configured = serving.configured_source(current.config())
         yield name_and_version(configured), classes_of(configured)
@@ -154,7 +154,7 @@ def _installed() -> Iterator[tuple[_Model, tuple[str, ...]]]:
 
 def _cards() -> Iterator[ModelCard]:
     for folder in _folders():
-        # Whoever wants to use a model whose card cannot be read is told; its detections keep the names that they have.
+        # A model with an unreadable card is an error for its users only; its detections keep their names.
         with suppress(CheckpointError):
             yield read_card(folder)
 

@@ -1,6 +1,6 @@
-"""Fetches one known file from a web server or a folder: resumable, verified, and in place only when it is right.
+"""Downloads one known file from a web server or a folder: resumable, verified, and atomically put in place.
 
-What arrives is kept as `NAME.part` beside its destination, so that a broken download goes on where it stopped. The
+Received bytes are kept as `NAME.part` beside the destination, so that a broken download resumes. The
 file gets its name by an atomic rename, after its size and SHA-256 have been checked and its bytes are on the disk.
 """
 
@@ -26,16 +26,16 @@ OnBytes = Callable[[int], None]
 
 
 class DownloadError(Exception):
-    """A file could not be fetched; the message is a sentence that tells what to do."""
+    """A file could not be downloaded; the message says what to do."""
 
 
 class _ConnectionBrokenError(Exception):
-    """The stream ended with an error; what had arrived is kept."""
+    """The stream ended with an error; the bytes received before it are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """A file whose content is known beforehand; `sha256` in lower-case hexadecimal."""
+    """File with known content; `sha256` in lower-case hexadecimal."""
 
     name: str
     size_bytes: int
@@ -46,20 +46,20 @@ class Readable(Protocol):
     """An open file or an HTTP response."""
 
     def read1(self, size: int, /) -> bytes:
-        """What is there, at most `size` bytes; nothing at the end."""
+        """Return the available bytes, at most `size`; nothing at the end."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The bytes of a file from `start` on; they end early where a connection breaks."""
+    """Bytes of a file from `start` on; they end early where a connection breaks."""
 
     body: Readable
     start: int
 
 
 class Source(Protocol):
-    """Where known files come from."""
+    """Interface of a source of known files."""
 
     def open(self, file: KnownFile, offset: int) -> AbstractContextManager[Stream]:
         """Open `file` at `offset`, or at 0 where the source cannot start in the middle; raises DownloadError."""
@@ -88,14 +88,14 @@ class FolderSource:
 
 @dataclass(frozen=True, slots=True)
 class HttpSource:
-    """Known files below a URL of scheme http or https; `timeout_s` is the longest silence that is borne."""
+    """Known files below a URL of scheme http or https; `timeout_s` is the longest accepted silence."""
 
     base_url: str
     timeout_s: float = TIMEOUT_S
 
     @contextmanager
     def open(self, file: KnownFile, offset: int) -> Iterator[Stream]:
-        """Ask for the bytes from `offset` on (RFC 9110, section 14.2); a server may answer with all of them."""
+        """Request the bytes from `offset` on (RFC 9110, section 14.2); a server may answer with all of them."""
         url = f"{self.base_url.rstrip('/')}/{quote(file.name)}"
         headers = {"Accept-Encoding": "identity", "User-Agent": "detector-site"}
         if offset:
@@ -122,7 +122,9 @@ class HttpSource:
 
 
 def source_from(text: str) -> Source:
-    """The source that an operator named: a folder, or a URL of scheme http, https or file; raises DownloadError."""
+    """Return the source that an operator named: a folder, or a URL of scheme http, https or file; raises
+    DownloadError.
+    """
     try:
         url = urlsplit(text)
     except ValueError as error:
@@ -137,9 +139,9 @@ def source_from(text: str) -> Source:
 
 
 def fetch_file(file: KnownFile, source: Source, folder: Path, on_bytes: OnBytes) -> None:
-    """Fetch `file` into `folder`; `on_bytes` is told how many of its bytes are here.
+    """Download `file` into `folder`; `on_bytes` is called with the number of its bytes received so far.
 
-    Goes on with the `.part` of an earlier try, and takes up a broken connection again while each try brings something.
+    Resumes the `.part` of an earlier try, and reconnects while each try makes progress.
     Raises DownloadError, and OSError where `folder` cannot be written.
     """
     part = _part(file, folder)
@@ -165,7 +167,7 @@ def _part(file: KnownFile, folder: Path) -> Path:
 
 
 def is_intact(file: KnownFile, path: Path) -> bool:
-    """Whether `path` is there with the size and SHA-256 of `file`."""
+    """Return whether `path` exists with the size and SHA-256 of `file`."""
     if not path.is_file() or path.stat().st_size != file.size_bytes:
         return False
     with path.open("rb") as stream:
@@ -173,7 +175,7 @@ def is_intact(file: KnownFile, path: Path) -> bool:
 
 
 def left_bytes(file: KnownFile, folder: Path) -> int:
-    """How much of `file` is still to be fetched into `folder`, beside the `.part` of an earlier try."""
+    """Return how much of `file` is still to be downloaded into `folder`, beside the `.part` of an earlier try."""
     return max(file.size_bytes - _size(_part(file, folder)), 0)
 
 
@@ -188,7 +190,7 @@ def require_space(folder: Path, needed_bytes: int) -> None:
 
 
 def _receive(file: KnownFile, source: Source, part: Path, on_bytes: OnBytes) -> str:
-    """Append to `part` what the source gives; the answer is why it ended early, or an empty text."""
+    """Append the source's bytes to `part`; return why they ended early, or an empty text."""
     with source.open(file, _size(part)) as stream, part.open("ab") as out:
         out.truncate(stream.start)
         have = stream.start
@@ -217,7 +219,9 @@ def _chunks(body: Readable) -> Iterator[bytes]:
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """Opens http and https, through the environment's proxies; a redirect to any other scheme is an error."""
+    """Return an opener of http and https, through the environment's proxies; a redirect to any other scheme is an
+    error.
+    """
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
@@ -233,7 +237,9 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _start_of(response: http.client.HTTPResponse, file: KnownFile, offset: int) -> int:
-    """Where in the file the response begins; raises DownloadError where its headers tell of another file."""
+    """Return the position in the file at which the response begins; raises DownloadError for headers of another
+    file.
+    """
     if response.status == http.client.PARTIAL_CONTENT:
         given = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
         if given is None or int(given[1]) != offset or given[2] not in {str(file.size_bytes), "*"}:

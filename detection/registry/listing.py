@@ -1,4 +1,4 @@
-"""The models that a caller can choose among, for people and programs."""
+"""List of the models to choose from, for people and programs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +16,9 @@ from detection.serving.locations import added_versions, model_folder
 
 
 def models() -> list[dict[str, Any]]:
-    """The default one first, then those of MODELS, then versions that were added, each by what `?model=` takes.
+    """Return the default model first, then those of MODELS, then added versions, each by its value of `?model=`.
 
-    What is not loaded yet is told from its card.
+    Models not loaded yet are described from their cards.
     """
     config, active = current.config(), serving.active_model()
     loaded = serving.other_models()
@@ -32,14 +32,16 @@ def models() -> list[dict[str, Any]]:
 
 
 def choices() -> list[str]:
-    """The names that people can choose among, the default one first; none where there is nothing to choose."""
+    """Return the names to choose from, the default one first; none where there is nothing to choose."""
     default, _ = catalogue.default_model()
     others = [name for name in current.config().models if name != default]
     return [default, *others] if others else []
 
 
 def resident_memory_bytes() -> int | None:
-    """What this process has in memory, all models and everything else; None where the system does not tell."""
+    """Return the resident memory of this process, all models and everything else; None where the system does not report
+    it.
+    """
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     except OSError:
@@ -52,7 +54,7 @@ def _is(active: Network, row: Mapping[str, Any]) -> bool:
 
 
 def _beside(active: Network, row: dict[str, Any]) -> dict[str, Any]:
-    """The default has its name for itself; another one of that name is asked for with its version."""
+    """Qualify other models of the default's name by their version."""
     return {**row, "name": f"{row['name']}@{row['version']}"} if row["name"] == active.name else row
 
 
@@ -67,7 +69,7 @@ def _of_name(name: str, loaded: Mapping[str, Detector]) -> dict[str, Any]:
     try:
         card = read_card(folder)
     except CheckpointError as error:
-        # Where it lies on the server is not for callers.
+        # Its path on the server is not for callers.
         return _row(name, problem=str(error).replace(str(folder), name))
     width, height = card.input.size_wh
     return _row(

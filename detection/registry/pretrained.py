@@ -1,4 +1,4 @@
-"""The published checkpoints that `manage.py fetch_model` knows, and their installation."""
+"""Pretrained checkpoints that `manage.py fetch_model` offers, and their installation."""
 
 import json
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from detection.registry.downloads import (
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A published SSD of MXNet; `files` in the order in which they are installed, the one that completes it last.
+    """Published SSD of MXNet; `files` in the order in which they are installed, the one that completes it last.
 
     edge: of the network's input, in pixels.
     """
@@ -37,13 +37,13 @@ class KnownModel:
 
     @property
     def size_bytes(self) -> int:
-        """What all its files take on the disk."""
+        """Size of all its files on the disk."""
         return sum(file.size_bytes for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Where a checkpoint is, and which of its files had to be fetched."""
+    """Folder of a checkpoint, and the files that were downloaded."""
 
     folder: Path
     fetched: tuple[KnownFile, ...]
@@ -76,10 +76,10 @@ KNOWN_MODELS = {model.name: model for model in (RESNET50_SSD,)}
 def install(
     model: KnownModel, source: Source, models_dir: Path, on_bytes: Callable[[KnownFile, int], None]
 ) -> Installation:
-    """Bring every file of `model` into its folder below `models_dir`; files that are there and intact stay.
+    """Install every file of `model` into its folder below `models_dir`; intact files are kept.
 
-    Its card comes last: without it the checkpoint is complete, and answers as MODEL_PREFIX. `on_bytes` is told how many
-    bytes of which file are here. Raises DownloadError.
+    Its card comes last: without it the checkpoint is complete, and usable as MODEL_PREFIX. `on_bytes` is called with
+    the file and the number of its bytes received so far. Raises DownloadError.
     """
     folder = models_dir / model.name
     try:
@@ -98,7 +98,9 @@ def install(
 
 
 def card_of(model: KnownModel) -> str:
-    """The model card for its folder (`inference/cards.py`), with the hashes that its files were verified by."""
+    """Return the model card for its folder (`inference/cards/card.py`), with the hashes that its files were verified
+    by.
+    """
     described = {
         "name": model.name,
         "title": model.summary,
@@ -108,7 +110,7 @@ def card_of(model: KnownModel) -> str:
         "source": model.url,
         "classes": "synset.txt",
     }
-    # JSON's strings are TOML's too.
+    # JSON's strings are also TOML's.
     lines = [f"{key} = {json.dumps(value)}" for key, value in described.items()]
     lines += ["", "[files]", *(f"{json.dumps(file.name)} = {json.dumps(file.sha256)}" for file in model.files)]
     lines += ["", "[input]", f"edge = {model.edge}"]
@@ -116,7 +118,7 @@ def card_of(model: KnownModel) -> str:
 
 
 def _has_card_of(model: KnownModel, folder: Path) -> bool:
-    """One that somebody has edited stays, while it is about these files."""
+    """Return whether the folder has a card of these files; an edited one is kept."""
     try:
         return read_card(folder).files == {file.name: file.sha256 for file in model.files}
     except CheckpointError:

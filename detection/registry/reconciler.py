@@ -1,4 +1,4 @@
-"""Every server follows the active version: it asks the database each second and changes without downtime."""
+"""Reconciler of the active version: each server polls the database every second and switches without downtime."""
 
 import logging
 import threading
@@ -22,7 +22,7 @@ EVERY_S = 1.0
 
 @contextmanager
 def following_the_active_model(every_s: float = EVERY_S) -> Iterator["Follower"]:
-    """Follow while the block runs."""
+    """Run the reconciler while the block runs."""
     follower = Follower(every_s)
     follower.start()
     try:
@@ -32,7 +32,9 @@ def following_the_active_model(every_s: float = EVERY_S) -> Iterator["Follower"]
 
 
 class Follower:
-    """A thread that compares what answers with what is active. A version that fails is tried once, not each second."""
+    """Thread that compares the answering model with the active version. A version that fails is tried once, not each
+    second.
+    """
 
     def __init__(self, every_s: float = EVERY_S) -> None:
         self._every_s = every_s
@@ -44,17 +46,17 @@ class Follower:
         self._thread = threading.Thread(target=self._run, name="model-follower", daemon=True)
 
     def start(self) -> None:
-        """Look at once and wait for it: a new server has the active version for its first photo."""
+        """Poll once and block on the result: a new server has the active version for its first photo."""
         self._thread.start()
         self._looked.wait()
 
     def stop(self) -> None:
-        """Wait until a change that runs is done."""
+        """Stop after the current switch."""
         self._ending.set()
         self._thread.join()
 
     def once(self) -> None:
-        """Look at the database, and change the model if another one is active. Logs why when that fails."""
+        """Poll the database, and switch the model if another one is active. Logs the reason of a failure."""
         rows = list(ModelVersion.objects.all())
         self._drop_what_was_removed({str(row): row.pk for row in rows})
         row = next((row for row in rows if row.is_active), None)
@@ -65,11 +67,11 @@ class Follower:
         if serving.answering_version() == _key(row):
             _tell_problem("")
         elif _change(row) and row is not None and is_first_look:
-            # What the server before this one could not load, this one could.
+            # This server may load a version that its predecessor could not.
             ModelVersion.objects.filter(pk=row.pk).update(problem="")
 
     def _drop_what_was_removed(self, added: dict[str, int]) -> None:
-        """A version that was removed, or removed and added again, answers under its name no more."""
+        """Drop versions that were removed, or removed and added again."""
         for name, key in self._added.items():
             if added.get(name) != key:
                 serving.drop_model(name)
@@ -90,12 +92,12 @@ class Follower:
         except Error as error:
             logger.warning("The active model is not known: the database does not answer. %s", error)
             connection.close()
-        except Exception:  # the thread must live on: what failed may be mended by the next time
+        except Exception:  # the thread must survive: the failure may be gone by the next time
             logger.exception("The active model could not be followed.")
 
 
 def _change(row: ModelVersion | None) -> bool:
-    """Whether the model answers now; if not, the one before it goes on, and everybody who asks is told."""
+    """Return whether the model answers now; if not, the one before it goes on, and the problem is shown to callers."""
     name = "of MODEL_PREFIX" if row is None else str(row)
     try:
         serving.switch_model(lambda: model_versions.load(row), _key(row))
@@ -111,7 +113,7 @@ def _change(row: ModelVersion | None) -> bool:
 
 
 def _sentence(name: str) -> str:
-    """For callers, so without the reason, which may name files of the server."""
+    """Return a message for callers, without the reason, which may name files of the server."""
     answering = serving.active_model()
     other = "none" if answering is None else answering.full_name
     return (

@@ -1,4 +1,4 @@
-"""The API's description follows the models that this server offers."""
+"""Model names in the API's description."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ _OF_PHOTOS = ("predict", "predict_at_entry_point")
 
 
 def name_models(result: dict[str, Any], **_keywords: Any) -> dict[str, Any]:
-    """A hook of drf-spectacular: `model` of predict can be the name of any model that is offered now."""
+    """Offer all present models as values of predict's `model` (a hook of drf-spectacular)."""
     names = listing.choices() or [catalogue.default_model()[0]]
     for path in result["paths"].values():
         for operation in path.values():

@@ -1,4 +1,4 @@
-"""Versions of models: taken in, tried, made the active one, removed. Files come from this machine's disk only.
+"""Lifecycle of model versions: added, tried, activated, removed. Files come from this machine's disk only.
 
 Where none is active the model of MODEL_PREFIX answers.
 """
@@ -30,13 +30,13 @@ SAMPLE_PHOTO = BASE_DIR / "static" / "detection" / "samples" / "chelsea.jpg"
 
 
 class ModelVersionError(Exception):
-    """What was asked for cannot be done with this version; the message says what to do."""
+    """The operation is impossible with this version; the message says what to do."""
 
 
 def add(folder: Path) -> ModelVersion:
-    """Verify a folder with a model card, copy it into DATA_DIR, and try the copy, which is what will serve.
+    """Verify a folder with a model card, copy it into DATA_DIR, and try the copy, which is the one that will serve.
 
-    Raises ModelVersionError when this version is there already, CheckpointError and EngineError when it cannot be used;
+    Raises ModelVersionError when this version exists already, CheckpointError and EngineError when it cannot be used;
     then no copy is left.
     """
     card = read_card(folder)
@@ -56,7 +56,7 @@ def add(folder: Path) -> ModelVersion:
 
 
 def find(reference: str) -> ModelVersion:
-    """NAME@VERSION, or NAME for the version of it that was added last. Raises ModelVersionError."""
+    """Return NAME@VERSION, or for NAME the version of it that was added last. Raises ModelVersionError."""
     name, _, version = reference.partition("@")
     rows = ModelVersion.objects.filter(name=name, **({"version": version} if version else {}))
     found = rows.order_by("-added_at", "-pk").first()
@@ -69,12 +69,12 @@ def find(reference: str) -> ModelVersion:
 
 
 def active() -> ModelVersion | None:
-    """The version that answers by default; None where MODEL_PREFIX's model does. Raises django.db.Error."""
+    """Return the active version; None where MODEL_PREFIX's model answers. Raises django.db.Error."""
     return ModelVersion.objects.filter(is_active=True).first()
 
 
 def activate(row: ModelVersion) -> None:
-    """Try a version here and let it be the active one: every server changes to it within seconds.
+    """Try a version here and make it the active one: every server switches to it within seconds.
 
     Raises CheckpointError and EngineError when it cannot be used; then the old one stays.
     """
@@ -88,12 +88,12 @@ def activate(row: ModelVersion) -> None:
 
 
 def configured_name() -> str:
-    """NAME@VERSION of the model of MODEL_PREFIX, or NAME where it has no card. Raises CheckpointError."""
+    """Return NAME@VERSION of the model of MODEL_PREFIX, or NAME where it has no card. Raises CheckpointError."""
     return full_name(*name_and_version(_configured()))
 
 
 def means_configured(reference: str) -> bool:
-    """Whether NAME or NAME@VERSION is the model of MODEL_PREFIX; a version that was added comes before it."""
+    """Return whether NAME or NAME@VERSION is the model of MODEL_PREFIX; an added version takes precedence."""
     try:
         find(reference)
     except ModelVersionError:
@@ -103,7 +103,7 @@ def means_configured(reference: str) -> bool:
 
 
 def deactivate() -> None:
-    """Try the model of MODEL_PREFIX here and let no version be active: every server goes back to it within seconds.
+    """Try the model of MODEL_PREFIX here and deactivate all versions: every server goes back to it within seconds.
 
     Raises CheckpointError and EngineError when it cannot be used; then the active version stays.
     """
@@ -125,7 +125,7 @@ def remove(row: ModelVersion) -> None:
 
 
 def load(row: ModelVersion | None) -> Detector:
-    """A version, None for the model of MODEL_PREFIX, loaded, warmed and tried on the sample photo.
+    """Load, warm and try a version, None for the model of MODEL_PREFIX, on the sample photo.
 
     Raises CheckpointError and EngineError.
     """
@@ -146,12 +146,14 @@ def _load_tried(source: ModelSource) -> Detector:
 
 
 def models_dir() -> Path:
-    """Where versions are kept."""
+    """Return the folder of versions."""
     return current.config().models_dir
 
 
 def source_of(row: ModelVersion) -> ModelSource:
-    """A version as it was added, without loading it. Raises CheckpointError when its card is gone or another one."""
+    """Return the source of an unchanged version, without loading it. Raises CheckpointError if its card is gone or
+    changed.
+    """
     card = read_card(folder_of(row))
     if card.sha256 != row.sha256:
         raise CheckpointError(
@@ -161,7 +163,7 @@ def source_of(row: ModelVersion) -> ModelSource:
 
 
 def folder_of(row: ModelVersion) -> Path:
-    """Where the files of a version are."""
+    """Return the folder of a version's files."""
     return models_dir() / row.folder
 
 
@@ -170,12 +172,12 @@ def _configured() -> ModelSource:
 
 
 def _lock_all() -> None:
-    """All rows in one order, so that of two who change what is active at once one comes after the other."""
+    """Lock all rows in one order, so that concurrent changes of the active version run one after the other."""
     list(ModelVersion.objects.select_for_update().order_by("pk"))
 
 
 def _try(source: ModelSource) -> None:
-    """Load, try and free a model, on the thread that is there for it."""
+    """Load, try and free a model, on the thread for that."""
 
     def run() -> Detector:
         detector = _load_tried(source)
@@ -186,14 +188,14 @@ def _try(source: ModelSource) -> None:
 
 
 def _require_usable(key: str, value: str, most: int, folder: Path) -> None:
-    """A table's column has its length, and not every database looks at it."""
+    """Check the lengths of names against the table's columns, which not every database does."""
     if len(value) > most:
         raise ModelVersionError(f"{folder / CARD_NAME}: `{key}` may have at most {most} characters to be added.")
 
 
 @contextmanager
 def _copied(card: ModelCard, beside: Iterable[Path], target: Path) -> Iterator[Path]:
-    """A copy of the card, its files, texts and what is `beside` them, moved to `target` when the block has ended well.
+    """Copy the card, its files, texts and those `beside` them, and move them to `target` when the block has succeeded.
 
     So the folder appears complete and tried. Raises ModelVersionError when it cannot be written.
     """
@@ -206,7 +208,7 @@ def _copied(card: ModelCard, beside: Iterable[Path], target: Path) -> Iterator[P
             for name in {CARD_NAME, *card.files, *texts, *(path.name for path in beside)}:
                 shutil.copyfile(card.folder / name, fresh / name)
             yield fresh
-            # What a removal could not delete, or an addition that was cut off has left.
+            # Leftovers of a failed removal or an interrupted addition.
             shutil.rmtree(target, ignore_errors=True)
             fresh.rename(target)
     except OSError as error:
