@@ -1,4 +1,4 @@
-"""Health, for load balancers and container engines."""
+"""Health checks, for load balancers and container engines."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import Error
@@ -14,13 +14,13 @@ from detection.observability.middleware import name_route
 from detection.serving import service as serving
 
 
-# Or another method is told of a missing token before it is told of those that work.
+# Otherwise other methods would get 401 for a missing token instead of 405.
 @csrf_exempt
 @login_not_required
 @never_cache
 @require_safe
 def healthz(_request: HttpRequest) -> JsonResponse:
-    """The process answers."""
+    """Answer 200 if the process is alive."""
     return JsonResponse({"status": "ok"})
 
 
@@ -29,8 +29,8 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Requests can be served: the engine has answered on the device that was asked for (where that is a model server:
-    it is ready now), the database answers now. `problem`: the active model could not be loaded, another one answers.
+    """Answer 200 if requests can be served: the engine has run on the requested device (a model server: it is ready
+    now), and the database is reachable. `problem`: the active model could not be loaded, another one answers.
     """
     if found := problem():
         return JsonResponse(error_body(found), status=503)
@@ -39,14 +39,14 @@ def readyz(_request: HttpRequest) -> JsonResponse:
 
 
 class ProbeMiddleware(MiddlewareMixin):
-    """Answers probes before anything looks at their Host.
+    """Middleware that answers health checks before their Host is checked.
 
-    Kubernetes and load balancers send the address of the machine, which ALLOWED_HOSTS cannot know. What they are told
-    is the same under every name, and nothing of it is a secret.
+    Kubernetes and load balancers send the address of the machine, which ALLOWED_HOSTS cannot contain. The responses
+    are the same under every name, and are not secret.
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
-        """The answer to GET and HEAD of a probe; all else goes on to the checks of hosts and logins."""
+        """Answer GET and HEAD of a health check; pass all else on to the checks of hosts and logins."""
         view = _PROBES.get(request.path_info) if request.method in {"GET", "HEAD"} else None
         if view is None:
             return None
@@ -58,11 +58,11 @@ _PROBES = {"/healthz": healthz, "/readyz": readyz}
 
 
 def problem() -> str:
-    """Why no photo can be detected and kept now, as a sentence; "" when one can."""
+    """Return why no photo can be detected and stored now, as a sentence; "" when one can."""
     if found := serving.readiness_problem():
         return found
     try:
-        # A row of ours: a database file that was deleted is made anew by SQLite, and answers without any table.
+        # Reads a table: SQLite recreates a deleted database file, without any table.
         Detection.objects.order_by("pk").values("pk").first()
     except Error:
         return "The database does not answer. Look at DATABASE_URL and its server."

@@ -1,4 +1,4 @@
-"""Model folders on disk, by name and version."""
+"""Locations of model folders on disk, by name and version."""
 
 import re
 from contextlib import suppress
@@ -13,14 +13,14 @@ _FULL_NAME = re.compile(r"[\w.-]+@[\w.-]+", re.ASCII)
 
 
 def models_parents(config: Config) -> tuple[Path, Path]:
-    """Where folders of models are looked for, in this order."""
+    """Return the parent folders of model folders, in order of precedence."""
     return config.models_dir, BASE_DIR / "models"
 
 
 def model_folder(config: Config, reference: str) -> Path:
-    """The folder of a model that can be asked for. Raises UnknownModelError.
+    """Return the folder of a model that can be requested. Raises UnknownModelError.
 
-    reference: one of MODELS; or NAME@VERSION of a version that was added, or of one of MODELS by its card.
+    reference: one of MODELS; or NAME@VERSION of an added version, or of one of MODELS by its card.
     """
     found = None
     if reference in config.models:
@@ -33,7 +33,7 @@ def model_folder(config: Config, reference: str) -> Path:
 
 
 def added_versions(config: Config) -> list[str]:
-    """NAME@VERSION of all versions that were added: what their folders are called."""
+    """Return NAME@VERSION of all added versions, which are the names of their folders."""
     if not config.models_dir.is_dir():
         return []
     folders = sorted(config.models_dir.iterdir())
@@ -53,7 +53,7 @@ def _folder_of_version(config: Config, full_name: str) -> Path | None:
 
 
 def _full_names(folder: Path) -> set[str]:
-    """By the name of the folder, which MODELS has, and by that of the card, which answers tell."""
+    """Map names of MODELS, which are folders, to the full names in their cards, which responses contain."""
     with suppress(CheckpointError):
         card = read_card(folder)
         return {f"{name}@{card.version}" for name in (folder.name, card.name)}
@@ -61,7 +61,7 @@ def _full_names(folder: Path) -> set[str]:
 
 
 def shadow_folder(config: Config) -> Path:
-    """The folder of SHADOW_MODEL: NAME, or NAME@VERSION of a version that was added. Raises CheckpointError."""
+    """Return the folder of SHADOW_MODEL: NAME, or NAME@VERSION of an added version. Raises CheckpointError."""
     found = _folder_named(config, config.shadow_model)
     if found is None:
         raise CheckpointError(f"There is no model {config.shadow_model}, which SHADOW_MODEL names.")

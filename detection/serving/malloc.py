@@ -1,4 +1,4 @@
-"""What the C library does with freed memory; nothing where it is not glibc."""
+"""Controls how the C library keeps freed memory; does nothing where it is not glibc."""
 
 import contextlib
 import ctypes
@@ -13,27 +13,27 @@ _M_ARENA_MAX = -8
 
 
 def keep_few_arenas() -> None:
-    """Let all threads take their memory from as many places as there are cores; only before there are threads.
+    """Limit glibc's memory arenas to the number of cores; only before there are threads.
 
-    By itself glibc makes eight for each core. What one of them has freed no other may use, so that a server with many
-    threads and photos of many sizes grows for hours (docs/reliability.md).
+    By default glibc makes eight for each core. Memory freed in one cannot be used by another, so that a server with
+    many threads and photos of many sizes grows for hours (docs/reliability.md).
     """
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, usable_cores())
 
 
 def give_back() -> None:
-    """Give freed memory back to the system: after some changes of the model it is hundreds of megabytes."""
+    """Return freed memory to the system: after some switches of the model it is hundreds of megabytes."""
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextlib.contextmanager
 def giving_back(every_s: float = EVERY_S) -> Iterator[None]:
-    """Do that again and again while the block runs, on a thread of its own.
+    """Return freed memory periodically while the block runs, on a thread of its own.
 
-    glibc by itself keeps what lies free between pieces in use. Whenever more large photos than ever before come
-    together there is more of it, so without this a server's memory only grows (docs/reliability.md).
+    glibc by itself keeps free memory between pieces in use. It grows with each new maximum of concurrent large
+    photos, so without this a server's memory only grows (docs/reliability.md).
     """
     over = threading.Event()
 

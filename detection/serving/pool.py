@@ -1,4 +1,4 @@
-"""The models of this process beside the one that answers by default, and the thread that all of them belong to."""
+"""Pool of the detectors beside the default one, and the thread on which models are loaded and freed."""
 
 import logging
 import threading
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class ModelOwner:
-    """One thread, as old as the process, that loads and frees every model, one at a time.
+    """Thread for the life of the process that loads and frees every model, one at a time.
 
     Compiling takes all cores and much memory: two at once would take as long and twice the memory.
     """
@@ -28,20 +28,20 @@ class ModelOwner:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model-owner")
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function on the thread, wait for it, and answer or raise what it does."""
+        """Run a function on the thread, block, and return its result or raise its error."""
         return self._thread.submit(function, *args, **kwargs).result()
 
 
 def free(detector: Detector) -> None:
-    """Let a detector finish and free it, and give its memory back to the system; on the owner's thread."""
+    """Close a detector, free it, and return its memory to the system; on the owner's thread."""
     detector.close()
     malloc.give_back()
 
 
 class ResidentModels:
-    """Models that were asked for, by the names of their folders, loaded by the first who asks, each with its own queue.
+    """Pool of requested models, by the names of their folders, loaded at the first request, each with its own queue.
 
-    Of those that are too many the one that was not asked for longest goes; what it still works on is finished first.
+    Beyond the limit the least recently used model is evicted; its queued photos are finished first.
     """
 
     def __init__(self, owner: ModelOwner) -> None:
@@ -52,16 +52,16 @@ class ResidentModels:
         self._problems: dict[str, str] = {}
 
     def problem(self, name: str) -> str:
-        """Why the last try to load a model failed, for callers; "" where it did not."""
+        """Return why the last try to load a model failed, for callers; "" where it did not."""
         return self._problems.get(name, "")
 
     def loaded(self) -> dict[str, Detector]:
-        """Those that are in memory now, by name."""
+        """Return the loaded models, by name."""
         with self._lock:
             return dict(self._models)
 
     def get(self, reference: str) -> Detector | None:
-        """A model that is in memory, by the name of its folder or NAME@VERSION; never waits."""
+        """Return a loaded model, by the name of its folder or NAME@VERSION; never blocks."""
         with self._lock:
             name = self._name_of(reference)
             if name is None:
@@ -70,7 +70,7 @@ class ResidentModels:
             return self._models[name]
 
     def load(self, name: str, load: Callable[[], Detector], limit: int) -> Detector:
-        """A model, loaded now if need be; afterwards at most `limit` are in memory. Raises ModelLoadError."""
+        """Return a model, loaded now if need be; afterwards at most `limit` are in memory. Raises ModelLoadError."""
         with self._loading:
             found = self.get(name)
             if found is not None:
@@ -84,7 +84,7 @@ class ResidentModels:
         return detector
 
     def drop(self, name: str) -> None:
-        """Free a model, once it has finished what is queued; the next who asks loads it anew."""
+        """Free a model after its queued photos; the next request loads it anew."""
         with self._loading:
             with self._lock:
                 gone = self._models.pop(name, None)
@@ -108,7 +108,7 @@ class ResidentModels:
         return next((name for name, each in self._models.items() if _is_called(name, each, reference)), None)
 
     def close(self) -> None:
-        """Finish what is queued and free all."""
+        """Finish the queued photos and free all models."""
         with self._lock:
             gone, self._models = list(self._models.values()), OrderedDict()
         for each in gone:

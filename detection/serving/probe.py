@@ -13,7 +13,7 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what the ser
 
 
 def problem(config: Config, timeout_s: float = TIMEOUT_S) -> str:
-    """Why the server is not ready, as a sentence; empty where it is ready."""
+    """Return why the server is not ready, as a sentence; empty where it is ready."""
     host = config.rest_host.strip("[]")
     address = ANY_ADDRESS.get(host, host)
     connection = http.client.HTTPConnection(address, config.rest_port, timeout=timeout_s)
@@ -31,7 +31,7 @@ def problem(config: Config, timeout_s: float = TIMEOUT_S) -> str:
 
 
 def _allowed_host(config: Config) -> str:
-    """A Host header that Django's ALLOWED_HOSTS lets pass: `*` allows any, `.example.org` also example.org itself."""
+    """Return a Host header that ALLOWED_HOSTS allows: `*` allows any, `.example.org` also example.org itself."""
     return next(iter(config.allowed_hosts), "localhost").lstrip("*.") or "localhost"
 
 

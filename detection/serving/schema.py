@@ -1,4 +1,4 @@
-"""The probes in the API's description: views of Django's own, which drf-spectacular does not see."""
+"""Health checks in the API's description: plain Django views, which drf-spectacular does not see."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}
 
 
 def describe_probes(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """A hook of drf-spectacular: `/healthz` and `/readyz`."""
+    """Add `/healthz` and `/readyz` (a hook of drf-spectacular)."""
     result["paths"] |= {
         "/healthz": _probe("healthz", "Whether the process answers.", "ok"),
         "/readyz": _probe(

@@ -1,4 +1,4 @@
-"""The models that answer in this process: loaded, asked for, changed and freed."""
+"""Models of this process: loading, look-up, switching and freeing."""
 
 import threading
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from detection.serving.pool import ModelOwner, ResidentModels, free
 
 
 class _Models:
-    """The models of this process."""
+    """State of the models of this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -32,7 +32,7 @@ class _Models:
         return self._detector
 
     def detector(self, options: DetectorOptions | None = None) -> Detector:
-        """The detector, loaded by the first who asks. Servers ask before they accept requests."""
+        """Return the default detector, loaded at the first call. Servers call it before they accept requests."""
         if self._detector is None:
             with self._lock:
                 if self._detector is None:
@@ -40,16 +40,16 @@ class _Models:
         return self._detector
 
     def resident(self, reference: str) -> Detector | None:
-        """The model that is meant, "" for the default, if it is in memory. The default comes before others."""
+        """Return the requested model, "" for the default, if it is in memory. The default takes precedence."""
         active = self._detector
         if not reference or (active is not None and reference in {active.network.name, active.network.full_name}):
             return active
         return self.others.get(reference)
 
     def model(self, reference: str) -> Detector:
-        """The model that is meant, loaded now if need be. Raises UnknownModelError, ModelLoadError.
+        """Return the requested model, loaded now if need be. Raises UnknownModelError, ModelLoadError.
 
-        For the default it raises what loading raises.
+        For the default it raises the errors of loading.
         """
         found = self.resident(reference) or (self.detector() if not reference else None)
         if found is not None:
@@ -59,9 +59,9 @@ class _Models:
         return self.others.load(folder.name, lambda: load_detector(options), config().max_resident_models - 1)
 
     def switch(self, load: Callable[[], Detector], version: int | None) -> None:
-        """Load a model beside the one that answers, let it answer, then free the other when it has finished.
+        """Load a model beside the answering one, put it in its place, then free the other when it has finished.
 
-        Raises what `load` raises; then nothing has changed.
+        Raises the errors of `load`; then nothing has changed.
         """
         fresh = self.owner.run(load)
         with self._lock:
@@ -81,12 +81,12 @@ _models = _Models()
 
 
 def configured_source(chosen: Config) -> ModelSource:
-    """Where the model of MODEL_PREFIX is, which answers by default while no version is active."""
+    """Return the source of MODEL_PREFIX's model, which is the default while no version is active."""
     return ModelSource(chosen.model_prefix, chosen.model_epoch, chosen.model_edge)
 
 
 def detector_options(chosen: Config) -> DetectorOptions:
-    """What the detector needs of the configuration."""
+    """Return the detector's options from the configuration."""
     return DetectorOptions(
         source=configured_source(chosen),
         cache_dir=chosen.cache_dir,
@@ -110,7 +110,7 @@ def detector_options(chosen: Config) -> DetectorOptions:
 
 
 def other_options(chosen: Config, source: ModelSource) -> DetectorOptions:
-    """The same for a model that does not answer by default: one that has no int8 model runs in f32."""
+    """Return the options of a model that is not the default: one without an int8 model runs in f32."""
     options = detector_options(chosen)
     return replace(options, source=source, engine=replace(options.engine, may_fall_back=True))
 
@@ -118,8 +118,8 @@ def other_options(chosen: Config, source: ModelSource) -> DetectorOptions:
 def start(queue_size: int | None = None, source: ModelSource | None = None) -> None:
     """Load and warm the model; a second call does nothing. Raises InferenceError.
 
-    queue_size: how many photos may wait; None for QUEUE_SIZE, which is for callers who do not know of each other.
-    source: where the model is; None for MODEL_PREFIX's, with which a server begins, to change to the active version.
+    queue_size: length of the photo queue; None for QUEUE_SIZE, which is for independent callers.
+    source: of the model; None for MODEL_PREFIX's, with which a server begins before it switches to the active version.
     """
     chosen = config() if queue_size is None else replace(config(), queue_size=queue_size)
     options = detector_options(chosen)
@@ -127,7 +127,8 @@ def start(queue_size: int | None = None, source: ModelSource | None = None) -> N
 
 
 def model(reference: str) -> Detector:
-    """A model, loaded now if need be. Raises UnknownModelError and ModelLoadError, for the default InferenceError.
+    """Return a model, loaded now if need be. Raises UnknownModelError and ModelLoadError, for the default
+    InferenceError.
 
     reference: NAME@VERSION; NAME for the default when that is its name, else for the one of MODELS; "" for the default.
     """
@@ -135,76 +136,80 @@ def model(reference: str) -> Detector:
 
 
 def photos_at_once() -> int:
-    """How many photos the detector works on side by side. Raises ModelUnavailableError before it is loaded."""
+    """Return how many photos the detector processes at the same time. Raises ModelUnavailableError before it is
+    loaded.
+    """
     return _loaded_detector().workers
 
 
 def switch_model(load: Callable[[], Detector], version: int | None) -> None:
-    """Let another model answer, which `load` makes; raises what it raises, and then the old one goes on answering.
+    """Switch to the model that `load` makes; on its errors, which are raised, the old one stays.
 
-    version: primary key of the `ModelVersion` that it is; None for the model of MODEL_PREFIX.
+    version: primary key of its `ModelVersion`; None for the model of MODEL_PREFIX.
     """
     _models.switch(load, version)
 
 
 def answering_version() -> int | None:
-    """Primary key of the `ModelVersion` that answers by default; None for the model of MODEL_PREFIX."""
+    """Return the primary key of the default model's `ModelVersion`; None for the model of MODEL_PREFIX."""
     return _models.version
 
 
 def on_owner(function: Callable[[], Detector]) -> Detector:
-    """Run what loads or frees a model on the thread that does this for the whole process."""
+    """Run a function that loads or frees a model on the process's thread for that."""
     return _models.owner.run(function)
 
 
 def active_model() -> Network | None:
-    """The network that answers by default; None before it is loaded."""
+    """Return the network of the default model; None before it is loaded."""
     return None if _models.loaded is None else _models.loaded.network
 
 
 def note_active_problem(sentence: str) -> None:
-    """Say to all who ask why the active model does not answer in this process; "" when it does."""
+    """Set the reason why the active model does not answer in this process; "" when it does."""
     _models.problem = sentence
 
 
 def active_problem() -> str:
-    """Why the active model does not answer in this process, and which one does, for callers; "" when it does."""
+    """Return why the active model does not answer in this process, and which one does, for callers; "" when it does."""
     return _models.problem
 
 
 def active_precision() -> str:
-    """What the model that answers by default runs in; "" before it is loaded."""
+    """Return the precision of the default model; "" before it is loaded."""
     return "" if _models.loaded is None else _models.loaded.engine.precision
 
 
 def load_problem(name: str) -> str:
-    """Why the last try to load another model failed, by the name of its folder, for callers; "" where it did not."""
+    """Return why the last try to load another model failed, by the name of its folder, for callers; "" where it did
+    not.
+    """
     return _models.others.problem(name)
 
 
 def resident_network(reference: str) -> Network | None:
-    """The network of a model, named as for `model`, if it is in memory; loads nothing."""
+    """Return the network of a model, named as for `model`, if it is in memory; loads nothing."""
     found = _models.resident(reference)
     return None if found is None else found.network
 
 
 def other_models() -> dict[str, Detector]:
-    """Those in memory beside the one that answers by default, by the names of their folders."""
+    """Return the models in memory beside the default one, by the names of their folders."""
     return _models.others.loaded()
 
 
 def drop_model(name: str) -> None:
-    """Free a model that does not answer by default, by the name of its folder."""
+    """Free a model that is not the default, by the name of its folder."""
     _models.others.drop(name)
 
 
 def fewest_workers() -> int:
-    """How many photos each of the models in memory works on side by side; 1 where there is none yet."""
+    """Return the least number of workers of the models in memory; 1 where there is none yet."""
     return min((detector.workers for detector in _in_memory()), default=1)
 
 
 def has_a_free_worker() -> bool:
-    """Whether each model could take another photo at once."""
+    """Return whether each model could take another photo at once."""
     return all(detector.in_flight < detector.workers for detector in _in_memory())
 
 
@@ -214,29 +219,29 @@ def _in_memory() -> list[Detector]:
 
 
 def stop() -> None:
-    """Finish what is queued and free the models; the next caller loads them again."""
+    """Finish queued photos and free the models; the next request loads them again."""
     _models.close()
 
 
 def is_ready() -> bool:
-    """Whether the engine has answered on the device that was asked for (loading includes a warm-up run)."""
+    """Return whether the engine has run on the requested device (loading includes a warm-up run)."""
     return _models.loaded is not None
 
 
 def readiness_problem() -> str:
-    """Why no photo can be answered now, as a sentence; "" when one can. Never waits."""
+    """Return why no photo can be answered now, as a sentence; "" when one can. Never blocks."""
     detector = _models.loaded
     return "The model is not loaded yet. Ask again in a moment." if detector is None else detector.engine.problem()
 
 
 def threshold_of(network: Network) -> float:
-    """Above which probability objects are reported where the caller says nothing: PROBABILITY_MORE, else the card's."""
+    """Return the probability above which objects are reported by default: PROBABILITY_MORE, else the card's."""
     configured = config().probability_more
     return network.threshold if configured is None else configured
 
 
 def model_info() -> dict[str, Any]:
-    """The loaded model, for people and programs. Raises ModelUnavailableError before it is loaded."""
+    """Describe the loaded model, for people and programs. Raises ModelUnavailableError before it is loaded."""
     detector = _loaded_detector()
     return {
         "name": detector.network.name,
