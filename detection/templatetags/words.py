@@ -1,4 +1,4 @@
-"""Words of the pages: moments in time, names of classes, and counts."""
+"""Template tags of words: moments in time, names of classes, and counts."""
 
 from datetime import datetime
 
@@ -20,13 +20,13 @@ register.filter("count_text", count_text)
 
 @register.simple_tag
 def moment(when: datetime) -> SafeString:
-    """Day and time with the server's zone; `js/common/local_times.js` puts it into the zone of the browser."""
+    """Format day and time with the server's zone; `js/common/local_times.js` converts it to the zone of the browser."""
     return format_html('<time datetime="{}" data-moment>{}</time>', when.isoformat(), _in_server_zone(when))
 
 
 @register.simple_tag
 def ago(when: datetime) -> SafeString:
-    """How long ago it was; day and time are in the title."""
+    """Format the time elapsed since a moment; day and time are in the title."""
     return format_html(
         '<time datetime="{}" data-ago title="{}">{}</time>', when.isoformat(), _in_server_zone(when), naturaltime(when)
     )
