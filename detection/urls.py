@@ -1,4 +1,4 @@
-"""The addresses of the app: pages, API, health."""
+"""Addresses of the app: pages, API, health checks."""
 
 from django.conf import settings
 from django.contrib.auth.views import LogoutView
@@ -67,7 +67,7 @@ api = [
     path("api/docs/", SpectacularSwaggerSplitView.as_view(template_name="detection/web/api_docs.html"), name="docs"),
 ]
 
-# The Open Inference Protocol: its addresses are its own.
+# The Open Inference Protocol prescribes its addresses.
 oip = [
     path("v2", ServerView.as_view(), name="oip-server"),
     path("v2/health/live", LiveView.as_view(), name="oip-live"),
@@ -81,7 +81,7 @@ for _version, _name in (("", ""), ("/versions/<str:version>", "-version")):
         path(f"{_model}/infer", OipInferView.as_view(), name=f"oip-infer{_name}"),
     ]
 
-# The address of the 2019 service; where it is the API's own, that one comes first.
+# The address of the 2019 service; where it equals the API's own, that one comes first.
 entry_point = settings.DETECTOR.rest_entry_point.removeprefix("/")
 
 urlpatterns = [
