@@ -1,4 +1,4 @@
-"""What the admin shows and never changes."""
+"""Read-only admin pages."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from django.http import HttpRequest
 
 
 class ReadOnlyAdmin:
-    """What was detected and said stays as it was: it can be looked at and deleted, not added or changed."""
+    """Admin of rows that can be viewed and deleted, not added or changed."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Detections come from the detector only."""
+        """Return False: only the detector adds detections."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """History does not change."""
+        """Return False: the history never changes."""
         return False

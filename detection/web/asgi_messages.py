@@ -1,4 +1,4 @@
-"""Reading and answering requests in the bare ASGI layers."""
+"""Helpers of the bare ASGI layers: reading requests and sending responses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,19 +10,19 @@ from detection.web.serializers import to_json
 
 
 def header(scope: Any, name: bytes) -> str | None:
-    """The first header of that (lower-case) name."""
+    """Return the first header of that (lower-case) name."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
 
 
 def address_of(scope: Any) -> str:
-    """The address of the caller, "" where the server does not know it (a Unix socket)."""
+    """Return the address of the caller, "" where it is unknown (a Unix socket)."""
     return str(scope["client"][0]) if scope.get("client") else ""
 
 
 async def send_json(
     send: ASGISendCallable, status: int, body: dict[str, Any], headers: Mapping[str, str] | None = None
 ) -> None:
-    """Send a whole JSON answer with the headers that its status needs, and more."""
+    """Send a complete JSON response with the headers that its status needs, and more."""
     content = to_json(body)
     all_headers = {
         "Content-Type": "application/json",
@@ -45,7 +45,7 @@ async def send_json(
 
 
 async def read_body(receive: ASGIReceiveCallable) -> bytes | None:
-    """The whole body; None when the caller left before it was complete."""
+    """Return the whole body; None when the caller disconnected before its end."""
     parts = []
     while True:
         event = await receive()

@@ -1,4 +1,4 @@
-"""Lines of a CSV file (RFC 4180) whose cells no spreadsheet runs."""
+"""Formats CSV lines (RFC 4180) with cells that no spreadsheet executes."""
 
 import csv
 from collections.abc import Iterable
@@ -13,16 +13,16 @@ class _Lines:
         return text.encode()
 
 
-# `writerow` returns what `write` does.
+# `writerow` returns the result of `write`.
 _WRITER = csv.writer(_Lines())
 
 
 def csv_line(cells: Iterable[Any]) -> bytes:
-    """A line, UTF-8. Text from outside goes through `harmless` first."""
+    """Format a line in UTF-8. Untrusted text goes through `harmless` first."""
     line: bytes = _WRITER.writerow(cells)
     return line
 
 
 def harmless(text: str) -> str:
-    """Text that a spreadsheet would run as a formula gets an apostrophe before it, and is text again."""
+    """Prefix text that a spreadsheet would execute as a formula with an apostrophe, which makes it text again."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -1,4 +1,4 @@
-"""Errors that no view answers: `{"error": sentence}` for programs, a page for people."""
+"""Error responses outside of views: `{"error": sentence}` for programs, a page for people."""
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
@@ -16,27 +16,27 @@ _UNREADABLE = "The request cannot be read. Compare it with the API's description
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400, for what Django refuses before a view sees it."""
+    """Answer 400, for requests that Django refuses before a view."""
     if wants_page(request):
         return defaults.bad_request(request, exception)
     return _answer(400, _UNKNOWN_HOST if isinstance(exception, DisallowedHost) else _UNREADABLE)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """404, for addresses that no view has."""
+    """Answer 404, for unknown addresses."""
     return defaults.page_not_found(request, exception) if wants_page(request) else _answer(404, NOT_FOUND)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500; Django has logged the traceback."""
+    """Answer 500; Django has logged the traceback."""
     return defaults.server_error(request) if wants_page(request) else _answer(500, FAILED)
 
 
 class RefusedMiddleware(MiddlewareMixin):
-    """The page for what the entrance has refused (`detection/asgi/body_limits.py`), in the language of its reader."""
+    """Page for requests that `detection/asgi/body_limits.py` has refused, in the language of the reader."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
-        """Before anything asks for the body, which has not been read."""
+        """Answer before anything reads the body, which is still unread."""
         reason = getattr(request, "scope", {}).get(REFUSED)
         if reason is None:
             return None

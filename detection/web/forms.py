@@ -1,11 +1,11 @@
-"""What people may send to the pages; every error is a sentence that says what to do."""
+"""Forms of the pages; every error is a sentence that says what to do."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 
 class PhotoForm(forms.Form):
-    """The upload of a page without scripts. An empty file passes: the decoder's own sentence about it is better."""
+    """Upload form of a page without scripts. An empty file passes: the decoder's own message about it is better."""
 
     image = forms.FileField(
         allow_empty_file=True,
@@ -17,7 +17,7 @@ class PhotoForm(forms.Form):
 
 
 class ThresholdForm(forms.Form):
-    """Above which probability a detection page shows objects."""
+    """Form of the threshold of a detection page."""
 
     threshold = forms.FloatField(
         required=False,
@@ -31,5 +31,5 @@ class ThresholdForm(forms.Form):
 
 
 def first_sentence(form: forms.Form) -> str:
-    """The first error of a form that is not valid."""
+    """Return the first error of an invalid form."""
     return str(next(iter(form.errors.values()))[0])

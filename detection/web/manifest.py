@@ -1,4 +1,4 @@
-"""The manifest with which browsers install the pages as an app, and the icon that they ask for by themselves.
+"""Web app manifest and icon, which browsers use to install the pages as an app.
 
 There is no service worker: without the server nothing works, and photos must not be kept by browsers.
 """
@@ -17,7 +17,7 @@ ICONS = (("icon-192", 192, "any"), ("icon-512", 512, "any"), ("maskable-512", 51
 @login_not_required
 @require_safe
 def manifest(_request: HttpRequest) -> JsonResponse:
-    """W3C's Web Application Manifest, in the language of the page that links to it."""
+    """Return W3C's Web Application Manifest, in the language of the page that links to it."""
     body = {
         "name": gettext("Object detector"),
         "description": gettext("Drop a photo and see the objects in it, with probabilities and red boxes."),
@@ -44,5 +44,5 @@ def manifest(_request: HttpRequest) -> JsonResponse:
 @login_not_required
 @require_safe
 def favicon(_request: HttpRequest) -> HttpResponseRedirect:
-    """Where browsers look for an icon when a page names none, such as those of the admin."""
+    """Redirect to the icon, which browsers request here for pages that name none, such as those of the admin."""
     return HttpResponseRedirect(static("detection/favicon.svg"))

@@ -1,4 +1,4 @@
-"""Which of its formats the API answers in."""
+"""Content negotiation: the formats in which the server answers."""
 
 from collections.abc import Iterable
 
@@ -12,16 +12,16 @@ from detection.i18n.language import is_for_programs
 
 
 class WillingNegotiation(DefaultContentNegotiation):
-    """What the caller accepts, if we have it, and otherwise what we have.
+    """Negotiation that prefers the accepted formats, and falls back to the available ones.
 
     RFC 9110, section 12.5.1, leaves both to the server. A refusal would turn away `Accept: image/jpeg` for a photo, and
-    the programs that were written for the 2019 service, which never looked at the header.
+    the programs that were written for the 2019 service, which ignored the header.
     """
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        """A renderer and its media type; never raises NotAcceptable."""
+        """Return a renderer and its media type; never raises NotAcceptable."""
         ours = list(renderers)
         try:
             renderer, media_type = super().select_renderer(request, ours, format_suffix)
@@ -30,7 +30,7 @@ class WillingNegotiation(DefaultContentNegotiation):
         return renderer, media_type
 
 
-# Where the scope has the reason for a refusal that is to be shown as a page.
+# The key in the scope of the reason for a refusal that is shown as a page.
 REFUSED = "detector.refused"
 
 
@@ -41,10 +41,10 @@ _READING = frozenset({"GET", "HEAD"})
 
 
 def wants_page(request: HttpRequest) -> bool:
-    """Whether to answer with a page: outside of the API, to who takes HTML before JSON.
+    """Return whether to answer with a page: outside of the API, to clients that prefer HTML to JSON.
 
-    What is sent (POST and the like) gets one only where the caller names text/html, as browsers do: programs often
-    accept anything.
+    Requests with a body (POST and the like) get one only where the caller names text/html, as browsers do: programs
+    often accept anything.
     """
     if is_for_programs(request):
         return False

@@ -1,6 +1,6 @@
-"""Query strings of lists: a filter that is misspelt would choose everything, so programs are told of it.
+"""Query strings of lists: an unknown filter would select everything, so programs get an error.
 
-Pages ignore what they do not know: links from elsewhere carry parameters that count visitors.
+Pages ignore unknown parameters: links from elsewhere carry some for tracking.
 """
 
 import math
@@ -15,9 +15,9 @@ from detection.errors import RequestError
 
 
 def refuse_unknown(query: Iterable[str], known: Iterable[str]) -> None:
-    """Raises RequestError for the first name in a query string that is not one of the known ones.
+    """Raise RequestError for the first unknown name in a query string.
 
-    DRF's own `format`, which names a renderer, is known everywhere.
+    DRF's own `format`, which names a renderer, is always known.
     """
     names = list(known)
     for name in query:
@@ -44,7 +44,7 @@ _BOOLEANS = {"0": False, "false": False, "1": True, "true": True}
 
 
 def parse_threshold(query: Mapping[str, str]) -> float | None:
-    """`threshold` as a number in [0, 1], None when it is not given. Raises RequestError."""
+    """Return `threshold` as a number in [0, 1], None when absent. Raises RequestError."""
     raw = query.get("threshold")
     if raw is None:
         return None
@@ -58,7 +58,7 @@ def parse_threshold(query: Mapping[str, str]) -> float | None:
 
 
 def parse_flag(query: Mapping[str, str], name: str, *, default: bool) -> bool:
-    """A parameter that is 1 or true, 0 or false, or not given. Raises RequestError."""
+    """Parse a parameter that is 1 or true, 0 or false, or absent. Raises RequestError."""
     return _choice(query, name, _BOOLEANS, default)
 
 

@@ -1,4 +1,4 @@
-"""The answer to a form that was sent."""
+"""Responses to forms."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from detection.i18n.error_messages import in_language
 
 
 class HttpResponseSeeOther(HttpResponseRedirect):
-    """After a POST: look at the result with GET (RFC 9110, section 15.4.4)."""
+    """Redirect after a POST, which is followed with GET (RFC 9110, section 15.4.4)."""
 
     status_code = 303
 
@@ -19,7 +19,7 @@ _ANSWERED = tuple(kind for kind, _ in ANSWERS)
 
 
 def _render(request: HttpRequest, template: str, context: dict[str, Any], error: Exception | None) -> HttpResponse:
-    """Render a page with the sentence, the status and the headers of what went wrong, if anything did."""
+    """Render a page with the message, the status and the headers of an error, if any."""
     status, sentence = (200, "") if error is None else respond_to(error, request.path)
     response = render(request, template, context | {"error": in_language(sentence)}, status=status)
     for name, value in headers_for(status, error).items():

@@ -1,4 +1,4 @@
-"""Serializers of the prediction and of errors; the JSON of an answer."""
+"""Serializers of predictions and errors, and the JSON of a response."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from detection.inference.types import NamedBox
 
 
 def prediction_body(objects: Iterable[NamedBox]) -> dict[str, Any]:
-    """The answer of `POST /predict`, key for key that of the 2019 service."""
+    """Return the body of `POST /predict`, key for key that of the 2019 service."""
     return {
         "prediction": [
             {
@@ -27,7 +27,7 @@ def prediction_body(objects: Iterable[NamedBox]) -> dict[str, Any]:
 
 
 def to_json(body: dict[str, Any]) -> bytes:
-    """JSON as every entrance answers it: compact, UTF-8."""
+    """Encode JSON as on all interfaces: compact, UTF-8."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 

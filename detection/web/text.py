@@ -1,4 +1,4 @@
-"""Names that callers choose, made fit to be kept and shown."""
+"""Sanitises names that callers choose, for storage and display."""
 
 import unicodedata
 
@@ -6,8 +6,8 @@ NAME_LENGTH = 255
 
 
 def as_text(name: str) -> str:
-    """A caller's file name as one line of text, cut to size: no control characters, no NUL (PostgreSQL refuses it), and
-    nothing that turns the direction of writing. Cameras and systems do use unusual spaces; they become plain ones.
+    """Return a caller's file name as one line of text, cut to size: without control characters, NUL (PostgreSQL refuses
+    it) and marks of writing direction. Unusual spaces, which cameras and systems do use, become plain ones.
     """
     return "".join(_as_printable(character) for character in name[:NAME_LENGTH])
 
