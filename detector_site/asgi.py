@@ -1,4 +1,4 @@
-"""HTTP, WebSocket and lifespan, for any ASGI server; `manage.py serve` is the one that is tested."""
+"""ASGI application: HTTP, WebSocket and lifespan, for any ASGI server; `manage.py serve` is the tested one."""
 
 import os
 from typing import cast
@@ -38,6 +38,6 @@ def _build(budget: BodyBudget) -> ASGI3Application:
     return Watch(BodyLimit(router, config.max_body_bytes, config.upload_timeout_s, budget))
 
 
-# One of the process: messages of WebSockets count in it too (`manage.py serve`).
+# One for the process: messages of WebSockets count in it too (`manage.py serve`).
 body_budget = BodyBudget(settings.DETECTOR.body_budget_bytes)
 application = _build(body_budget)
