@@ -1,4 +1,4 @@
-"""ASGI's lifespan: the model is there before the first request, and what is queued is finished before the end."""
+"""ASGI lifespan: loads the model before the first request, and finishes queued photos before the end."""
 
 import logging
 
@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 
 
 class Lifespan:
-    """Loads and warms the model at start-up, stops the detector at shutdown.
+    """ASGI middleware that loads and warms the model at start-up, and stops the detector at shutdown.
 
-    The loop's own thread waits meanwhile: it has nothing else to do then. In between the server follows the active
-    version of the model.
+    The loop's own thread is blocked meanwhile: it has nothing else to do then. In between the reconciler switches the
+    server to the active version of the model.
     """
 
     async def __call__(self, _scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
