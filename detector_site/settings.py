@@ -1,4 +1,4 @@
-"""Wiring of Django. What an operator can choose is read in `detection/conf/` and nowhere else."""
+"""Django settings. All choices of an operator are read in `detection/conf/`."""
 
 import sys
 import warnings
@@ -77,8 +77,8 @@ TEMPLATES = [
     },
 ]
 
-# WAL lets pages be read while a detection is written; IMMEDIATE takes the write lock at the start of a transaction, so
-# that a busy database waits (`timeout`) instead of failing in the middle.
+# WAL allows reading while a detection is written; IMMEDIATE takes the write lock at the start of a transaction, so
+# that a busy database delays it (`timeout`) instead of failing in the middle.
 _SQLITE: dict[str, Any] = {
     "ENGINE": "django.db.backends.sqlite3",
     "NAME": DETECTOR.data_dir / "detector.sqlite3",
@@ -92,7 +92,7 @@ _GIVEN: dict[str, Any] = dict(dj_database_url.parse(DETECTOR.database_url)) if D
 DATABASES = {"default": {**_SQLITE, **_GIVEN} if _GIVEN["ENGINE"] == _SQLITE["ENGINE"] else _GIVEN}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# A Redis that hangs is one that does not answer. Its client waits for messages for five seconds at a time.
+# A Redis that hangs counts as unavailable. Its client polls for messages for five seconds at a time.
 REDIS_TIMEOUT_S = 8.0
 CHANNEL_LAYERS: dict[str, Any] = {
     "default": (
@@ -117,13 +117,13 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# `collectstatic` (the Docker image does it) gives the files hashed names, which are cached for ever; from a bare clone
-# they are served as they are.
+# `collectstatic` (run in the Docker image) gives the files hashed names, which are cached for ever; from a bare clone
+# they are served unchanged.
 _COLLECTED = "collectstatic" in sys.argv or (STATIC_ROOT / "staticfiles.json").is_file()
 WHITENOISE_USE_FINDERS = not _COLLECTED
 warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
-# WhiteNoise hands over files with a synchronous iterator. Django reads them in a thread, which is right for these small
-# ones, but says so on each of them.
+# WhiteNoise serves files with a synchronous iterator. Django reads them in a thread, which is right for these small
+# ones, but warns about each of them.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators", category=Warning)
 STORAGES = {
     "default": (
@@ -143,9 +143,9 @@ STORAGES = {
     },
 }
 
-# The entrance layer (`detection/asgi/body_limits.py`) has already refused what is larger.
+# `detection/asgi/body_limits.py` has already refused larger bodies.
 DATA_UPLOAD_MAX_MEMORY_SIZE = DETECTOR.max_body_bytes
-# What it lets through stays in memory: no upload is written to disk before it is known to be a photo.
+# Accepted bodies stay in memory: no upload is written to disk before it is known to be a photo.
 FILE_UPLOAD_MAX_MEMORY_SIZE = DETECTOR.max_body_bytes
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
@@ -214,11 +214,11 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# Behind a proxy that ends TLS and says so in X-Forwarded-Proto.
+# Behind a proxy that ends TLS and reports it in X-Forwarded-Proto.
 if DETECTOR.https:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    # Asked by whoever watches the container, past the proxy.
+    # Requested by container health checks, past the proxy.
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
