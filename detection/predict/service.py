@@ -120,19 +120,6 @@ def stop() -> None:
     _keeper.close()
 
 
-def detect_upload(
-    data: bytes,
-    *,
-    source: str,
-    original_name: str = "",
-    threshold: float | None = None,
-    store: bool = True,
-    owner_id: int | None = None,
-) -> Answer:
-    """Detect and record for synchronous callers; see `detect` for what is raised."""
-    return detect(Upload(data, source, original_name, threshold, store, owner_id=owner_id))
-
-
 def detect(upload: Upload) -> Answer:
     """Detect and record; blocks.
 

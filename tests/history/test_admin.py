@@ -235,7 +235,7 @@ def test_photo_is_shown_and_goes_with_its_detection_only(admin_client: Client) -
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("model")
 def test_deletion_of_one_removes_its_rows_and_its_file(admin_client: Client, chelsea: bytes, stored_files: Any) -> None:
-    predict_service.detect_upload(chelsea, source="api")
+    predict_service.detect(predict_service.Upload(chelsea, source="api"))
     delete = reverse("admin:detection_detection_delete", args=[Detection.objects.get().pk])
     assert "Are you sure" in admin_client.get(delete).content.decode()
     assert len(stored_files()) == 1
@@ -248,7 +248,7 @@ def test_deletion_of_one_removes_its_rows_and_its_file(admin_client: Client, che
 @pytest.mark.usefixtures("model")
 def test_deletion_of_many_removes_their_rows_and_files(admin_client: Client, chelsea: bytes, stored_files: Any) -> None:
     for _ in range(2):
-        predict_service.detect_upload(chelsea, source="api")
+        predict_service.detect(predict_service.Upload(chelsea, source="api"))
     kept = stored_detection(("cat", 0.9))
     chosen = [str(one.pk) for one in Detection.objects.exclude(pk=kept.pk)]
     action = {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}

@@ -39,7 +39,9 @@ def ids(page: Any) -> list[UUID]:
 @pytest.fixture
 def cat(chelsea: bytes, model: None) -> Detection:
     """A detection of a real photo, with its file."""
-    answer = predict_service.detect_upload(chelsea, source=Detection.Source.API, original_name="../cat.jpg")
+    answer = predict_service.detect(
+        predict_service.Upload(chelsea, source=Detection.Source.API, original_name="../cat.jpg")
+    )
     return Detection.objects.get(uuid=str(answer.detection_uuid))
 
 
@@ -278,7 +280,7 @@ def test_photo_comes_without_its_metadata_under_our_name_and_cannot_run(client: 
     exif = Image.Exif()
     exif[0x010E] = GPS.decode()
     data = photos.encode(photos.two_colours(), exif=exif, comment=GPS)
-    answer = predict_service.detect_upload(data, source="api", original_name='evil".html')
+    answer = predict_service.detect(predict_service.Upload(data, source="api", original_name='evil".html'))
     detection = Detection.objects.get(uuid=str(answer.detection_uuid))
     response = client.get(url(detection, "photo"))
     assert GPS in data
@@ -296,7 +298,9 @@ def test_photo_comes_without_its_metadata_under_our_name_and_cannot_run(client: 
     ("photo_format", "content_type"), [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp")]
 )
 def test_photo_has_the_type_of_its_file(photo_format: str, content_type: str, client: Client, model: None) -> None:
-    answer = predict_service.detect_upload(photos.encode(photos.two_colours(), photo_format), source="api")
+    answer = predict_service.detect(
+        predict_service.Upload(photos.encode(photos.two_colours(), photo_format), source="api")
+    )
     detection = Detection.objects.get(uuid=str(answer.detection_uuid))
     response = client.get(url(detection, "photo?download=1"))
     assert response["Content-Type"] == content_type
@@ -395,7 +399,7 @@ def test_deletion_removes_rows_and_file_and_is_done_once(client: Client, cat: De
 def test_photo_that_was_sent_twice_is_stored_once_and_outlives_one_deletion(
     client: Client, cat: Detection, chelsea: bytes, stored_files: Any
 ) -> None:
-    predict_service.detect_upload(chelsea, source="page")
+    predict_service.detect(predict_service.Upload(chelsea, source="page"))
     other = Detection.objects.exclude(pk=cat.pk).get()
     assert len(stored_files()) == 1
     assert client.delete(url(cat)).status_code == 204

@@ -94,7 +94,7 @@ def test_every_photo_gets_a_line_in_order_and_the_damaged_one_says_why(
 def test_answers_are_those_of_the_service(base: Path, chelsea: bytes) -> None:
     detect("base/a cat.jpg", "--output", "out.jsonl", "--threshold", "0.2")
     (line,) = read_lines(Path("out.jsonl"))
-    answer = predict_service.detect_upload(chelsea, source="command", threshold=0.2, store=False)
+    answer = predict_service.detect(predict_service.Upload(chelsea, source="command", threshold=0.2, store=False))
     assert [(found["probability"], found["x"]) for found in line["prediction"]] == [
         (found.probability, found.box.x) for found in answer.objects
     ]
@@ -155,7 +155,7 @@ def test_drawn_photos_are_those_of_the_site(base: Path, chelsea: bytes) -> None:
     detect("base", "--output", "out.jsonl", "--annotated", "drawn")
     drawn = sorted(str(path) for path in Path("drawn").rglob("*.*"))
     assert drawn == ["drawn/base/a cat.jpg", "drawn/base/c.jpg", "drawn/base/d.png.jpg"]
-    answer = predict_service.detect_upload(chelsea, source="command", store=False)
+    answer = predict_service.detect(predict_service.Upload(chelsea, source="command", store=False))
     assert Path("drawn/base/a cat.jpg").read_bytes() == rendering.draw(chelsea, answer.objects, max_pixels=10**6)
     with Image.open("drawn/base/d.png.jpg") as image:
         assert (image.format, image.size) == ("JPEG", (32, 32))

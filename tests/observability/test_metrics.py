@@ -156,7 +156,7 @@ def test_series_of_very_many_models_are_told_as_one(monkeypatch: pytest.MonkeyPa
 def test_detection_tells_model_batch_and_storage(chelsea: bytes) -> None:
     batches, stored = value("detector_batch_photos_count"), value("detector_stored_photos_total")
     drawn = value("detector_stage_seconds_count", stage="draw")
-    predict_service.detect_upload(chelsea, source="api")
+    predict_service.detect(predict_service.Upload(chelsea, source="api"))
     rendering.annotated(Detection.objects.get())
     assert value("detector_batch_photos_count") - batches == 1
     assert value("detector_stored_photos_total") - stored == 1

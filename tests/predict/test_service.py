@@ -196,7 +196,7 @@ def test_caller_of_the_event_loop_who_leaves_takes_the_waiting_photo_along(chels
 @pytest.mark.usefixtures("model")
 def test_photo_that_cannot_be_read_keeps_nothing(stored_files: Any) -> None:
     with pytest.raises(ImageDecodeError):
-        predict_service.detect_upload(b"no photo", source=Detection.Source.PAGE)
+        predict_service.detect(Upload(b"no photo", Detection.Source.PAGE))
     assert stored_rows() == (0, 0, 0)
     assert stored_files() == []
 

@@ -69,7 +69,7 @@ def marks() -> list[str]:
 
 
 def answer(data: bytes) -> predict_service.Answer:
-    return predict_service.detect_upload(data, source=Detection.Source.API)
+    return predict_service.detect(predict_service.Upload(data, source=Detection.Source.API))
 
 
 @database
