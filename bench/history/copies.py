@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from django.core.management.color import no_style
 from django.db import connection, models, transaction
-from django.db.models import Max
+from django.db.models import Max, Sum
+from django.db.models.functions import TruncMonth
 
-from detection.history import counters
 from detection.models import DetectedObject, Detection, ListEntry, Review, Tally, Verdict
 
 # Which table a foreign key leads to: its number moves with that table's.
@@ -16,6 +16,8 @@ _IN_THE_PAST = {
     "postgresql": ("{0} - make_interval(days => %s)", "({0} - make_interval(days => %s))::date"),
 }
 _NEW_UUID = {"sqlite": "lower(hex(randomblob(16)))", "postgresql": "gen_random_uuid()"}
+_COUNTED = ("kind", "class_name", "detail", "source", "model_name", "owner_id")
+_ROWS_AT_ONCE = 500
 _COPIED: tuple[type[models.Model], ...] = (Detection, DetectedObject, ListEntry, Review, Verdict, Tally)
 
 
@@ -33,7 +35,21 @@ def copy_into_the_past(copies: int, days: int) -> Iterator[int]:
         for statement in connection.ops.sequence_reset_sql(no_style(), list(_COPIED)):
             cursor.execute(statement)
     with transaction.atomic():
-        counters.add_up_months()
+        add_up_months()
+
+
+def add_up_months() -> None:
+    """Rebuild the rows of months from those of days."""
+    Tally.objects.filter(span=Tally.Span.MONTH).delete()
+    days = Tally.objects.filter(span=Tally.Span.DAY).annotate(month=TruncMonth("day"))
+    sums = days.order_by().values("month", *_COUNTED).annotate(total=Sum("count"))
+    Tally.objects.bulk_create(
+        (
+            Tally(span=Tally.Span.MONTH, day=row["month"], count=row["total"], **{name: row[name] for name in _COUNTED})
+            for row in sums.iterator()
+        ),
+        batch_size=_ROWS_AT_ONCE,
+    )
 
 
 def _span(model: type[models.Model]) -> int:

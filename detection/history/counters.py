@@ -9,8 +9,6 @@ from datetime import UTC, date
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import Sum
-from django.db.models.functions import TruncMonth
 
 from detection.models import DetectedObject, Detection, Tally
 
@@ -109,21 +107,6 @@ def add(counts: Mapping[Key, int]) -> None:
     with connection.cursor() as cursor:
         for first in range(0, len(rows), _ROWS_AT_ONCE):
             cursor.execute(*_addition(rows[first : first + _ROWS_AT_ONCE]))
-
-
-def add_up_months() -> None:
-    """Rebuild the rows of months from those of days."""
-    Tally.objects.filter(span=Tally.Span.MONTH).delete()
-    names = [name for name in _COLUMNS if name not in {"span", "day"}]
-    days = Tally.objects.filter(span=Tally.Span.DAY).annotate(month=TruncMonth("day"))
-    sums = days.order_by().values("month", *names).annotate(total=Sum("count"))
-    Tally.objects.bulk_create(
-        (
-            Tally(span=Tally.Span.MONTH, day=row["month"], count=row["total"], **{name: row[name] for name in names})
-            for row in sums.iterator()
-        ),
-        batch_size=_ROWS_AT_ONCE,
-    )
 
 
 def _addition(rows: Sequence[tuple[Any, ...]]) -> tuple[str, list[Any]]:
