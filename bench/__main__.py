@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-PARTS = ("engines", "streams", "decode", "frontend", "service", "rivals", "overload", "startup", "memory", "gpu")
+PARTS = ("engines", "frontend", "service", "rivals", "overload", "startup", "memory", "gpu")
 # Part of the bench when it is named: a quarter of an hour, and more says more.
 LONG_PARTS = ("soak",)
 

@@ -1,9 +1,8 @@
-"""An engine in a process (and, for MXNet, an environment) of its own: times single photos and many at once."""
+"""An engine in a process (and, for MXNet, an environment) of its own: times single photos."""
 
 import argparse
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -59,44 +58,12 @@ def timed(run: Callable[[], object], runs: int) -> dict[str, Any]:
     return {"seconds": seconds, "cpu_seconds": (time.process_time() - spent) / runs}
 
 
-def throughput(run: Callable[[], object], *, threads: int, seconds: float) -> float:
-    """Runs a second, from several threads at once."""
-    counts = [0] * threads
-    started = time.perf_counter()
-    deadline = started + seconds
-
-    def work(index: int) -> None:
-        while time.perf_counter() < deadline:
-            run()
-            counts[index] += 1
-
-    running = [threading.Thread(target=work, args=(index,)) for index in range(threads)]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
-    return sum(counts) / (time.perf_counter() - started)
-
-
 def main() -> None:
-    """Answer {"runs": 5}, or {"threads": 4, "photos_in_flight": 4, "seconds": 1}."""
+    """Answer {"runs": 5}."""
 
     def ready() -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
         engine, batch_rgb = prepare(sys.argv[1:])
-
-        def answer(question: Mapping[str, Any]) -> Mapping[str, Any]:
-            if "runs" in question:
-                return timed(lambda: engine.infer(batch_rgb), question["runs"])
-            hint = question["photos_in_flight"]
-            return {
-                "throughput": throughput(
-                    lambda: engine.infer(batch_rgb, photos_in_flight=hint),
-                    threads=question["threads"],
-                    seconds=question["seconds"],
-                )
-            }
-
-        return answer
+        return lambda question: timed(lambda: engine.infer(batch_rgb), question["runs"])
 
     worker.serve(ready)
     # OpenVINO and MXNet have threads of their own; what they do at the end of an interpreter is not measured.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench import __main__ as bench_main
-from bench import decode, engines, frontend, gpu, lists, memory, models, overload, photos, service, startup, streams
+from bench import engines, frontend, gpu, lists, memory, models, overload, photos, service, startup
 from bench.environments import EnvironmentMissingError
 from bench.load import LoadResult
 from bench.report import Report
@@ -102,19 +102,6 @@ def test_engines_have_to_be_faster_than_mxnet_on_resnet50() -> None:
     claims = engines.claims({"openvino f32": 2.5, "openvino bf16": 3.0}, {"openvino f32": 0.9})
 
     assert [(claim.value, claim.met) for claim in claims] == [(2.5, True), (3.0, False), (0.9, True)]
-
-
-def test_streams_are_compared_at_each_concurrency(tmp_path: Path) -> None:
-    report, written = measure(streams.main, [*SHORT, "--seconds=0.1"], tmp_path)
-
-    assert list(written["results"]) == [str(threads) for threads in streams.CONCURRENCIES]
-    assert all(value > 0 for value in claims_of(report).values())
-
-
-def test_decoding_is_compared_for_both_networks(tmp_path: Path) -> None:
-    _, written = measure(decode.main, SHORT, tmp_path)
-
-    assert set(written["results"]) == {f"{model}, {kind}" for model in models.NAMES for kind in ("grainy", "smooth")}
 
 
 def test_startup_is_timed_twice(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from detection.inference.engines.registry import choose_engine, create_engine
 from detection.inference.errors import EngineError
 from detection.inference.model_files import ModelSource
 from detection.inference.network import Network
-from detection.inference.photos.preprocess import to_network_input
+from detection.inference.photos.preprocess import stretch
 from detection.inference.types import ImageArray
 from tests.inference.paths import EMBEDDED_PREFIX
 from tests.support import photos
@@ -41,7 +41,7 @@ def openvino(network: Network) -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def batch_rgb() -> ImageArray:
     """Two photos, (2, 300, 300, 3)."""
-    return np.stack([to_network_input(photos.noise((300, 300), seed), 300) for seed in (1, 2)])
+    return np.stack([stretch(photos.noise((300, 300), seed), (300, 300)) for seed in (1, 2)])
 
 
 def test_openvino_and_onnxruntime_agree(network: Network, openvino: Engine, batch_rgb: ImageArray) -> None:

@@ -18,7 +18,7 @@ from detection.inference.engines.base import EngineOptions
 from detection.inference.engines.registry import create_engine
 from detection.inference.errors import EngineError
 from detection.inference.network import Network
-from detection.inference.photos.preprocess import to_network_input
+from detection.inference.photos.preprocess import stretch
 from detection.inference.types import Detections, FloatArray, ImageArray
 from tests.inference.paths import EMBEDDED_PREFIX, REPOSITORY, SHARED
 from tests.oracle.mxnet_runner import run_checkpoint
@@ -74,7 +74,7 @@ class Comparison:
 
 def compare(photos: list[Image.Image], network: Network, engine_name: str) -> Comparison:
     """Asserts that each photo has as many detections of each class as in MXNet, with the same scores."""
-    batch_rgb = np.stack([to_network_input(photo, EDGE) for photo in photos])
+    batch_rgb = np.stack([stretch(photo, (EDGE, EDGE)) for photo in photos])
     found = detect(network, engine_name, batch_rgb)
     result = Comparison()
     for index, photo in enumerate(photos):
@@ -133,7 +133,7 @@ def test_annotated_photos_give_mxnets_detections(network: Network, engine_name: 
 
 
 def test_decoding_mxnets_own_outputs_gives_its_detections_exactly(network: Network) -> None:
-    batch_rgb = np.stack([to_network_input(photo, EDGE) for photo in sample_photos()])
+    batch_rgb = np.stack([stretch(photo, (EDGE, EDGE)) for photo in sample_photos()])
     expected = run_checkpoint(network.prefix, network.epoch, batch_rgb)
     for index in range(len(batch_rgb)):
         ours = decode_boxes(

@@ -32,26 +32,21 @@ class Placement:
 _WHOLE = Placement()
 
 
-def to_network_input(image_rgb: Image.Image, edge: int) -> ImageArray:
-    """Stretch a photo to a square, as single-shot detectors take it: (edge, edge, 3) uint8, RGB."""
-    return _stretch(image_rgb, (edge, edge))
-
-
 def fit_photo(image_rgb: Image.Image, network: Network) -> tuple[ImageArray, Placement]:
     """Return a photo as `network` takes it, (height, width, 3) uint8 RGB, and its place in that input."""
     if network.fit == STRETCH:
-        return _stretch(image_rgb, network.size_wh), _WHOLE
+        return stretch(image_rgb, network.size_wh), _WHOLE
     width, height = network.size_wh
     ratio = min(width / image_rgb.width, height / image_rgb.height)
     inner_wh = max(1, round(image_rgb.width * ratio)), max(1, round(image_rgb.height * ratio))
     centred = network.fit == LETTERBOX
     left, top = ((width - inner_wh[0]) // 2, (height - inner_wh[1]) // 2) if centred else (0, 0)
     whole = np.full((height, width, 3), network.pad, dtype=np.uint8)
-    whole[top : top + inner_wh[1], left : left + inner_wh[0]] = _stretch(image_rgb, inner_wh)
+    whole[top : top + inner_wh[1], left : left + inner_wh[0]] = stretch(image_rgb, inner_wh)
     return whole, Placement((left / width, top / height), (inner_wh[0] / width, inner_wh[1] / height))
 
 
-def _stretch(image_rgb: Image.Image, size_wh: tuple[int, int]) -> ImageArray:
+def stretch(image_rgb: Image.Image, size_wh: tuple[int, int]) -> ImageArray:
     """Resize bilinearly, over the whole footprint of a target pixel when shrinking (Pillow's BILINEAR), so that fine
     structure of large photos is averaged and not skipped.
     """

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detection.inference.photos.preprocess import Placement, fit_photo, to_network_input
+from detection.inference.photos.preprocess import Placement, fit_photo, stretch
 from detection.inference.types import Detections
 from tests.inference.families.networks import network_of
 from tests.support import photos
 
 
 def test_a_photo_is_stretched_to_the_square() -> None:
-    batch = to_network_input(photos.two_colours((640, 320)), 300)
+    batch = stretch(photos.two_colours((640, 320)), (300, 300))
     assert batch.shape == (300, 300, 3)
     assert batch.dtype == np.uint8
     assert batch[200, 10].tolist() == [255, 0, 0]
@@ -23,13 +23,13 @@ def test_a_photo_is_stretched_to_the_square() -> None:
 def test_shrinking_averages_instead_of_skipping() -> None:
     stripes = np.zeros((1000, 1000, 3), dtype=np.uint8)
     stripes[:, ::2] = 255
-    shrunk = to_network_input(Image.fromarray(stripes), 100)
+    shrunk = stretch(Image.fromarray(stripes), (100, 100))
     assert np.abs(shrunk[10:-10, 10:-10].astype(float) - 127.5).max() <= 1.5
 
 
 def test_a_photo_of_the_right_size_is_not_touched() -> None:
     photo = photos.noise((300, 300))
-    assert np.array_equal(to_network_input(photo, 300), np.asarray(photo))
+    assert np.array_equal(stretch(photo, (300, 300)), np.asarray(photo))
 
 
 @pytest.mark.parametrize(
