@@ -1,6 +1,7 @@
 """System checks, which report configuration errors at the start, with an id and a hint."""
 
 import os
+import stat
 from collections.abc import Sequence
 from glob import escape
 from pathlib import Path
@@ -111,6 +112,25 @@ def check_data_dir(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[ch
             "its database or prepared models there.",
             hint="Set DATA_DIR to a folder that the server's user may write, or change its owner.",
             id="detection.W001",
+        )
+    ]
+
+
+@checks.register()
+def check_data_dir_rights(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
+    """detection.W004: other users of this machine can read the photos in the data folder."""
+    config: Config = settings.DETECTOR
+    try:
+        is_readable = bool(config.data_dir.stat().st_mode & stat.S_IXOTH)
+    except (OSError, ValueError):
+        return []
+    if os.name != "posix" or not is_readable:
+        return []
+    return [
+        checks.Warning(
+            f"Other users of this machine can read the photos in DATA_DIR {config.data_dir}.",
+            hint=f"Run chmod o-rwx {config.data_dir}",
+            id="detection.W004",
         )
     ]
 

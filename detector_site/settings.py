@@ -81,7 +81,7 @@ TEMPLATES = [
 # that a busy database delays it (`timeout`) instead of failing in the middle.
 _SQLITE: dict[str, Any] = {
     "ENGINE": "django.db.backends.sqlite3",
-    "NAME": DETECTOR.data_dir / "detector.sqlite3",
+    "NAME": DETECTOR.database_file,
     "OPTIONS": {
         "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={'FULL' if DETECTOR.durable else 'NORMAL'};",
         "transaction_mode": "IMMEDIATE",

@@ -5,6 +5,7 @@ The names and defaults are those of the 2019 service where they still make sense
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ DEFAULT_MODEL_EDGE = 0
 PRODUCTION_MODEL_EDGE = 512
 # Or one body of the largest size, if that is more.
 BODY_BUDGET_BYTES = 500_000_000
+_OWNER_ONLY = 0o700
 ENGINE_NAMES = ("auto", "openvino", "onnxruntime", "mxnet", "remote")
 PRECISION_NAMES = ("auto", "f32", "bf16", "f16", "int8")
 LOG_FORMATS = ("text", "json")
@@ -107,6 +109,11 @@ class Config:
         return self.data_dir / "cache"
 
     @property
+    def database_file(self) -> Path:
+        """SQLite's database, where DATABASE_URL is not set."""
+        return self.data_dir / "detector.sqlite3"
+
+    @property
     def photo_dir(self) -> Path:
         """Folder of the stored photos."""
         return self.data_dir / "photos"
@@ -174,6 +181,24 @@ def _edge_of(prefix: Path) -> int:
 
 
 def make_data_dir(config: Config) -> None:
-    """Make DATA_DIR if possible; on failure a system check and the users of the folder report it."""
+    """Create DATA_DIR and the file of SQLite's database where they can be created, for their owner alone.
+
+    SQLite gives its journal the rights of the database. A folder that somebody else made keeps its rights; a system
+    check warns where others can read it. Whoever needs the folder reports that it could not be created.
+    """
     with contextlib.suppress(OSError):
-        config.data_dir.mkdir(parents=True, exist_ok=True)
+        config.data_dir.parent.mkdir(parents=True, exist_ok=True)
+        config.data_dir.mkdir(mode=_OWNER_ONLY, exist_ok=True)
+        if not config.database_url:
+            _protect(config.database_file)
+
+
+def _protect(database: Path) -> None:
+    """Create the file readable by its owner alone; take the rights of others from files that an older version made."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(database, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    for path in (database, *(database.with_name(database.name + suffix) for suffix in ("-wal", "-shm"))):
+        with contextlib.suppress(OSError):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if mode & stat.S_IRWXO:
+                path.chmod(mode & ~stat.S_IRWXO)

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import re
 import sqlite3
 import tarfile
@@ -15,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -59,7 +60,7 @@ def back_up(target: Path) -> Contents:
         snapshot = Path(folder, _DATABASE)
         _copy_database(_live(), snapshot)
         try:
-            with tarfile.open(temporary, "w") as archive:
+            with _private(temporary) as file, tarfile.open(fileobj=file, mode="w") as archive:
                 contents = _write(archive, snapshot)
             temporary.replace(target)
         except BaseException:
@@ -89,6 +90,11 @@ def restore(source: Path, *, replace: bool = False) -> Contents:
     connection.close()
     call_command("migrate", interactive=False, verbosity=0)
     return contents
+
+
+def _private(path: Path) -> BinaryIO:
+    """Open a new file that only its owner may read: a backup has everybody's photos and the hashes of passwords."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 def _require_sqlite() -> None:

@@ -226,7 +226,7 @@ def test_secret_key_is_made_once_and_only_its_owner_can_read_it(data_dir: Path) 
     key = secret_key(config, {})
     assert len(key) >= 50
     assert secret_key(config, {}) == key
-    assert [path.name for path in data_dir.iterdir()] == ["secret_key"]
+    assert sorted(path.name for path in data_dir.iterdir()) == ["detector.sqlite3", "secret_key"]
     assert stat.S_IMODE((data_dir / "secret_key").stat().st_mode) == 0o600
 
 
@@ -294,3 +294,33 @@ def test_budget_below_one_body_is_a_problem() -> None:
     assert problem.check_id == "detection.E001"
     assert problem.message == "BODY_BUDGET_BYTES is 19999999, and one body may have 20000000."
     assert "MAX_BODY_BYTES or more" in problem.hint
+
+
+def rights(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_data_folder_and_database_are_their_owners_alone(tmp_path: Path) -> None:
+    config = load_config({"DATA_DIR": str(tmp_path / "new" / "data")})
+    before = os.umask(0o022)
+    try:
+        make_data_dir(config)
+    finally:
+        os.umask(before)
+    assert (rights(config.data_dir), rights(config.database_file)) == (0o700, 0o600)
+
+
+def test_database_of_an_older_version_is_closed_to_others_and_not_to_its_group(tmp_path: Path) -> None:
+    config = load_config({"DATA_DIR": str(tmp_path)})
+    names = ("detector.sqlite3", "detector.sqlite3-wal", "detector.sqlite3-shm")
+    for name in names:
+        (tmp_path / name).write_bytes(b"rows")
+        (tmp_path / name).chmod(0o664)
+    make_data_dir(config)
+    assert [rights(tmp_path / name) for name in names] == [0o660] * 3
+    assert (tmp_path / names[0]).read_bytes() == b"rows"
+
+
+def test_no_database_is_made_beside_another_one(tmp_path: Path) -> None:
+    make_data_dir(load_config({"DATA_DIR": str(tmp_path), "DATABASE_URL": "postgres://me@127.0.0.1/detector"}))
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 import io
 import shutil
 import sqlite3
+import stat
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -128,6 +129,12 @@ def test_restore_writes_a_damaged_photo_again(tmp_path: Path) -> None:
     file.write_bytes(b"")
     restore(tmp_path / "backup.tar", replace=True)
     assert file.read_bytes() == whole
+
+
+def test_backup_is_its_owners_alone(tmp_path: Path) -> None:
+    keep(1)
+    back_up(tmp_path / "backup.tar")
+    assert stat.S_IMODE((tmp_path / "backup.tar").stat().st_mode) == 0o600
 
 
 def test_backup_is_of_one_moment_while_others_write(tmp_path: Path) -> None:

@@ -88,6 +88,15 @@ def test_w001_survives_a_name_that_the_file_system_refuses(config: Any, settings
     assert [message.id for message in checks.run_checks()] == ["detection.W001"]
 
 
+@pytest.mark.parametrize(("mode", "ids"), [(0o755, ["detection.W004"]), (0o711, ["detection.W004"]), (0o750, [])])
+def test_w004_warns_of_a_data_folder_that_is_open_to_all(
+    mode: int, ids: list[str], limits: Any, tmp_path: Path
+) -> None:
+    tmp_path.chmod(mode)
+    limits(data_dir=tmp_path)
+    assert [message.id for message in found("detection.W004")] == ids
+
+
 @pytest.mark.parametrize(
     ("host", "access", "ids"),
     [
