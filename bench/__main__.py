@@ -1,4 +1,6 @@
-"""All parts of the bench, one after the other, each in a process of its own: `python -m bench [--parts NAME...]`."""
+"""Runs all parts of the bench, one after the other, each in a process of its own: `python -m bench [--parts
+NAME...]`.
+"""
 
 import argparse
 import subprocess
@@ -7,12 +9,12 @@ import time
 from collections.abc import Sequence
 
 PARTS = ("engines", "frontend", "service", "rivals", "overload", "startup", "memory", "gpu")
-# Part of the bench when it is named: a quarter of an hour, and more says more.
+# Runs only when it is named: it takes a quarter of an hour, and longer runs are more accurate.
 LONG_PARTS = ("soak",)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the parts; the number of those that failed. What is not known here is passed on to each part."""
+    """Run the parts; return the number of failed ones. Unknown arguments are passed on to each part."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--parts", nargs="+", choices=(*PARTS, *LONG_PARTS), default=list(PARTS))
     chosen, passed_on = parser.parse_known_args(arguments)
