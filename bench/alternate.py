@@ -1,4 +1,4 @@
-"""Comparison on a machine whose speed changes: contestants in turn, round by round, and ratios within a round."""
+"""Compares contestants on a machine whose speed changes: in turn, round by round, by ratios within a round."""
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
@@ -27,5 +27,5 @@ def alternate(
 
 
 def ratio_of_rounds(values: Sequence[float], baseline: Sequence[float]) -> float:
-    """The median over the rounds of value / baseline. Raises ValueError when the rounds do not match."""
+    """Return the median over the rounds of value / baseline. Raises ValueError when the rounds do not match."""
     return median(value / base for value, base in zip(values, baseline, strict=True))
