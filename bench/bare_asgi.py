@@ -10,7 +10,7 @@ _HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(
 
 
 async def application(_scope: Any, receive: Any, send: Any) -> None:
-    """ASGI: HTTP only."""
+    """Answer HTTP requests only."""
     more = True
     while more:
         event = await receive()
