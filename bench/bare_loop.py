@@ -1,4 +1,4 @@
-"""The steps of a detection without a service around them: decode, resize, network, boxes, in plain threads."""
+"""Runs the steps of a detection without a service around them: decode, resize, network, boxes, in plain threads."""
 
 import argparse
 import sys
@@ -20,20 +20,20 @@ from detection.inference.types import FoundObject
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A network and its engine."""
+    """Network and its engine."""
 
     network: Network
     engine: Engine
 
     def detect(self, data: bytes, photos_in_flight: int) -> tuple[FoundObject, ...]:
-        """One photo through all steps."""
+        """Run one photo through all steps."""
         prepared = steps.prepare(data, self.network)
         outputs = self.engine.infer(prepared.batch_rgb, photos_in_flight=photos_in_flight)
         return steps.finish(outputs, prepared, self.network)
 
 
 def run(loop: Loop, photos: Sequence[bytes], *, threads: int, seconds: float) -> dict[str, Any]:
-    """Photos in turn on `threads` threads; how many a second, and the latency of each in milliseconds."""
+    """Run photos in turn on `threads` threads; return photos per second, and the latency of each in milliseconds."""
     latencies_ms: list[float] = []
     turn = count()
     started = time.perf_counter()
@@ -64,7 +64,7 @@ def prepare(arguments: Sequence[str]) -> Loop:
 
 
 def main() -> None:
-    """Answer questions of the form {"photos": [paths], "threads": 2, "seconds": 3}."""
+    """Answer requests of the form {"photos": [paths], "threads": 2, "seconds": 3}."""
 
     def ready() -> Any:
         loop = prepare(sys.argv[1:])
