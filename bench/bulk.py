@@ -1,6 +1,6 @@
-"""`manage.py detect` against the bare steps: the same photos, the same network, plain threads, nothing kept.
+"""Compares `manage.py detect` with the bare steps: the same photos, the same network, plain threads, nothing stored.
 
-Both run in turns, so that what else happens on the machine meets both alike.
+Both run alternately, so that other load on the machine affects both alike.
 
     python -m bench.bulk --photos 2000 --rounds 5 [--record]
 """
@@ -23,7 +23,7 @@ _DIFFERENT = 40
 
 
 def main() -> None:
-    """Print what both take in each round, and the medians of the ratios."""
+    """Print the duration of both in each round, and the medians of the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photos", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=5)
@@ -44,7 +44,7 @@ def _write_photos(folder: Path, count: int) -> list[Path]:
     different = [jpeg(NAMES[number % len(NAMES)], (_SIZE_WH[0] + number, _SIZE_WH[1])) for number in range(_DIFFERENT)]
     paths = [folder / f"{number:06}.jpg" for number in range(count)]
     for number, path in enumerate(paths):
-        # A few bytes behind the end of a JPEG make each file another one, as in a real base.
+        # A few bytes after the end of a JPEG make each file different, as in a real base.
         path.write_bytes(different[number % _DIFFERENT] + number.to_bytes(4, "big"))
     return paths
 
@@ -76,7 +76,7 @@ def _compare(folder: Path, paths: list[Path], rounds: int, record: bool) -> None
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """Photos per second, and processor time per photo: the latter says more where others use the same cores."""
+    """Photos per second, and processor time per photo: the latter is more reliable where others use the same cores."""
 
     rate: float
     cpu_ms: float
@@ -92,7 +92,7 @@ def _measured(run: Callable[[], object], count: int) -> _Measured:
 
 
 def _bare(paths: list[Path]) -> None:
-    """Read, decode, stretch, infer, boxes, in plain threads."""
+    """Read, decode, stretch, infer and make boxes, in plain threads."""
     from bench import steps
     from detection.inference.hardware import usable_cores
     from detection.serving import service as serving
