@@ -21,7 +21,9 @@ _WARM_UP_RUNS = 3
 
 
 def prepare(arguments: Sequence[str]) -> tuple[Engine, ImageArray]:
-    """The engine that the arguments describe, warm, and a batch of one seeded random picture. Raises InferenceError."""
+    """Return the engine that the arguments describe, warm, and a batch of one seeded random picture. Raises
+    InferenceError.
+    """
     parser = argparse.ArgumentParser(prog="python -m bench.engine_worker", description=__doc__)
     parser.add_argument("--prefix", type=Path, required=True)
     parser.add_argument("--edge", type=int, required=True)
@@ -42,7 +44,7 @@ def prepare(arguments: Sequence[str]) -> tuple[Engine, ImageArray]:
 
 
 def time_runs(run: Callable[[], object], runs: int) -> list[float]:
-    """Seconds of each of so many runs, one after the other."""
+    """Return the seconds of each of so many runs, one after the other."""
     seconds = []
     for _ in range(runs):
         started = time.perf_counter()
@@ -52,7 +54,7 @@ def time_runs(run: Callable[[], object], runs: int) -> list[float]:
 
 
 def timed(run: Callable[[], object], runs: int) -> dict[str, Any]:
-    """Seconds of each run, and the CPU seconds of a run on all cores."""
+    """Return the seconds of each run, and the CPU seconds of a run on all cores."""
     spent = time.process_time()
     seconds = time_runs(run, runs)
     return {"seconds": seconds, "cpu_seconds": (time.process_time() - spent) / runs}
@@ -66,7 +68,7 @@ def main() -> None:
         return lambda question: timed(lambda: engine.infer(batch_rgb), question["runs"])
 
     worker.serve(ready)
-    # OpenVINO and MXNet have threads of their own; what they do at the end of an interpreter is not measured.
+    # OpenVINO and MXNet have threads of their own; their shutdown at the end of an interpreter is not measured.
     sys.stderr.flush()
     os._exit(0)
 
