@@ -1,4 +1,4 @@
-"""Engine against engine, one photo a call: ours in each precision, MXNet 1.9.1, and the float32 floor."""
+"""Compares engines, one photo a call: ours in each precision, MXNet 1.9.1, and the float32 floor."""
 
 import argparse
 import sys
@@ -24,14 +24,16 @@ from detection.inference.hardware import usable_cores
 MXNET = "MXNet 1.9.1"
 OURS = "openvino f32"
 _LIBRARIES = ("numpy", "openvino")
-# Of the ResNet-50 network: how many times faster than MXNet each precision has to be, and the share of the f32 floor.
+# With the ResNet-50 network: required speed-up of each precision over MXNet, and the share of the f32 floor.
 _WANTED_SPEEDUPS = {OURS: 2.0, "openvino bf16": 4.0, "openvino int8": 7.0}
 _WANTED_SHARE = 0.85
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """A photo of one round: the median wall time, and the CPU time on all cores, which other programs disturb less."""
+    """Times of a photo in one round: the median wall time, and the CPU time on all cores, less disturbed by other
+    programs.
+    """
 
     seconds: float
     cpu_seconds: float
@@ -39,7 +41,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """An engine in one precision.
+    """Engine in one precision.
 
     threads: OMP_NUM_THREADS; by itself MXNet takes half of the cores, as if the others were hyper-threads.
     """
@@ -50,7 +52,7 @@ class Contestant:
 
     @property
     def name(self) -> str:
-        """For tables."""
+        """Label for tables."""
         if self.engine == "mxnet":
             return f"{MXNET}, {self.threads} threads" if self.threads else MXNET
         return f"{self.engine} {self.precision}"
@@ -68,7 +70,7 @@ CONTESTANTS = (
 
 
 def measure(context: Context) -> None:
-    """Every model that is on this machine and was asked for."""
+    """Measure every requested model that is on this machine."""
     for name in context.options.models:
         try:
             model = models.model(name, context.folder)
@@ -94,13 +96,13 @@ def _measure_model(context: Context, model: Model) -> None:
 
 
 def _runs(context: Context, model: Model) -> int:
-    """Small networks run more often in a round, so that a round is long enough to mean something."""
+    """Return the number of runs in a round, more for small networks, so that a round is long enough."""
     few: int = context.options.runs
     return few * (10 if model.name == models.EMBEDDED else 1)
 
 
 def _workers(context: Context, model: Model, cache: Path, stack: ExitStack) -> Iterator[tuple[str, Worker]]:
-    """A running worker for each contestant that this machine can run; a note for each other."""
+    """Start a worker for each contestant that this machine can run; return a note for each other."""
     for contestant in CONTESTANTS:
         arguments = [*model.arguments, f"--cache={cache}", f"--engine={contestant.engine}"]
         arguments.append(f"--precision={contestant.precision}")
@@ -126,7 +128,7 @@ def _product(worker: Worker, library: str, runs: int) -> Timing:
 def _report(context: Context, model: str, flops: float, found: Mapping[str, Sequence[Timing]]) -> None:
     seconds = {name: [timing.seconds for timing in timings] for name, timings in found.items()}
     library = min(_LIBRARIES, key=lambda name: median(seconds[name]))
-    # What the network would take at the rate of the faster matrix product.
+    # Time of the network at the rate of the faster matrix product.
     floors = [flops / PRODUCT_FLOPS * product for product in seconds[library]]
     engines = {name: times for name, times in seconds.items() if name not in _LIBRARIES}
     shares = {name: ratio_of_rounds(floors, times) for name, times in engines.items()}
@@ -156,7 +158,7 @@ def _report(context: Context, model: str, flops: float, found: Mapping[str, Sequ
 
 
 def claims(speedups: Mapping[str, float], shares: Mapping[str, float]) -> list[Claim]:
-    """What the engines have to show with the ResNet-50 network."""
+    """Return the requirements of the engines with the ResNet-50 network."""
     found = [
         Claim(f"ResNet-50, {name}: times MXNet 1.9.1", speedups[name], wanted)
         for name, wanted in _WANTED_SPEEDUPS.items()
