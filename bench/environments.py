@@ -1,4 +1,4 @@
-"""Environments of what is measured against: each has its own, made when it is needed."""
+"""Environments of the compared programs, each created when needed."""
 
 import subprocess
 import sys
@@ -13,13 +13,15 @@ class EnvironmentMissingError(RuntimeError):
 
 
 def mxnet_python() -> Path:
-    """The Python that has MXNet 1.9.1; `make` makes its environment. Raises EnvironmentMissingError."""
+    """Return the Python that has MXNet 1.9.1; `make` makes its environment. Raises EnvironmentMissingError."""
     _run(["make", "--silent", ".venv-mxnet/.installed"], "MXNet 1.9.1 is not measured")
     return REPOSITORY / ".venv-mxnet" / "bin" / "python"
 
 
 def rival_python(name: str) -> Path:
-    """The Python of a rival, with `bench/rivals/<name>/requirements.txt` installed. Raises EnvironmentMissingError."""
+    """Return a rival's Python, with `bench/rivals/<name>/requirements.txt` installed. Raises
+    EnvironmentMissingError.
+    """
     folder = REPOSITORY / f".venv-bench-{name}"
     python = folder / "bin" / "python"
     requirements = RIVALS / name / "requirements.txt"
