@@ -1,4 +1,4 @@
-"""How much arithmetic a network is, counted from its graph."""
+"""Counts the arithmetic of a network from its graph."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -9,9 +9,10 @@ import onnx
 
 
 def multiply_add_flops(onnx_path: Path) -> float:
-    """Floating-point operations of the convolutions and matrix products for one photo; a multiply-add counts as two.
+    """Count floating-point operations of the convolutions and matrix products for one photo; a multiply-add counts as
+    two.
 
-    What is left out (activations, normalisation, pooling) is a hundredth of them in these networks. Raises ValueError
+    The rest (activations, normalisation, pooling) is a hundredth of them in these networks. Raises ValueError
     when the shapes cannot be inferred.
     """
     model = onnx.load(str(onnx_path))
