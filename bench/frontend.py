@@ -1,4 +1,4 @@
-"""CPU time of the front end alone: HTTP, limits, the hand-over through the queue, JSON; the model answers at once."""
+"""Measures CPU time of the front end alone: HTTP, limits, the queue, JSON; the model answers at once."""
 
 import sys
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _WARM_UP_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one round: CPU milliseconds a request, requests a second, median latency in milliseconds."""
+    """Cost of one round: CPU milliseconds a request, requests a second, median latency in milliseconds."""
 
     cpu_ms: float
     throughput: float
@@ -29,7 +29,7 @@ class Cost:
 
 
 def measure(context: Context) -> None:
-    """A bare ASGI callable, and the service with history off and on, each with a body of about 80 kB."""
+    """Measure a bare ASGI callable, and the service with history off and on, each with a body of about 80 kB."""
     paths = photos.write_jpegs(context.folder / "photos", photos.SMALL_WH)[-1:]
     with ExitStack() as stack:
         port = free_port()
