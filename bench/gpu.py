@@ -1,4 +1,4 @@
-"""CUDA: images a second at batches of 1, 8 and 32 in f32 and f16, and the share of the card's matrix-product rate."""
+"""Measures CUDA: images a second at batches of 1, 8 and 32 in f32 and f16, and the share of the matrix-product rate."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ _RUNS = 5
 
 
 def missing_gpu() -> str | None:
-    """Why nothing can be measured here; None where there is a GPU."""
+    """Return why nothing can be measured here; None where there is a GPU."""
     if CUDA not in ort.get_available_providers():
         return (
             "No GPU is measured: ONNX Runtime has no CUDA here. Install requirements-gpu.txt on a machine with a GPU."
@@ -52,7 +52,7 @@ def missing_gpu() -> str | None:
 
 
 def matrix_product(precision: str, providers: list[str], *, size: int = _MATRIX_SIZE) -> Callable[[], float]:
-    """A function that multiplies square matrices on the device once and tells its operations a second.
+    """Return a function that multiplies square matrices on the device once and returns its operations a second.
 
     Raises RuntimeError when the device that `providers` begins with is not used.
     """
@@ -87,7 +87,7 @@ def matrix_product(precision: str, providers: list[str], *, size: int = _MATRIX_
 
 
 def _bound(session: Any, output: str, left: Any, device: str) -> Any:
-    """Input and output stay on the device."""
+    """Bind input and output to the device."""
     binding = session.io_binding()
     binding.bind_ortvalue_input("left", ort.OrtValue.ortvalue_from_numpy(left, device, 0))
     binding.bind_output(output, device)
@@ -95,7 +95,7 @@ def _bound(session: Any, output: str, left: Any, device: str) -> Any:
 
 
 def measure(context: Context) -> None:
-    """Every model that is on this machine; a note where there is no GPU."""
+    """Measure every model that is on this machine; add a note where there is no GPU."""
     reason = missing_gpu()
     if reason is not None:
         context.report.notes.append(reason)
@@ -142,7 +142,7 @@ def _measure_model(context: Context, model: Model) -> None:
 
 
 def images_per_second(engine: Engine, edge: int, batch: int) -> float:
-    """Images a second from host memory to host memory, one batch after the other."""
+    """Return images a second from host memory to host memory, one batch after the other."""
     images: ImageArray = np.random.default_rng(0).integers(0, 256, (batch, edge, edge, 3), dtype=np.uint8)
     engine.infer(images)
     return batch / median(time_runs(lambda: engine.infer(images), _RUNS))
