@@ -1,4 +1,4 @@
-"""Run `python -m bench.history --detections 1000000`; `--help` lists the options."""
+"""Command `python -m bench.history --detections 1000000`; `--help` lists the options."""
 
 import os
 import sys

@@ -17,7 +17,7 @@ PROGRESS = 100_000
 
 
 class Command(BaseCommand):
-    """Exit code 0: the history is there; 1: a sentence on standard error says what to do."""
+    """Command with exit code 0: the history is written; 1: an error on standard error says what to do."""
 
     help = "Generate a synthetic history for measuring. The same seed gives the same history."
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--add", action="store_true", help="also where there are detections already")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        """Raises CommandError."""
+        """Run the command. Raises CommandError."""
         try:
             if not options["add"] and Detection.objects.exists():
                 raise CommandError(
@@ -59,7 +59,7 @@ class Command(BaseCommand):
 
 
 def _gather_statistics() -> None:
-    """Without them a database that has just been filled plans its queries blindly; in time it does this by itself."""
+    """Update the planner's statistics, which a freshly filled database lacks until it does so by itself."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 

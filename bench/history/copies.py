@@ -1,4 +1,4 @@
-"""Copies of a made history further in the past, by the database alone: a million rows in minutes, not hours."""
+"""Copies a synthetic history to earlier days, by the database alone: a million rows in minutes, not hours."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from django.db.models.functions import TruncMonth
 
 from detection.models import DetectedObject, Detection, ListEntry, Review, Tally, Verdict
 
-# Which table a foreign key leads to: its number moves with that table's.
+# The table of each foreign key: its values move with that table's.
 _MOVED = {"detection_id": Detection, "found_id": DetectedObject}
 _IN_THE_PAST = {
     "sqlite": ("date({0}, '-' || %s || ' days') || substr({0}, 11)", "date({0}, '-' || %s || ' days')"),
@@ -22,9 +22,9 @@ _COPIED: tuple[type[models.Model], ...] = (Detection, DetectedObject, ListEntry,
 
 
 def copy_into_the_past(copies: int, days: int) -> Iterator[int]:
-    """Copy all that is there, each copy so many days further back and in a transaction; how many there are so far."""
+    """Copy all rows, each copy so many days earlier and in a transaction; yield the number of detections so far."""
     spans = {model: _span(model) for model in _COPIED}
-    # A month that is moved by days is none any more.
+    # A month that is moved by days is no month any more.
     Tally.objects.filter(span=Tally.Span.MONTH).delete()
     for number in range(1, copies + 1):
         with transaction.atomic():
@@ -53,7 +53,7 @@ def add_up_months() -> None:
 
 
 def _span(model: type[models.Model]) -> int:
-    """By how much the keys of a copy are moved."""
+    """Return the offset between the keys of a copy."""
     highest = model._default_manager.aggregate(highest=Max("pk"))["highest"]
     return int(highest or 0)
 

@@ -1,6 +1,6 @@
 """Rows of a synthetic history, reproducible by its seed.
 
-For measuring lists and counters among a million detections, which share a few small photos.
+They serve to measure lists and counters among a million detections, which share a few small photos.
 """
 
 import io
@@ -37,9 +37,9 @@ _REVIEWERS = ("anna", "ben", "carla")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is made: so many detections, spread over the days before `until`.
+    """Plan of a history: so many detections, spread over the days before `until`.
 
-    classes: the first ones are frequent, the last ones rare. reviewed: share of detections that people have looked at.
+    classes: the first ones are frequent, the last ones rare. reviewed: share of reviewed detections.
     """
 
     detections: int
@@ -51,9 +51,9 @@ class Plan:
 
 
 def make(plan: Plan) -> Iterator[int]:
-    """Write the history in parts, each a transaction; after each one, how many detections there are so far.
+    """Write the history in parts, each a transaction; after each one, yield the number of detections so far.
 
-    Only the newest MADE are made one by one. What is beyond them are copies from further back: a database copies a
+    Only the newest MADE are made one by one. The rest are copies moved to earlier days: a database copies a
     million rows in a minute or two.
     """
     parts = -(-plan.detections // MADE)
@@ -101,7 +101,7 @@ def _photos(random: np.random.Generator) -> list[Photo]:
 
 
 def _picture(random: np.random.Generator, size_wh: tuple[int, int]) -> bytes:
-    """Coloured shapes on a ground."""
+    """Return a picture of coloured shapes."""
     image = Image.new("RGB", size_wh, tuple(int(one) for one in random.integers(40, 220, 3)))
     draw = ImageDraw.Draw(image)
     for _ in range(12):
@@ -117,7 +117,7 @@ def _picture(random: np.random.Generator, size_wh: tuple[int, int]) -> bytes:
 def _chunk(
     plan: Plan, random: np.random.Generator, photos: Sequence[Photo], first: int, count: int
 ) -> tuple[list[Detection], list[DetectedObject]]:
-    """Detections and their objects, written; times rise with the ids, as they do in a real history."""
+    """Write a chunk of detections and their objects; times rise with the ids, as in a real history."""
     numbers = np.minimum(random.poisson(_MEAN_OBJECTS, count), _MAX_OBJECTS)
     found = _found(plan, random, int(numbers.sum()))
     probabilities = np.split(found["probability"], np.cumsum(numbers)[:-1])
@@ -156,8 +156,8 @@ def _chunk(
 
 
 def _found(plan: Plan, random: np.random.Generator, total: int) -> dict[str, NDArray[Any]]:
-    """The columns of all objects of a chunk, boxes in shares of the photo. A class is half as frequent as the one that
-    stands twice as far in front.
+    """Return the columns of all objects of a chunk, boxes in fractions of the photo. A class is half as frequent as the
+    one at half its position.
     """
     weights = 1.0 / np.arange(1, len(plan.classes) + 1)
     return {
@@ -171,7 +171,7 @@ def _found(plan: Plan, random: np.random.Generator, total: int) -> dict[str, NDA
 
 
 def _sort_within(found: dict[str, NDArray[Any]], numbers: NDArray[np.int64]) -> None:
-    """The most probable object of a detection comes first."""
+    """Sort the objects of each detection by probability."""
     of_detection = np.repeat(np.arange(len(numbers)), numbers)
     order = np.lexsort((-found["probability"], of_detection))
     for name, column in found.items():
@@ -183,7 +183,7 @@ def _ranks(numbers: NDArray[np.int64]) -> list[int]:
 
 
 class _Found(NamedTuple):
-    """A row of `_found`."""
+    """Row of `_found`."""
 
     class_id: int
     probability: float
@@ -217,7 +217,7 @@ def _object(plan: Plan, detection: Detection, rank: int, found: _Found) -> Detec
 def _review(
     plan: Plan, random: np.random.Generator, detections: Sequence[Detection], objects: Sequence[DetectedObject]
 ) -> None:
-    """Some of them are looked at, as a person would: most objects are right."""
+    """Review some of the detections, as a person would: most objects are right."""
     looked_at = (random.random(len(detections)) < plan.reviewed).tolist()
     chosen = {one.pk: one for one, is_chosen in zip(detections, looked_at, strict=True) if is_chosen}
     if not chosen:
