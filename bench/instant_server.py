@@ -1,7 +1,7 @@
-"""`manage.py serve` with a model that answers at once, to measure what everything around the model costs.
+"""Runs `manage.py serve` with a model that answers at once, to measure the cost of everything around the model.
 
-The server, its doors, the detector with its queue and threads, and the JSON are the product's own; decoding, resizing
-and the network are left out.
+The server, its middleware, the detector with its queue and threads, and the JSON are the product's own; decoding,
+resizing and the network are left out.
 """
 
 import os
@@ -32,7 +32,7 @@ _FOUND = Detections(
 
 
 class InstantEngine:
-    """Answers with nothing, at once."""
+    """Engine that returns nothing, at once."""
 
     name = "instant"
     device = "CPU"
@@ -51,11 +51,11 @@ class InstantEngine:
         return ""
 
     def close(self) -> None:
-        """Holds nothing."""
+        """Do nothing."""
 
 
 def instant_detector(options: DetectorOptions) -> Detector:
-    """In the place of `load_detector`: three objects in every photo, whatever its bytes are."""
+    """Replace `load_detector`: return a detector with three objects in every photo, whatever its bytes are."""
     FAMILIES[FAMILY] = Family(lambda _outputs, _network, _min_probability: _FOUND, lambda _outputs, _network: None)
     network = Network(
         name="instant",
@@ -71,7 +71,7 @@ def instant_detector(options: DetectorOptions) -> Detector:
 
 
 def main() -> None:
-    """Serve until a signal comes."""
+    """Serve until a signal."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "detector_site.settings")
     django.setup()
     from django.core.management import call_command
