@@ -1,6 +1,6 @@
-"""Every list among a large history: each filter, each two of them together, each order, deep pages, admin, numbers.
+"""Measures every list of a large history: each filter, each pair of them, each order, deep pages, admin, statistics.
 
-It asks the views themselves, in this process, and times the whole answer, rendered, and each query of it, until its
+It calls the views in this process, and times the whole rendered response, and each query of it, until its
 rows are fetched; nothing is written. The history is that of DATA_DIR and DATABASE_URL:
 
     export DATA_DIR=/tmp/million
@@ -30,21 +30,21 @@ _Chosen = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One address, and the list that it is about."""
+    """One address, and its list."""
 
     about: str
     path: str
 
 
 class Spent(NamedTuple):
-    """Milliseconds: of a whole answer, and of the slowest query in it."""
+    """Milliseconds of a whole response, and of the slowest query in it."""
 
     answer_ms: float
     query_ms: float
 
 
 class _Clock:
-    """A cursor that adds up the time of each query and of fetching its rows: SQLite works while it fetches."""
+    """Cursor that adds up the time of each query and of fetching its rows: SQLite works while it fetches."""
 
     _TIMED = frozenset({"execute", "executemany", "fetchone", "fetchmany", "fetchall"})
 
@@ -78,7 +78,7 @@ class _Clock:
 
 
 def measure(context: Context) -> None:
-    """Medians of each address; a claim for the slowest query of each list."""
+    """Measure medians of each address; claim a limit for the slowest query of each list."""
     import django
 
     django.setup()
@@ -112,7 +112,7 @@ def _report(report: Report, spent: Mapping[str, Mapping[str, Spent]]) -> None:
 
 
 def cases() -> Iterator[Case]:
-    """All that is asked."""
+    """Return all measured addresses."""
     filters = list(_filters())
     for about, path in (("history page", "/history/"), ("API", "/api/detections/")):
         yield from _of(about, path, [()])
@@ -125,7 +125,7 @@ def cases() -> Iterator[Case]:
 
 
 def _filters() -> Iterator[_Chosen]:
-    """Values that are frequent, rare, and not there at all."""
+    """Return frequent, rare and missing values."""
     from detection.models import Detection
 
     frequent, rare = _classes()
@@ -140,7 +140,7 @@ def _filters() -> Iterator[_Chosen]:
 
 
 def _classes() -> tuple[str, str]:
-    """The class of most detections and that of the fewest."""
+    """Return the class of most detections and that of the fewest."""
     from django.db.models import Count
 
     from detection.models import ListEntry
@@ -155,7 +155,7 @@ def _pairs(filters: Sequence[_Chosen]) -> list[tuple[_Chosen, ...]]:
 
 
 def _deep(filters: Sequence[_Chosen]) -> list[tuple[_Chosen, ...]]:
-    """From the middle of the history, in both directions, and from its end."""
+    """Return pages from the middle of the history, in both directions, and from its end."""
     from detection.history.pagination import Cursor
     from detection.models import Detection
 
@@ -196,7 +196,7 @@ def _admin() -> Iterator[Case]:
 
 
 def _search() -> Iterator[Case]:
-    """By the beginning of many names, of one, of none, by a detection's id, and within a filter."""
+    """Return searches: by the beginning of many names, of one, of none, by a detection's id, and within a filter."""
     from detection.models import Detection
 
     detection = Detection.objects.select_related("photo").order_by("pk")[0]
@@ -224,7 +224,7 @@ def _of(about: str, path: str, chosen: Sequence[tuple[_Chosen, ...]]) -> Iterato
 
 
 def _spent(path: str) -> Spent:
-    """Ask the view behind an address, as somebody who may see all."""
+    """Time the view behind an address, as a user who may see everything."""
     from django.contrib.auth.models import User
     from django.contrib.sessions.backends.signed_cookies import SessionStore
     from django.db import connection
