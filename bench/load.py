@@ -1,4 +1,4 @@
-"""Load from a process of its own, and what came of it."""
+"""Sends load from a process of its own, and collects the results."""
 
 import json
 import re
@@ -18,11 +18,11 @@ _STAGE = re.compile(r"([\w-]+);dur=([\d.]+)")
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What the callers saw.
+    """Results of a load, as the callers saw them.
 
-    latencies_ms: of the answers with 200. statuses: how many answers of each; 0: the connection was lost, -1: nothing
-    came. throughput: answers with 200 a second. stages_ms: the median of each stage of `Server-Timing`. slowest_ms: of
-    all answers.
+    latencies_ms: of the responses with 200. statuses: number of responses of each; 0: the connection was lost, -1: no
+    response. throughput: responses with 200 a second. stages_ms: the median of each stage of `Server-Timing`.
+    slowest_ms: of all responses.
     """
 
     latencies_ms: tuple[float, ...]
@@ -32,16 +32,16 @@ class LoadResult:
     stages_ms: Mapping[str, float] = field(default_factory=dict)
 
     def percentile_ms(self, percent: float) -> float:
-        """The latency that `percent` of the answers stayed below; NaN without answers."""
+        """Return the latency that `percent` of the responses stayed below; NaN without responses."""
         return percentile(self.latencies_ms, percent)
 
     @property
     def failures(self) -> dict[int, int]:
-        """The statuses that are not 200, with their numbers."""
+        """Count the statuses that are not 200."""
         return {status: number for status, number in self.statuses.items() if status != 200 and number}
 
     def summary(self) -> dict[str, Any]:
-        """For JSON: everything but the single latencies."""
+        """Return everything but the single latencies, for JSON."""
         return {
             "throughput": self.throughput,
             "p50_ms": self.percentile_ms(50),
@@ -54,12 +54,12 @@ class LoadResult:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The percentile with linear interpolation (NumPy's default); NaN of nothing."""
+    """Return the percentile with linear interpolation (NumPy's default); NaN of nothing."""
     return float(np.percentile(values, percent)) if len(values) else float("nan")
 
 
 def stage_medians(timings: Sequence[str]) -> dict[str, float]:
-    """The median of each stage, in milliseconds, over values of the header `Server-Timing`."""
+    """Return the median of each stage, in milliseconds, over values of the header `Server-Timing`."""
     stages: dict[str, list[float]] = {}
     for timing in timings:
         for stage, duration in _STAGE.findall(timing):
@@ -68,7 +68,7 @@ def stage_medians(timings: Sequence[str]) -> dict[str, float]:
 
 
 def pooled(results: Sequence[LoadResult]) -> LoadResult:
-    """Several rounds of the same load as one: all latencies, the median throughput and stages."""
+    """Combine several rounds of the same load: all latencies, the median throughput and stages."""
     statuses: dict[int, int] = {}
     for result in results:
         for status, number in result.statuses.items():
@@ -95,7 +95,7 @@ def send(
     requests: int | None = None,
     patience_s: float = 60.0,
 ) -> LoadResult:
-    """Let `clients` callers send photos in turn to `url`, for `seconds` or until `requests` are sent.
+    """Have `clients` callers send photos in turn to `url`, for `seconds` or until `requests` are sent.
 
     Raises CalledProcessError when the client fails.
     """
@@ -108,7 +108,7 @@ def send(
 
 
 def read_tally(tally: Mapping[str, Any]) -> LoadResult:
-    """The client's output as a result."""
+    """Parse the client's output."""
     latencies_ms = tuple(tally["latencies_ms"])
     return LoadResult(
         latencies_ms=latencies_ms,
