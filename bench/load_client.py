@@ -1,8 +1,8 @@
-"""The process that sends the load: keep-alive connections, each with one photo on its way (a closed loop).
+"""Client process that sends the load: keep-alive connections, each with one photo in flight (a closed loop).
 
-It shares the cores with the server that it measures, so it does next to nothing: bytes that are ready before the clock
-starts, one write and one read a request, no HTTP library. Only what every Python has is imported, and uvloop if there.
-Every JPEG is sent with another comment in it, since a server may store equal photos once.
+It shares the cores with the measured server, so it does next to nothing: bytes are prepared before the clock
+starts, one write and one read a request, no HTTP library. Only Python's standard library is imported, and uvloop if
+installed. Every JPEG is sent with another comment in it, since a server may store equal photos once.
 """
 
 import argparse
@@ -30,7 +30,7 @@ HUNG = -1
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A request that is ready to be sent; a serial number goes between the parts when `numbered`."""
+    """Prepared request; a serial number goes between the parts when `numbered`."""
 
     before: bytes
     after: bytes
@@ -39,10 +39,10 @@ class Message:
 
 @dataclass(slots=True)
 class Tally:
-    """What has been answered: latencies in milliseconds of answers with 200, and all statuses.
+    """Counts of responses: latencies in milliseconds of those with 200, and all statuses.
 
-    lasted_s: from the start to the last answer with 200. No request is sent after the end of the load, but those on
-    their way are waited for and count, as in a loop that finishes what it has begun.
+    lasted_s: from the start to the last response with 200. No request is sent after the end of the load, but those in
+    flight are completed and count.
     """
 
     latencies_ms: list[float] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Tally:
 
 
 def message(url: SplitResult, photo: bytes) -> Message:
-    """POST of a photo with the headers that its kind needs."""
+    """Build a POST of a photo with the headers of its kind."""
     numbered = photo.startswith(_JPEG_START)
     length = len(photo) + (len(_COMMENT) + 16 if numbered else 0)
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
@@ -68,7 +68,7 @@ def message(url: SplitResult, photo: bytes) -> Message:
 
 
 class Load:
-    """Sends until `seconds` are over or `requests` are sent, whichever is first, and counts."""
+    """Load until `seconds` are over or `requests` are sent, whichever is first, with its counts."""
 
     def __init__(self, messages: Sequence[Message], *, seconds: float, requests: int | None = None) -> None:
         self.tally = Tally()
@@ -86,7 +86,7 @@ class Load:
         self._deadline = self._started + self.seconds
 
     def next_parts(self) -> list[bytes] | None:
-        """The bytes of the next request; None when there is none."""
+        """Return the bytes of the next request; None when there is none."""
         turn = next(self._turn)
         if time.perf_counter() >= self._deadline or (self._requests is not None and turn >= self._requests):
             return None
@@ -96,7 +96,7 @@ class Load:
         return [chosen.before, b"%016x" % (next(self._serial) % (1 << 64)), chosen.after]
 
     def answered(self, status: int, sent: float, timing: str | None = None) -> None:
-        """Count an answer to what was sent at `sent`."""
+        """Count the response to a request sent at `sent`."""
         now = time.perf_counter()
         latency_ms = (now - sent) * 1000.0
         self.tally.slowest_ms = max(self.tally.slowest_ms, latency_ms)
@@ -109,7 +109,7 @@ class Load:
 
 
 class Connection(asyncio.Protocol):
-    """One caller: sends, waits for the answer, sends the next."""
+    """One caller, which sends, receives the response, and sends the next."""
 
     def __init__(self, load: Load, ended: "asyncio.Future[bool]") -> None:
         self._load = load
@@ -150,14 +150,16 @@ class Connection(asyncio.Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What is read of an answer."""
+    """Parsed parts of a response."""
 
     status: int
     timing: str | None
 
 
 def parse_answer(received: bytes) -> HttpAnswer | None:
-    """A complete answer with a Content-Length; None while bytes are missing. Raises ValueError without a length."""
+    """Parse a complete response with a Content-Length; None while bytes are missing. Raises ValueError without a
+    length.
+    """
     end = received.find(b"\r\n\r\n")
     if end < 0:
         return None
@@ -179,7 +181,7 @@ def _field(lowered_head: bytes, name: bytes) -> str | None:
 
 
 async def send_load(url: SplitResult, load: Load, clients: int, *, patience_s: float) -> Tally:
-    """Run the load; callers who still wait `patience_s` seconds after its end count as hung."""
+    """Run the load; callers without a response `patience_s` seconds after its end count as hung."""
     load.start()
     callers = [asyncio.ensure_future(_call(url, load)) for _ in range(clients)]
     _, hung = await asyncio.wait(callers, timeout=load.seconds + patience_s)
@@ -190,7 +192,7 @@ async def send_load(url: SplitResult, load: Load, clients: int, *, patience_s: f
 
 
 async def _call(url: SplitResult, load: Load) -> None:
-    """One caller: a new connection when the server has closed the last one."""
+    """Run one caller: opens a new connection when the server has closed the last one."""
     loop = asyncio.get_running_loop()
     while True:
         ended: asyncio.Future[bool] = loop.create_future()
