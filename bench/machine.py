@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""Description of the machine that was measured."""
 
 import os
 import platform
@@ -12,7 +12,7 @@ import psutil
 from detection.inference.hardware import usable_cores
 
 _CPU_INFO = Path("/proc/cpuinfo")
-# The instructions that decide how fast a network runs in f32, bf16, f16 and int8.
+# Instructions that decide how fast a network runs in f32, bf16, f16 and int8.
 _TELLING_FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_int8")
 _PACKAGES = ("openvino", "onnxruntime", "numpy", "pillow", "django", "uvicorn")
 
@@ -37,12 +37,12 @@ class Machine:
         )
 
     def as_json(self) -> dict[str, object]:
-        """For the files of results."""
+        """Return the values for the files of results."""
         return asdict(self)
 
 
 def this_machine(cpu_info: Path = _CPU_INFO) -> Machine:
-    """The machine that this process runs on."""
+    """Describe the machine of this process."""
     cpu, flags = read_cpu(cpu_info)
     return Machine(
         cpu=cpu,
@@ -57,7 +57,7 @@ def this_machine(cpu_info: Path = _CPU_INFO) -> Machine:
 
 
 def read_cpu(cpu_info: Path) -> tuple[str, tuple[str, ...]]:
-    """Model name and telling flags, as Linux gives them; elsewhere what Python knows and no flags."""
+    """Return model name and relevant flags, as Linux reports them; elsewhere Python's values and no flags."""
     try:
         text = cpu_info.read_text(encoding="utf-8")
     except OSError:
