@@ -1,6 +1,6 @@
-"""The rate of a plain float32 matrix product on all cores: what a network's arithmetic costs at least.
+"""Measures the rate of a plain float32 matrix product on all cores, a lower bound for a network's arithmetic.
 
-Two libraries multiply, NumPy's BLAS and OpenVINO, for each has CPUs on which it is far from what the CPU can do.
+Two libraries multiply, NumPy's BLAS and OpenVINO, for each is far from the CPU's limit on some CPUs.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ PRODUCT_FLOPS = 2.0 * SIZE**3
 
 
 def products(size: int = SIZE) -> dict[str, Callable[[], object]]:
-    """A function for each library that multiplies two seeded random matrices of `size` x `size`."""
+    """Return a function for each library that multiplies two seeded random matrices of `size` x `size`."""
     random = np.random.default_rng(0)
     left: FloatArray = random.standard_normal((size, size), dtype=np.float32)
     right: FloatArray = random.standard_normal((size, size), dtype=np.float32)
@@ -34,7 +34,7 @@ def products(size: int = SIZE) -> dict[str, Callable[[], object]]:
 
 
 def _openvino_request(left: FloatArray, right: FloatArray) -> Any:
-    """An infer request that holds both matrices."""
+    """Return an infer request that holds both matrices."""
     first, second = (ov.opset13.parameter(list(matrix.shape), ov.Type.f32) for matrix in (left, right))
     model = ov.Model([ov.opset13.matmul(first, second, False, False)], [first, second], "matrix-product")
     hints = {"INFERENCE_PRECISION_HINT": ov.Type.f32, "INFERENCE_NUM_THREADS": usable_cores()}
