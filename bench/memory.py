@@ -1,4 +1,6 @@
-"""Memory over time: photos of mixed sizes, some broken, from eight clients; growth after a warm-up, and the peak."""
+"""Measures memory over time: photos of mixed sizes, some broken, from eight clients; growth after a warm-up, and the
+peak.
+"""
 
 import argparse
 import random
@@ -19,13 +21,15 @@ CLIENTS = 8
 _PERIOD_S = 0.1
 _WANTED_GROWTH_PERCENT = 3.0
 _WANTED_PEAK_MB = 600.0
-# How often a size occurs in twenty photos: as phones and cameras send them, the largest ones are rare.
+# Frequency of each size in twenty photos: as phones and cameras send them, the largest ones are rare.
 MIX = {(400, 250): 5, (1000, 750): 5, (1732, 1155): 4, (3000, 2000): 2, (4240, 2832): 1, (6000, 4000): 1}
 _ACCEPTED = {200, 400}
 
 
 class Sampler:
-    """Reads a server's resident set ten times a second while its `with` block runs; `points`: seconds and bytes."""
+    """Sampler of a server's resident set, ten times a second while its `with` block runs; `points`: seconds and
+    bytes.
+    """
 
     def __init__(self, server: Server) -> None:
         self.points: list[tuple[float, int]] = []
@@ -49,12 +53,12 @@ class Sampler:
             self.points.append((time.perf_counter() - self.started, self._server.resident_bytes()))
 
     def level(self) -> float:
-        """The median of the last tenth of the points: what is held, not a moment's peak."""
+        """Return the median of the last tenth of the points: the steady level, not a momentary peak."""
         return median(value for _, value in self.points[-max(1, len(self.points) // 10) :])
 
 
 def measure(context: Context) -> None:
-    """A warm-up, then the measured requests, with history on."""
+    """Run a warm-up, then the measured requests, with history on."""
     paths = write_mix(context.folder / "photos")
     with (
         our_server(context.folder, models.model(models.EMBEDDED, context.folder).environment) as server,
@@ -70,7 +74,7 @@ def measure(context: Context) -> None:
 
 
 def write_mix(folder: Path) -> list[Path]:
-    """Photos of `MIX`, a truncated one and a text that calls itself a JPEG, in an order that mixes sizes."""
+    """Write photos of `MIX`, a truncated one and a text named as a JPEG, in an order that mixes sizes."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [
         photos.jpeg(photos.NAMES[index % len(photos.NAMES)], size_wh)
