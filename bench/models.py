@@ -1,4 +1,4 @@
-"""The checkpoints that are measured: the MobileNet-SSD, and ResNet-50's network with seeded random weights.
+"""Checkpoints to measure: the MobileNet-SSD, and ResNet-50's network with seeded random weights.
 
 "embedded" is the MobileNet-SSD, whichever model is the default: so figures of different years can be compared.
 """
@@ -26,12 +26,12 @@ NAMES = (EMBEDDED, RESNET50)
 
 
 class ModelMissingError(RuntimeError):
-    """A checkpoint is not on this machine; the message says what it needs."""
+    """A checkpoint is not on this machine; the message says how to get it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A checkpoint of epoch 0 and the edge of its input in pixels."""
+    """Checkpoint of epoch 0 and the edge of its input in pixels."""
 
     name: str
     prefix: Path
@@ -39,17 +39,17 @@ class Model:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The service's settings that choose it."""
+        """Return the service's settings for this model."""
         return {"MODEL_PREFIX": str(self.prefix), "MODEL_EPOCH": "0", "MODEL_EDGE": str(self.edge)}
 
     @property
     def arguments(self) -> list[str]:
-        """The same for the bench's own programs."""
+        """Return the arguments of the bench's own programs for this model."""
         return [f"--prefix={self.prefix}", f"--edge={self.edge}"]
 
 
 def model(name: str, folder: Path) -> Model:
-    """A model by its name; random weights are written to `folder`. Raises ModelMissingError."""
+    """Return a model by its name; random weights are written to `folder`. Raises ModelMissingError."""
     if name == EMBEDDED:
         return Model(name, EMBEDDED_PREFIX, EMBEDDED_EDGE)
     if not RESNET50_SYMBOL.is_file():
@@ -63,7 +63,8 @@ def model(name: str, folder: Path) -> Model:
 def quantize(model: Model, photos: Sequence[Path], folder: Path) -> None:
     """Make the int8 model of a checkpoint that comes without one. Raises CalledProcessError.
 
-    Calibrated on the photos that the bench sends: good enough for its speed, and random weights detect nothing anyway.
+    It is calibrated on the photos that the bench sends: sufficient for its speed, and random weights detect nothing
+    anyway.
     """
     if model.prefix.with_name(f"{model.prefix.name}-0000-int8.onnx").is_file():
         return
