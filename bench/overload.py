@@ -1,4 +1,6 @@
-"""More callers than the queue has places: who is refused is told so at once, nobody hangs, and it passes."""
+"""Measures overload, with more callers than the queue has places: refusals are immediate, nothing hangs, and it
+recovers.
+"""
 
 import time
 from collections.abc import Sequence
@@ -18,7 +20,7 @@ _ATTEMPTS = 100
 
 
 def measure(context: Context) -> None:
-    """Callers who send again at once after a refusal: worse than they should behave (`Retry-After`)."""
+    """Measure callers that retry at once after a refusal, against its `Retry-After`."""
     paths = photos.write_jpegs(context.folder / "photos", photos.SMALL_WH)
     settings = {**models.model(models.EMBEDDED, context.folder).environment, "QUEUE_SIZE": str(QUEUE_SIZE)}
     with our_server(context.folder, settings) as server:
@@ -30,11 +32,13 @@ def measure(context: Context) -> None:
 
 
 def _seconds_until_normal(server: Server, paths: Sequence[Path], quiet: LoadResult) -> float:
-    """From the end of the load until a lone caller is answered as fast as before (within its p99, or twice its p50)."""
+    """Return the time from the end of the load until a lone caller's latency is normal (within its p99, or twice its
+    p50).
+    """
     fast_ms = max(quiet.percentile_ms(99), 2 * quiet.percentile_ms(50))
     ended = time.perf_counter()
     for _ in range(_ATTEMPTS):
-        # Of five photos, for a process that starts takes cores from the server that it asks first.
+        # Of five photos, for a starting process takes cores from the server at first.
         again = send(server.url, paths, clients=1, requests=5, patience_s=10.0)
         if not again.failures and percentile(again.latencies_ms, 50) <= fast_ms:
             return time.perf_counter() - ended
