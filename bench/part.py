@@ -1,4 +1,4 @@
-"""What the programs of all parts have in common: options, a folder that goes away, and the report."""
+"""Shared frame of all parts: options, a temporary folder, and the report."""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ Add = Callable[[argparse.ArgumentParser], None]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a measurement is given: its options, a folder of its own, where plots go, and an empty report."""
+    """Context of a measurement: its options, a folder of its own, the folder of plots, and an empty report."""
 
     options: argparse.Namespace
     folder: Path
@@ -26,11 +26,11 @@ class Context:
     report: Report
 
     def tell(self, what: str) -> None:
-        """Say what is being measured now, on stderr."""
+        """Print on stderr what is being measured now."""
         Console(stderr=True, highlight=False).print(f"  {what}", style="dim", markup=False)
 
     def teller(self, about: str) -> Callable[[str], None]:
-        """`tell` with a word before."""
+        """Return `tell` with a prefix."""
         return lambda what: self.tell(f"{about}: {what}")
 
 
@@ -43,7 +43,7 @@ def run(
     add_options: Add | None = None,
     arguments: Sequence[str] | None = None,
 ) -> Report:
-    """Read the options, measure, print and write the report. `measure` fills it."""
+    """Parse the options, measure, print and write the report. `measure` fills it."""
     parser = argparse.ArgumentParser(prog=f"python -m bench.{part}", description=description)
     parser.add_argument("--rounds", type=int, default=rounds, help="how often each contestant runs (%(default)s)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where JSON and plots are written")
@@ -60,7 +60,7 @@ def run(
 
 
 def seconds_option(default: float) -> Add:
-    """The option --seconds."""
+    """Add the option --seconds."""
 
     def add(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--seconds", type=float, default=default, help="how long each run lasts (%(default)s)")
