@@ -1,4 +1,4 @@
-"""Photos to measure with: those of scikit-image, cut and scaled to the sizes that cameras and phones send."""
+"""Photos to measure with: those of scikit-image, cut and scaled to the sizes of cameras and phones."""
 
 import io
 from functools import cache
@@ -18,7 +18,7 @@ GRAIN = 5.0
 
 @cache
 def jpeg(name: str, size_wh: tuple[int, int], quality: int = 90, grain: float = GRAIN) -> bytes:
-    """A photo of scikit-image, cut to the aspect of `size_wh` (pixels) and scaled to it, as a JPEG.
+    """Return a photo of scikit-image, cut to the aspect of `size_wh` (pixels) and scaled to it, as a JPEG.
 
     grain: the deviation of the seeded noise on it, of 255; 0 for none.
     """
@@ -30,14 +30,14 @@ def jpeg(name: str, size_wh: tuple[int, int], quality: int = 90, grain: float = 
 
 
 def encoded(image: Image.Image, photo_format: str, **options: int) -> bytes:
-    """The bytes of a file."""
+    """Return the bytes of a file."""
     buffer = io.BytesIO()
     image.save(buffer, photo_format, **options)
     return buffer.getvalue()
 
 
 def write_jpegs(folder: Path, size_wh: tuple[int, int]) -> list[Path]:
-    """Write each of `NAMES` in that size; the paths."""
+    """Write each of `NAMES` in that size; return the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name in NAMES:
