@@ -15,7 +15,7 @@ _PANELS = (("p50", "latency p50, ms"), ("p95", "latency p95, ms"), ("p99", "late
 
 
 def by_concurrency(path: Path, title: str, contestants: Mapping[str, Mapping[int, LoadResult]]) -> None:
-    """Latency percentiles and throughput of each contestant by the number of clients."""
+    """Plot latency percentiles and throughput of each contestant by the number of clients."""
     figure, axes = plt.subplots(2, 2, figsize=(11, 8), layout="constrained")
     for axis, (percent, label) in zip(axes.flat, _PANELS, strict=True):
         for name, results in contestants.items():
@@ -33,7 +33,7 @@ def by_concurrency(path: Path, title: str, contestants: Mapping[str, Mapping[int
 
 
 def by_stage(path: Path, title: str, bars: Mapping[str, Mapping[str, float]]) -> None:
-    """The time of a request split by stage, one bar a situation; milliseconds."""
+    """Plot the time of a request split by stage, one bar for each case; milliseconds."""
     stages: Sequence[str] = list(dict.fromkeys(stage for times in bars.values() for stage in times))
     figure, axis = plt.subplots(figsize=(10, 1.5 + 0.5 * len(bars)), layout="constrained")
     left = [0.0] * len(bars)
@@ -48,7 +48,7 @@ def by_stage(path: Path, title: str, bars: Mapping[str, Mapping[str, float]]) ->
 
 
 def over_time(path: Path, title: str, label: str, points: Sequence[tuple[float, float]]) -> None:
-    """One value over seconds."""
+    """Plot one value over seconds."""
     figure, axis = plt.subplots(figsize=(10, 4), layout="constrained")
     axis.plot([second for second, _ in points], [value for _, value in points])
     axis.set_xlabel("seconds")
