@@ -1,4 +1,4 @@
-"""Results as a table for people and as JSON in `bench/results/`."""
+"""Formats results as a table for people and as JSON in `bench/results/`."""
 
 import json
 import math
@@ -19,7 +19,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of texts; the first column names the rows."""
+    """Table of texts; the first column names the rows."""
 
     title: str
     columns: Sequence[str]
@@ -28,7 +28,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One thing that the measurement has to show: `value` at least (or, `at_most`) `wanted`."""
+    """Requirement of a measurement: `value` at least (or, `at_most`) `wanted`."""
 
     text: str
     value: float
@@ -38,11 +38,11 @@ class Claim:
 
     @property
     def met(self) -> bool:
-        """Whether it was shown; no number shows nothing."""
+        """Whether it is met; NaN never is."""
         return not math.isnan(self.value) and (self.value <= self.wanted if self.at_most else self.value >= self.wanted)
 
     def as_json(self) -> dict[str, Any]:
-        """For the files of results."""
+        """Return the values for the files of results."""
         return {
             "text": self.text,
             "value": self.value,
@@ -55,7 +55,7 @@ class Claim:
 
 @dataclass(slots=True)
 class Report:
-    """What one part of the bench has found. results: for JSON. notes: what was left out, and why."""
+    """Results of one part of the bench. results: for JSON. notes: omissions and their reasons."""
 
     part: str
     machine: Machine
@@ -67,7 +67,7 @@ class Report:
 
 
 def publish(report: Report, folder: Path = RESULTS, console: Console | None = None) -> Path:
-    """Print a report and write it to `<part>.json` in `folder`; the path of the file."""
+    """Print a report and write it to `<part>.json` in `folder`; return the path of the file."""
     show(report, console or Console())
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{report.part}.json"
@@ -97,7 +97,7 @@ def show(report: Report, console: Console) -> None:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A number with that many significant digits, without an exponent; a dash for NaN."""
+    """Format a number with that many significant digits, without an exponent; a dash for NaN."""
     if math.isnan(value):
         return "-"
     if value == 0:
@@ -129,7 +129,7 @@ def _rich_table(table: Table) -> RichTable:
 
 
 def _without_nan(value: Any) -> Any:
-    """JSON knows no NaN."""
+    """Replace NaN by None, as JSON lacks it."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
