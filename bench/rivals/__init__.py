@@ -1,1 +1,1 @@
-"""The same network, served by others."""
+"""Competing servers of the same network."""

@@ -1,4 +1,6 @@
-"""This service against LitServe and FastAPI: the same network, machine, cores and photos, at every concurrency."""
+"""Compares this service with LitServe and FastAPI: the same network, machine, cores and photos, at every
+concurrency.
+"""
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +17,7 @@ from bench.report import Claim, Report, Table, number
 from bench.servers import Server, free_port, our_server, running
 
 OURS = "this service"
-# Where a rival has a choice that suits some loads and not others, each choice runs, and the better one counts.
+# Where a rival has an option that suits some loads and not others, each value runs, and the better one counts.
 VARIANTS = {"litserve": ("1", "2"), "fastapi": ("latency", "throughput")}
 CLIENTS = (1, 2, 4, 8, 16, 32)
 _OTHER_CLIENTS = (8,)
@@ -24,7 +26,7 @@ Rounds = Mapping[str, Sequence[LoadResult]]
 
 
 def measure(context: Context) -> None:
-    """History off: the rivals have none."""
+    """Measure with history off: the rivals have none."""
     model = models.model(context.options.model, context.folder)
     with ExitStack() as stack:
         servers = {OURS: stack.enter_context(our_server(context.folder / "ours", model.environment))}
@@ -43,7 +45,9 @@ def measure(context: Context) -> None:
 
 @contextmanager
 def rival_server(name: str, variant: str, model: models.Model, cache: Path, folder: Path) -> Iterator[Server]:
-    """A rival in its own environment, serving the converted network of `cache`. Raises EnvironmentMissingError."""
+    """Start a rival in its own environment, serving the converted network of `cache`. Raises
+    EnvironmentMissingError.
+    """
     python, port = rival_python(name), free_port()
     command = [str(python), str(RIVALS / name / "server.py"), f"--port={port}", f"--variant={variant}"]
     command += [*model.arguments, f"--cache={cache}"]
@@ -102,7 +106,9 @@ def _load_all(
 
 
 def claims_ahead(where: str, rounds: Rounds) -> list[Claim]:
-    """Ahead of the better variant of each rival: the median over the rounds of the ratio of throughputs."""
+    """Return the claims against the better variant of each rival: the median over the rounds of the ratio of
+    throughputs.
+    """
     ours = [result.throughput for result in rounds[OURS]]
     claims = []
     for rival, variants in VARIANTS.items():

@@ -1,4 +1,4 @@
-"""What every rival does with a photo: this service's own steps, so that the serving is what differs."""
+"""Steps of every rival: this service's own, so that only the serving differs."""
 
 import argparse
 import threading
@@ -17,7 +17,7 @@ _PROBABILITY_MORE = 0.5
 
 
 def arguments() -> argparse.Namespace:
-    """What a rival's server is told: where to listen, which checkpoint, and its own variant."""
+    """Parse a rival's arguments: the port, the checkpoint, and its own variant."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--prefix", type=Path, required=True)
@@ -28,7 +28,9 @@ def arguments() -> argparse.Namespace:
 
 
 class Steps:
-    """Decode, resize, run, decode boxes. Safe to call from several threads: each has an infer request of its own."""
+    """Steps of a detection: decode, resize, run, decode boxes. Thread-safe: each thread has an infer request of its
+    own.
+    """
 
     def __init__(self, prefix: Path, edge: int, cache: Path, properties: dict[str, Any]) -> None:
         self._network: Network = prepare_network(prefix, 0, edge, cache)
@@ -37,13 +39,13 @@ class Steps:
         self._compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": ov.Type.f32, **properties})
         self._names: Sequence[str] = [output.get_any_name() for output in self._compiled.outputs]
         self._of_thread = threading.local()
-        # Before there are threads: when two at once are the first to hand an array to OpenVINO's bindings, each may
-        # wait for the other for ever.
+        # Before there are threads: when two at once are the first to pass an array to OpenVINO's bindings, they may
+        # deadlock.
         width, height = self._network.size_wh
         self._request().infer([np.zeros((1, height, width, 3), np.uint8)], share_inputs=True)
 
     def __call__(self, data: bytes) -> dict[str, Any]:
-        """The answer's body for the bytes of a photo."""
+        """Return the response's body for the bytes of a photo."""
         prepared = steps.prepare(data, self._network)
         request = self._request()
         request.infer([prepared.batch_rgb], share_inputs=True)

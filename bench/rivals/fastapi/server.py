@@ -18,13 +18,13 @@ app = FastAPI()
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """Ready: the network is compiled."""
+    """Answer 200: the network is compiled."""
     return {"status": "ok"}
 
 
 @app.post("/predict")
 async def predict(request: Request) -> dict[str, Any]:
-    """The objects in the photo that is the body."""
+    """Return the objects in the photo that is the body."""
     return await run_in_threadpool(steps, await request.body())
 
 

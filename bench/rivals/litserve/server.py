@@ -17,7 +17,7 @@ workers = int(chosen.variant)
 
 
 class Detection(litserve.LitAPI):
-    """The steps, in each worker."""
+    """Steps of a detection, in each worker."""
 
     def setup(self, _device: str) -> None:
         """Compile the network for this worker's share of the cores."""
@@ -26,15 +26,15 @@ class Detection(litserve.LitAPI):
         self.steps = Steps(chosen.prefix, chosen.edge, chosen.cache, properties)
 
     def decode_request(self, request: Annotated[bytes, Body(media_type="image/jpeg")]) -> bytes:
-        """The body is the photo."""
+        """Read the photo from the body."""
         return request
 
     def predict(self, data: bytes) -> dict[str, Any]:
-        """The objects in the photo."""
+        """Return the objects in the photo."""
         return self.steps(data)
 
     def encode_response(self, output: dict[str, Any]) -> dict[str, Any]:
-        """JSON as it is."""
+        """Return the JSON unchanged."""
         return output
 
 
