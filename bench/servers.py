@@ -1,4 +1,4 @@
-"""Servers in processes of their own, on free loopback ports, with a folder of their own."""
+"""Starts servers in processes of their own, on free loopback ports, with a folder of their own."""
 
 import http.client
 import os
@@ -21,12 +21,12 @@ _KEPT = {"PATH", "HOME", "LANG", "LD_LIBRARY_PATH"}
 
 
 class ServerError(RuntimeError):
-    """A server did not start; the message has the end of what it printed."""
+    """A server did not start; the message has the end of its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server: where photos are posted, and its process. ready_s: from its start to its first answer."""
+    """Running server: the address to post photos to, and its process. ready_s: from its start to its first response."""
 
     name: str
     url: str
@@ -39,17 +39,17 @@ class Server:
         return self.url.rsplit("/", 1)[0]
 
     def cpu_seconds(self) -> float:
-        """CPU time of the process and its children, user and system, so far."""
+        """Return the CPU time of the process and its children, user and system, so far."""
         processes = [self.process, *self.process.children(recursive=True)]
         return sum(sum(process.cpu_times()[:2]) for process in processes)
 
     def resident_bytes(self) -> int:
-        """The resident set now."""
+        """Return the resident set now."""
         return int(self.process.memory_info().rss)
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
+    """Return a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -67,9 +67,9 @@ def running(
     ready_path: str = "/",
     predict_path: str = "/predict",
 ) -> Iterator[Server]:
-    """Start a server, wait until `ready_path` answers 200, and stop it at the end. Raises ServerError.
+    """Start a server, poll `ready_path` until it answers 200, and stop it at the end. Raises ServerError.
 
-    environment: on top of the variables that every program needs; the caller's configuration does not get in.
+    environment: on top of the variables that every program needs; the caller's configuration is not inherited.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log_path = folder / f"{name}.log"
@@ -88,7 +88,7 @@ def running(
 
 @contextmanager
 def our_server(folder: Path, settings: Mapping[str, str], *, name: str = "ours", program: str = "") -> Iterator[Server]:
-    """`manage.py serve` with its data in `folder`; `program`: a module that serves in its place."""
+    """Start `manage.py serve` with its data in `folder`; `program`: a module that serves in its place."""
     port = free_port()
     command = [sys.executable, "-m", program] if program else [sys.executable, "manage.py", "serve"]
     environment = {"REST_PORT": str(port), "DATA_DIR": str(folder / "data"), **settings}
@@ -97,7 +97,7 @@ def our_server(folder: Path, settings: Mapping[str, str], *, name: str = "ours",
 
 
 def status_of(port: int, path: str, timeout_s: float = 5.0) -> int | None:
-    """The status of a GET; None when nobody answers."""
+    """Return the status of a GET; None without a response."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
         connection.request("GET", path)
@@ -119,7 +119,7 @@ def _wait_until_ready(name: str, process: psutil.Popen, port: int, path: str, lo
 
 
 def _stop(process: psutil.Popen) -> None:
-    """End a server and the workers that it left behind."""
+    """Stop a server and the workers that it left behind."""
     try:
         family = process.children(recursive=True)
         process.terminate()
