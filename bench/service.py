@@ -1,4 +1,6 @@
-"""The whole service under load, against the same steps in a bare loop, with history off and on, and by photo size."""
+"""Measures the whole service under load, against the same steps in a bare loop, with history off and on, and by photo
+size.
+"""
 
 import argparse
 import sys
@@ -24,7 +26,7 @@ _BARE_ONE, _BARE_ALL = "bare loop, one thread", "bare loop, all cores"
 
 
 def measure(context: Context) -> None:
-    """Every model that is on this machine and was asked for."""
+    """Measure every requested model that is on this machine."""
     for name in context.options.models:
         try:
             model = models.model(name, context.folder)
@@ -43,7 +45,7 @@ def measure(context: Context) -> None:
 
 def _against_bare_loop(context: Context, name: str, server: Server, bare: Worker) -> None:
     paths = photos.write_jpegs(context.folder / "photos", photos.SMALL_WH)
-    # The slower the network, the longer it takes until a median is one.
+    # The slower the network, the longer a stable median takes.
     seconds = context.options.seconds * (1 if name == models.EMBEDDED else 2)
 
     def loaded(query: str, clients: int) -> LoadResult:
@@ -99,7 +101,7 @@ def _report_shares(context: Context, name: str, found: Mapping[str, Sequence[Loa
 
 
 def _added_ms(found: Mapping[str, Sequence[LoadResult]]) -> float:
-    """What the service adds to the median latency of a lone caller: the median of the rounds' differences."""
+    """Return the service's share of a lone caller's median latency: the median of the rounds' differences."""
     pairs = zip(found[_case("off", _FEW_CLIENTS)], found[_BARE_ONE], strict=True)
     return median(service.percentile_ms(50) - steps.percentile_ms(50) for service, steps in pairs)
 
@@ -124,7 +126,7 @@ def _by_size(context: Context, server: Server) -> None:
 
 
 def _tables(title: str, results: Mapping[str, LoadResult], shares: Mapping[str, float]) -> list[Table]:
-    """Throughput and latency, and where the time goes."""
+    """Build tables of throughput and latency, and of the time by stage."""
     rows = []
     for case, result in results.items():
         numbers = [result.throughput, *(result.percentile_ms(percent) for percent in (50, 95, 99))]
