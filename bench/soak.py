@@ -1,4 +1,4 @@
-"""A soak test: all kinds of callers for as long as wanted; no error, memory and latency that stay.
+"""Soak test with all kinds of callers for any duration: no errors, steady memory and latency.
 
     python -m bench.soak --minutes 15 [--callers 6]
 
@@ -28,7 +28,7 @@ Points = Sequence[tuple[float, float]]
 
 
 def measure(context: Context) -> None:
-    """All callers at once, and the server's memory."""
+    """Run all callers at once, and sample the server's memory."""
     paths = [path for size_wh in _SIZES_WH for path in photos.write_jpegs(context.folder / "photos", size_wh)]
     seconds, diary = context.options.minutes * 60, Diary()
     with our_server(context.folder, {"RETENTION_COUNT": str(_KEPT)}) as server, Sampler(server) as sampler:
@@ -46,7 +46,7 @@ def measure(context: Context) -> None:
 
 
 def slope_mb_per_hour(points: Points, after_s: float) -> float:
-    """How fast memory grows, by a straight line through all points after the warm-up; NaN of fewer than two."""
+    """Return the growth of memory, by a straight line through all points after the warm-up; NaN of fewer than two."""
     late = [point for point in points if point[0] >= after_s]
     if len(late) < 2:
         return float("nan")
@@ -55,7 +55,7 @@ def slope_mb_per_hour(points: Points, after_s: float) -> float:
 
 
 def latency_by_quarter(visits: Sequence[Visit], kind: str, seconds: float) -> list[float]:
-    """The median latency of a kind of visit in each quarter of the time, ms; NaN where there was none."""
+    """Return the median latency of a kind of visit in each quarter of the time, ms; NaN where there was none."""
     quarters: list[list[float]] = [[] for _ in range(_QUARTERS)]
     for visit in visits:
         if visit.kind == kind:
