@@ -1,4 +1,4 @@
-"""What the callers of a soak test do, over and over: each visit of one kind, its time, and what was wrong with it."""
+"""Callers of a soak test: visits of each kind, their times, and their errors."""
 
 import itertools
 import json
@@ -29,12 +29,12 @@ _MOST_ERRORS_KEPT = 100
 
 
 class WrongAnswerError(Exception):
-    """The server answered, but not what it must."""
+    """The server's answer is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One visit: when it ended, in seconds since the start, and how long it took."""
+    """Visit: its end, in seconds since the start, and its duration."""
 
     kind: str
     ended_s: float
@@ -43,7 +43,7 @@ class Visit:
 
 @dataclass(slots=True)
 class Diary:
-    """What all callers have seen so far."""
+    """Log of all callers' visits so far."""
 
     started: float = field(default_factory=time.perf_counter)
     visits: list[Visit] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Diary:
 
 
 class Caller:
-    """One caller with a connection of its own, who visits in turn what a page and a program would."""
+    """Caller with a connection of its own, which alternates between the requests of a page and of a program."""
 
     def __init__(self, address: str, photos: Sequence[bytes], first: int) -> None:
         self._client = httpx.Client(base_url=address, timeout=WAIT_S, trust_env=False)
@@ -74,7 +74,7 @@ class Caller:
         self._last = ""
 
     def kinds(self) -> dict[str, Callable[[], object]]:
-        """Each kind of visit; a call raises WrongAnswerError, httpx.HTTPError, OSError or WebSocketException."""
+        """Return each kind of visit; a call raises WrongAnswerError, httpx.HTTPError, OSError or WebSocketException."""
         return {
             "predict": self.predict,
             "predict, not kept": lambda: self._got(self._send("/predict?store=0"), _OK),
@@ -99,7 +99,7 @@ class Caller:
         self._got(self._client.post("/api/predict", files={"image": ("photo.jpg", next(self._photos))}), _OK)
 
     def detection(self) -> None:
-        """Its JSON, its pictures and its page; retention may have taken it meanwhile."""
+        """Visit a detection's JSON, its pictures and its page; retention may have deleted it meanwhile."""
         for path in (
             f"/api/detections/{self._last}/",
             f"/api/detections/{self._last}/annotated",
@@ -118,7 +118,7 @@ class Caller:
                 self._told(opened, "prediction")
 
     def batch(self) -> None:
-        """Three photos, and the news of them."""
+        """Send three photos as a batch, and receive its notifications."""
         listed = [{"name": f"{number}.jpg", "size_bytes": 1} for number in range(3)]
         made = self._got(self._client.post("/api/batches/", json={"name": "soak", "photos": listed}), _CREATED).json()
         with connect(f"{self._sockets}/ws/batches/{made['id']}", open_timeout=WAIT_S, proxy=None) as news:
@@ -151,7 +151,7 @@ class Caller:
 
 
 def visit_until(address: str, photos: Sequence[Path], first: int, seconds: float, diary: Diary) -> None:
-    """One caller, who goes on until the time is over."""
+    """Run one caller until the time is over."""
     caller = Caller(address, [path.read_bytes() for path in photos], first)
     kinds = caller.kinds()
     for kind in itertools.cycle(kinds):
