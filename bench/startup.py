@@ -1,4 +1,4 @@
-"""How long a start takes until the service is ready: the first one converts and compiles, the second finds it done."""
+"""Measures the time until the service is ready: the first start converts and compiles, the second reads the cache."""
 
 import shutil
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _WANTED_S = 3.0
 
 
 def measure(context: Context) -> None:
-    """Both models, where they are on this machine; from the start of the process to a 200 of /readyz."""
+    """Measure both models, where they are on this machine; from the start of the process to a 200 of /readyz."""
     rows = []
     for name in models.NAMES:
         try:
