@@ -1,4 +1,4 @@
-"""The steps of a detection around the network, by the service's own modules, without a service around them."""
+"""Steps of a detection around the network, by the service's own modules, without a service around them."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from detection.inference.photos.decode import PhotoInfo, decode_photo
 from detection.inference.photos.preprocess import Placement, fit_photo
 from detection.inference.types import FoundObject, ImageArray
 
-# Of a bare loop: with one thread a core, the core waits while its photo is handed to the network and back.
+# Of a bare loop: with one thread a core, the core idles while its photo is passed to the network and back.
 THREADS_A_CORE = 2
 _MAX_PIXELS = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A photo before the network: (1, height, width, 3) uint8 RGB, and what is needed to place the boxes."""
+    """Photo ready for the network: (1, height, width, 3) uint8 RGB, and the placement of its boxes."""
 
     batch_rgb: ImageArray
     info: PhotoInfo
@@ -33,7 +33,7 @@ def prepare(data: bytes, network: Network) -> Prepared:
 
 
 def finish(outputs: Outputs, prepared: Prepared, network: Network) -> tuple[FoundObject, ...]:
-    """From the outputs for a batch of one to objects."""
+    """Convert the outputs for a batch of one to objects."""
     one = {name: array[0] for name, array in outputs.items()}
     found = FAMILIES[network.family].decode(one, network, KEPT_PROBABILITY).first(MAX_OBJECTS)
     return to_objects(prepared.placement.to_photo(found), prepared.info.size_wh, network.classes)
