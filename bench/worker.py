@@ -1,4 +1,4 @@
-"""Measurements in a process of their own, asked over stdin and stdout, so that contestants can run alternately."""
+"""Measurements in a process of their own, controlled over stdin and stdout, so that contestants can alternate."""
 
 import json
 import os
@@ -14,11 +14,11 @@ END_TIMEOUT_S = 30.0
 
 
 class WorkerError(RuntimeError):
-    """A worker could not do what it was asked; the message is its reason."""
+    """A worker failed; the message is its reason."""
 
 
 class Worker:
-    """A process that answers one question at a time; use it in a `with` statement."""
+    """Process that answers one request at a time; use it in a `with` statement."""
 
     def __init__(
         self, python: Path, module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
@@ -33,7 +33,7 @@ class Worker:
         )
 
     def __enter__(self) -> "Worker":
-        """Wait until the worker is ready. Raises WorkerError with its reason when it will never be."""
+        """Block until the worker is ready. Raises WorkerError with its reason when its start fails."""
         try:
             self._read()
         except WorkerError:
@@ -48,11 +48,11 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """The number of the process."""
+        """Process id."""
         return self._process.pid
 
     def ask(self, **question: Any) -> dict[str, Any]:
-        """Send a question and wait for the answer. Raises WorkerError."""
+        """Send a request and block on the response. Raises WorkerError."""
         stdin = cast(IO[str], self._process.stdin)
         try:
             stdin.write(json.dumps(question) + "\n")
@@ -72,9 +72,9 @@ class Worker:
 
 
 def serve(prepare: Callable[[], Callable[[Mapping[str, Any]], Mapping[str, Any]]]) -> None:
-    """In the worker: make the answering function, say so, and answer until stdin ends.
+    """Make the answering function, report readiness, and answer until stdin ends; runs in the worker.
 
-    What libraries print goes to stderr, so that it cannot be taken for an answer. A failed preparation is answered with
+    Output of libraries goes to stderr, so that it cannot be taken for a response. A failed preparation is answered with
     its reason.
     """
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
