@@ -1,4 +1,4 @@
-"""People with an account, and their tokens."""
+"""Users with an account, and their tokens."""
 
 from functools import lru_cache
 from typing import Any
@@ -11,17 +11,17 @@ PASSWORD = "a long password of the tests"
 
 
 def account(name: str, **fields: Any) -> Any:
-    """A user who can log in with PASSWORD."""
+    """Create a user who can log in with PASSWORD."""
     return get_user_model().objects.create(username=name, password=_hashed(), **fields)
 
 
 def token_headers(user: Any) -> dict[str, str]:
-    """What a program of that user sends."""
+    """Return the headers of that user's programs."""
     token, _ = Token.objects.get_or_create(user=user)
     return {"Authorization": f"Token {token.key}"}
 
 
 @lru_cache(maxsize=1)
 def _hashed() -> str:
-    """Made once: a good hash is slow."""
+    """Return the password's hash, computed once: a good hash is slow."""
     return make_password(PASSWORD)

@@ -1,4 +1,4 @@
-"""Calls of ASGI applications without a server: what they ask for is given, what they answer is kept."""
+"""Calls ASGI applications without a server, with given events, and keeps their response."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ Headers = Sequence[tuple[str, str]]
 
 @dataclass
 class Answered:
-    """The answer of an application, and how many events of the body it has asked for."""
+    """Response of an application, and the number of body events it has received."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Answered:
 
 
 def http_scope(path: str, headers: Headers, method: str = "POST", query: str = "") -> Any:
-    """The scope of a request, as a server makes it."""
+    """Return the scope of a request, as a server makes it."""
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -44,7 +44,7 @@ def http_scope(path: str, headers: Headers, method: str = "POST", query: str = "
 
 
 def body_events(*parts: bytes) -> list[dict[str, Any]]:
-    """A body in parts."""
+    """Return the events of a body in parts."""
     last = len(parts) - 1
     return [
         {"type": "http.request", "body": part, "more_body": number < last} for number, part in enumerate(parts or [b""])
@@ -56,7 +56,7 @@ async def call(
 ) -> Answered:
     """Call an application.
 
-    leaves: whether the caller hangs up after the events; otherwise it waits for the answer.
+    leaves: whether the caller disconnects after the events; otherwise it waits for the response.
     """
     answered, waiting, gone = Answered(), list(events), asyncio.Event()
 

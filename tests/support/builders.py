@@ -15,7 +15,7 @@ def stored_detection(
     original_name: str = "photo.jpg",
     **fields: Any,
 ) -> Detection:
-    """Rows of a detection of a 640 x 480 photo, without the photo's file.
+    """Create the rows of a detection of a 640 x 480 photo, without the photo's file.
 
     objects: class and probability of each, most probable first. fields: other values of the detection.
     """
@@ -55,7 +55,7 @@ def stored_detection(
 
 
 def _object(detection: Detection, rank: int, class_name: str, probability: float) -> DetectedObject:
-    """An object whose box moves with its rank, so that no two boxes are equal."""
+    """Create an object whose box moves with its rank, so that no two boxes are equal."""
     x, y, width, height = 10 + rank, 20 + rank, 300, 200
     return DetectedObject(
         detection=detection,
@@ -75,5 +75,5 @@ def _object(detection: Detection, rank: int, class_name: str, probability: float
 
 
 def stored_rows() -> tuple[int, int, int]:
-    """How many photos, detections and objects the database has."""
+    """Count the photos, detections and objects in the database."""
     return Photo.objects.count(), Detection.objects.count(), DetectedObject.objects.count()

@@ -21,8 +21,8 @@ RESNET50_SYMBOL = REPOSITORY.parent / "shared" / "models" / "resnet50_ssd" / "re
 RESNET50_EDGE = 512
 NO_RESNET50 = "needs the folder shared/models/resnet50_ssd beside the repository"
 
-# By how much a convolution enlarges the variance: residual branches little, or the sums grow from layer to layer;
-# predictions as it takes for probabilities and boxes of all sizes.
+# Factors by which a convolution enlarges the variance: residual branches little, or the sums grow from layer to layer;
+# predictions as much as probabilities and boxes of all sizes need.
 _RESNET50_GAINS = {"_conv3": 0.3, "cls_pred": 0.1, "loc_pred": 0.03}
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -31,7 +31,9 @@ PARAMS_VERSIONS = ("v0", "v1", "v2", "v3")
 
 
 def params_bytes(arrays: Arrays, version: str = "v2") -> bytes:
-    """The content of a params file; the names are with `arg:` or `aux:`, the versions those of PARAMS_VERSIONS."""
+    """Return the content of a params file; the names are with `arg:` or `aux:`, the versions those of
+    PARAMS_VERSIONS.
+    """
     parts = [struct.pack("<QQQ", FILE_MAGIC, 0, len(arrays))]
     parts += [array_bytes(array, version) for array in arrays.values()]
     parts.append(struct.pack("<Q", len(arrays)))
@@ -41,7 +43,7 @@ def params_bytes(arrays: Arrays, version: str = "v2") -> bytes:
 
 
 def array_bytes(array: NDArray[Any], version: str) -> bytes:
-    """One array of a params file, saved from the CPU."""
+    """Return one array of a params file, saved from the CPU."""
     ndim, dims = array.ndim, array.shape
     head = {
         "v0": struct.pack(f"<I{ndim}I", ndim, *dims),
@@ -54,21 +56,21 @@ def array_bytes(array: NDArray[Any], version: str) -> bytes:
 
 @dataclass
 class Net:
-    """A network under construction; `add` and `variable` return the number of the new node."""
+    """Network under construction; `add` and `variable` return the number of the new node."""
 
     nodes: list[dict[str, Any]] = field(default_factory=list)
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     seed: int = 0
 
     def variable(self, name: str, shape: Sequence[int] | None = None, kind: str = "arg", *, scale: float = 1.0) -> int:
-        """A variable; with a shape it gets seeded random numbers of that scale as its weights."""
+        """Add a variable; with a shape it gets seeded random numbers of that scale as its weights."""
         if shape is not None:
             random = np.random.default_rng([self.seed, len(self.arrays)])
             self.arrays[f"{kind}:{name}"] = (random.standard_normal(shape) * scale).astype(np.float32)
         return self._append({"op": "null", "name": name, "inputs": []})
 
     def add(self, operator: str, name: str, inputs: Sequence[int | tuple[int, int]], **attributes: object) -> int:
-        """An operator that reads the first output of each of `inputs`, or for a pair the output of that number."""
+        """Add an operator that reads the first output of each of `inputs`, or for a pair the output of that number."""
         sources = [(each, 0) if isinstance(each, int) else each for each in inputs]
         node = {"op": operator, "name": name, "inputs": [[*source, 0] for source in sources]}
         return self._append(
@@ -78,7 +80,7 @@ class Net:
     def convolution(
         self, name: str, data: int, channels: int, filters: int, *, kernel: int = 3, stride: int = 1
     ) -> int:
-        """A convolution with weights that keep the size of the numbers about the same."""
+        """Add a convolution with weights that keep the scale of the numbers about the same."""
         weight = self.variable(
             f"{name}_weight", (filters, channels, kernel, kernel), scale=(2 / (channels * kernel * kernel)) ** 0.5
         )
@@ -87,14 +89,14 @@ class Net:
         return self.add("Convolution", name, [data, weight, bias], num_filter=filters, **sizes)
 
     def batch_norm(self, name: str, data: int, channels: int, **attributes: object) -> int:
-        """A batch normalisation with running averages that are not trivial."""
+        """Add a batch normalisation with non-trivial running averages."""
         gamma, beta = (self.variable(f"{name}_{part}", (channels,)) for part in ("gamma", "beta"))
         mean, variance = (self.variable(f"{name}_moving_{part}", (channels,), "aux") for part in ("mean", "var"))
         self.arrays[f"aux:{name}_moving_var"] = np.abs(self.arrays[f"aux:{name}_moving_var"]) + np.float32(0.5)
         return self.add("BatchNorm", name, [data, gamma, beta, mean, variance], **attributes)
 
     def document(self, heads: Sequence[int] | None = None, spelling: str = "attrs") -> dict[str, Any]:
-        """The JSON of the symbol file, with the attributes spelled as asked for; the last node is the head."""
+        """Return the JSON of the symbol file, with attributes in the requested spelling; the last node is the head."""
         nodes = [{spelling if key == "attrs" else key: value for key, value in node.items()} for node in self.nodes]
         chosen = [len(nodes) - 1] if heads is None else heads
         variables = [index for index, node in enumerate(nodes) if node["op"] == "null"]
@@ -123,7 +125,7 @@ def write_checkpoint(
 
 
 def tiny_ssd(*, classes: int = 2, detection: Mapping[str, object] | None = None) -> Net:
-    """An SSD of two feature maps, with all that the real ones have; for photos of about 32 pixels.
+    """Build an SSD of two feature maps, with all features of the real ones; for photos of about 32 pixels.
 
     detection: other attributes of its MultiBoxDetection.
     """
@@ -162,13 +164,13 @@ def _prediction(net: Net, name: str, feature: int, filters: int) -> int:
 
 
 def write_tiny_ssd(folder: Path, *, version: str = "v2", spelling: str = "attrs") -> Path:
-    """`tiny_ssd` as a checkpoint; returns its prefix."""
+    """Write `tiny_ssd` as a checkpoint; return its prefix."""
     net = tiny_ssd()
     return write_checkpoint(folder, net.document(spelling=spelling), net.arrays, version=version)
 
 
 def write_random_resnet50_ssd(folder: Path, seed: int = 0) -> Path:
-    """The ResNet-50 checkpoint's network with seeded random weights; returns the prefix.
+    """Write the ResNet-50 checkpoint's network with seeded random weights; return the prefix.
 
     The weights are scaled so that class probabilities spread over (0, 1) and boxes have areas: naive ones saturate.
     Needs RESNET50_SYMBOL.
@@ -180,7 +182,7 @@ def write_random_resnet50_ssd(folder: Path, seed: int = 0) -> Path:
 
 
 def _random_weights(nodes: Sequence[Mapping[str, Any]], random: np.random.Generator) -> dict[str, NDArray[Any]]:
-    """Weights for all convolutions and batch normalisations of a network whose input has 3 channels."""
+    """Return weights for all convolutions and batch normalisations of a network whose input has 3 channels."""
     arrays: dict[str, NDArray[Any]] = {}
     channels: list[int] = []
     for node in nodes:

@@ -1,4 +1,4 @@
-"""A web server of files for the tests of downloads: real sockets on a free port, and the ways in which servers fail."""
+"""Web server of files for the tests of downloads: real sockets on a free port, and common failures of servers."""
 
 import re
 import threading
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass
 class FileServer:
-    """What the server gives and how; `seen_ranges` and `seen_hosts` have the headers of the requests, in order."""
+    """Plan of the server; `seen_ranges` and `seen_hosts` have the headers of the requests, in order."""
 
     files: dict[str, bytes]
     url: str = ""
@@ -27,7 +27,7 @@ class FileServer:
     finished: threading.Event = field(default_factory=threading.Event)
 
     def next_cut(self) -> int | None:
-        """After how many bytes of its body the next answer breaks off."""
+        """Return after how many bytes of its body the next response breaks off."""
         return self.cut_after.pop(0) if self.cut_after else None
 
 
@@ -86,6 +86,6 @@ def _handler(plan: FileServer) -> type[BaseHTTPRequestHandler]:
             return int(asked[1]) if asked and plan.ranges else 0
 
         def log_message(self, *args: Any, **kwargs: Any) -> None:
-            """Say nothing: what the tests want to know is in the plan."""
+            """Log nothing: tests read the plan."""
 
     return Handler

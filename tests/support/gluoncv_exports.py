@@ -25,7 +25,7 @@ ALLOCATED = 16
 
 @dataclass(frozen=True)
 class Export:
-    """A network, its heads, and the number of the node that box_nms takes."""
+    """Network, its heads, and the number of the node that box_nms takes."""
 
     net: Net
     heads: tuple[int, ...]
@@ -33,7 +33,7 @@ class Export:
 
 
 def small_ssd(*, preprocess: bool = False, split: bool = False, nms: Mapping[str, object] | None = None) -> Export:
-    """An SSD of two feature maps, 9 x 9 and 5 x 5, of three anchors a cell."""
+    """Build an SSD of two feature maps, 9 x 9 and 5 x 5, of three anchors a cell."""
     net = Net(seed=3)
     first, second = _features(net, preprocess=preprocess)
     predicted: dict[str, list[int]] = {"cls": [], "loc": [], "anchors": []}
@@ -68,7 +68,7 @@ def small_ssd(*, preprocess: bool = False, split: bool = False, nms: Mapping[str
 
 
 def small_yolo3(*, preprocess: bool = False, nms: Mapping[str, object] | None = None) -> Export:
-    """A YOLOv3 of two scales, 5 x 5 and then 9 x 9, of two anchors a cell."""
+    """Build a YOLOv3 of two scales, 5 x 5 and then 9 x 9, of two anchors a cell."""
     net = Net(seed=4)
     fine, coarse = _features(net, preprocess=preprocess)
     tip = net.add("LeakyReLU", "tip", [net.convolution("tip0", coarse, 8, 8)], act_type="leaky", slope=0.1)
@@ -83,7 +83,7 @@ def small_yolo3(*, preprocess: bool = False, nms: Mapping[str, object] | None = 
 
 
 def write_export(folder: Path, export: Export, card: Mapping[str, Any] | None = None, *, layout: str = "nchw") -> Path:
-    """A folder with the two files of an export and a card; `card` replaces its keys, None leaves one out."""
+    """Write a folder with the two files of an export and a card; `card` replaces its keys, None leaves one out."""
     write_checkpoint(folder, export.net.document(heads=export.heads), export.net.arrays)
     (folder / "synset.txt").unlink()
     names = ("net-symbol.json", "net-0000.params")
@@ -104,7 +104,7 @@ def write_export(folder: Path, export: Export, card: Mapping[str, Any] | None = 
 
 
 def _features(net: Net, *, preprocess: bool) -> tuple[int, int]:
-    """Two feature maps of 8 channels, 9 x 9 and 5 x 5; `preprocess` is the front of `export_block`."""
+    """Add two feature maps of 8 channels, 9 x 9 and 5 x 5; `preprocess` is the front of `export_block`."""
     data = net.variable("data")
     if preprocess:
         numbers = {name: np.array(each, np.float32).reshape(1, 1, 1, 3) for name, each in (("m", MEAN), ("s", STD))}
@@ -118,7 +118,7 @@ def _features(net: Net, *, preprocess: bool) -> tuple[int, int]:
 
 
 def _ssd_anchors(step: float, size: float) -> NDArray[np.float32]:
-    """Centre x, centre y, width, height in pixels, (1, 1, cells, cells, 3 * 4)."""
+    """Return centre x, centre y, width, height in pixels, (1, 1, cells, cells, 3 * 4)."""
     shapes = ((size, size), (size * 1.4, size * 1.4), (size * 1.4, size / 1.4))
     rows = [
         [number for width, height in shapes for number in ((x + 0.5) * step, (y + 0.5) * step, width, height)]
@@ -129,7 +129,7 @@ def _ssd_anchors(step: float, size: float) -> NDArray[np.float32]:
 
 
 def _per_class(net: Net, probabilities: int) -> tuple[int, int]:
-    """MultiPerClassDecoder: a class and a score for each class, -1 and 0 up to a score of 0.01."""
+    """Add MultiPerClassDecoder: a class and a score for each class, -1 and 0 up to a score of 0.01."""
     scores = _column(net, "foreground", probabilities, 1, None)
     template = net.add("zeros_like", "template", [_column(net, "background", probabilities, 0, 1)])
     count = len(CLASSES)
@@ -148,7 +148,7 @@ def _decoded(net: Net, loc: int, anchors: int) -> int:
 
 
 def _decoded_by_parts(net: Net, loc: int, anchors: int) -> int:
-    """As exports before GluonCV 0.6 have it."""
+    """Decode in parts, as exports before GluonCV 0.6 do."""
     a, p = (net.add("SliceChannel", f"parts{node}", [node], axis=-1, num_outputs=4) for node in (anchors, loc))
     low, high = [], []
     for axis, deviation in ((0, 0.1), (1, 0.1)):
@@ -165,7 +165,7 @@ def _decoded_by_parts(net: Net, loc: int, anchors: int) -> int:
 
 
 def _yolo_output(net: Net, index: int, tip: int, stride: int, sizes: Sequence[tuple[int, int]]) -> int:
-    """YOLOOutputV3: rows (N, R, 6) of one scale."""
+    """Add YOLOOutputV3: rows (N, R, 6) of one scale."""
     count, length = len(sizes), 5 + len(CLASSES)
     name = f"output{index}_"
     flat = net.convolution(f"{name}prediction", tip, 8, count * length, kernel=1)
@@ -200,7 +200,7 @@ def _yolo_output(net: Net, index: int, tip: int, stride: int, sizes: Sequence[tu
 
 
 def _ended(net: Net, parts: Sequence[int], nms: Mapping[str, object] | None) -> Export:
-    """The rows of all parts, box_nms, the first twenty of what it keeps, and the three heads."""
+    """Add the rows of all parts, box_nms, the first twenty rows it keeps, and the three heads."""
     rows = net.add("Concat", "rows", parts, num_args=len(parts), dim=1)
     attributes: dict[str, object] = {"overlap_thresh": 0.45, "valid_thresh": 0.01, "topk": 60, "id_index": 0}
     attributes |= {"score_index": 1, "coord_start": 2, "force_suppress": False}

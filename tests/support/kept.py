@@ -1,4 +1,4 @@
-"""Detections with their photos as the recorder keeps them, of any age."""
+"""Recorded detections of any age, with their photos."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -15,7 +15,7 @@ WAIT_S = 60
 
 
 def keep(*ages_days: float, contents: Sequence[int] | None = None) -> list[Detection]:
-    """A detection for each age, with a photo of its own.
+    """Record a detection for each age, with a photo of its own.
 
     contents: a number for each photo; equal numbers are equal photos.
     """
@@ -33,5 +33,5 @@ def keep(*ages_days: float, contents: Sequence[int] | None = None) -> list[Detec
 
 
 def has_file(detection: Detection) -> bool:
-    """Whether the photo's file is in the store."""
+    """Return whether the photo's file is in the store."""
     return default_storage.exists(detection.photo.file)

@@ -1,4 +1,4 @@
-"""An S3-compatible object store on this machine: nanio, which checks signatures, in a process of its own."""
+"""S3-compatible object store on this machine: nanio, which checks signatures, in a process of its own."""
 
 import os
 import secrets
@@ -21,7 +21,7 @@ BUCKET = "photos"
 
 @dataclass
 class ObjectStore:
-    """A running store with an empty bucket."""
+    """Running store with an empty bucket."""
 
     port: int
     folder: Path
@@ -35,7 +35,7 @@ class ObjectStore:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The environment variables of a server that keeps its photos here."""
+        """Return the environment variables of a server that keeps its photos here."""
         return {
             "PHOTO_STORE_URL": f"s3://{BUCKET}/shared?endpoint={self.endpoint}&region=us-east-1",
             "AWS_ACCESS_KEY_ID": self.key,

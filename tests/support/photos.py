@@ -1,4 +1,4 @@
-"""Photos for the tests: real ones from scikit-image, and small ones that are made."""
+"""Photos for the tests: real ones from scikit-image, and small synthetic ones."""
 
 import io
 import struct
@@ -17,20 +17,22 @@ _ORIENTATION_TAG = 0x0112
 
 @cache
 def real_photo(name: str, photo_format: str = "JPEG", quality: int = 95) -> bytes:
-    """A photo of scikit-image ("chelsea", "astronaut", "motorcycle_left") as the bytes of a file."""
+    """Return a photo of scikit-image ("chelsea", "astronaut", "motorcycle_left") as the bytes of a file."""
     with Image.open(_SKIMAGE_DATA / f"{name}.png") as image:
         return encode(image.convert("RGB"), photo_format, quality=quality)
 
 
 def encode(image: Image.Image, photo_format: str = "JPEG", **options: Any) -> bytes:
-    """The bytes of a file."""
+    """Return the bytes of a file."""
     buffer = io.BytesIO()
     image.save(buffer, photo_format, **options)
     return buffer.getvalue()
 
 
 def two_colours(size_wh: tuple[int, int] = (64, 32)) -> Image.Image:
-    """Left half red, right half blue, with a green top left corner: every orientation of it looks different."""
+    """Return a picture with a red left half, a blue right half, and a green corner: every orientation of it looks
+    different.
+    """
     image = Image.new("RGB", size_wh, (255, 0, 0))
     image.paste((0, 0, 255), (size_wh[0] // 2, 0, size_wh[0], size_wh[1]))
     image.paste((0, 255, 0), (0, 0, size_wh[0] // 4, size_wh[1] // 4))
@@ -38,13 +40,13 @@ def two_colours(size_wh: tuple[int, int] = (64, 32)) -> Image.Image:
 
 
 def noise(size_wh: tuple[int, int], seed: int = 0) -> Image.Image:
-    """Random pixels."""
+    """Return random pixels."""
     pixels = np.random.default_rng(seed).integers(0, 256, (size_wh[1], size_wh[0], 3), dtype=np.uint8)
     return Image.fromarray(pixels)
 
 
 def with_orientation(image: Image.Image, orientation: int, photo_format: str = "JPEG", **options: Any) -> bytes:
-    """A file whose EXIF says how to turn it upright; the pixels are stored so that turning gives `image`."""
+    """Return a file whose EXIF says how to turn it upright; the pixels are stored so that turning gives `image`."""
     stored = {
         1: image,
         2: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
@@ -61,7 +63,7 @@ def with_orientation(image: Image.Image, orientation: int, photo_format: str = "
 
 
 def png_bomb(size_wh: tuple[int, int] = (30_000, 30_000)) -> bytes:
-    """A small PNG whose header promises a huge picture, with the pixels of its first rows."""
+    """Return a small PNG whose header promises a huge picture, with the pixels of its first rows."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -72,10 +74,10 @@ def png_bomb(size_wh: tuple[int, int] = (30_000, 30_000)) -> bytes:
 
 
 def animated_webp(*frames: Image.Image) -> bytes:
-    """Several frames, the first one first."""
+    """Return a WebP of several frames, the first one first."""
     return encode(frames[0], "WEBP", save_all=True, append_images=list(frames[1:]), duration=100, lossless=True)
 
 
 def sixteen_bit_png(size_wh: tuple[int, int] = (32, 16), value: int = 0x8000) -> bytes:
-    """A grey PNG with 16 bits a pixel."""
+    """Return a grey PNG with 16 bits a pixel."""
     return encode(Image.fromarray(np.full((size_wh[1], size_wh[0]), value, dtype=np.uint16)), "PNG")

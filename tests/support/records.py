@@ -1,4 +1,4 @@
-"""Records as the service hands them to the recorder."""
+"""Records as the service submits them to the recorder."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ WEAK_DOG = FoundObject(11, "dog", 0.2, PixelBox(0, 0, 8, 8), (0.0, 0.0, 0.125, 0
 
 
 def record(data: bytes | None = None, **changes: Any) -> Record:
-    """A record of a small photo in which a cat and, weakly, a dog were found."""
+    """Return a record of a small photo in which a cat and, weakly, a dog were found."""
     photo = photos.encode(photos.two_colours()) if data is None else data
     given: dict[str, Any] = {
         "data": photo,

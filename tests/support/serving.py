@@ -1,4 +1,4 @@
-"""A real `manage.py serve` in a process of its own, on a free port, with a data folder of its own."""
+"""Starts a real `manage.py serve` in a process of its own, on a free port, with a data folder of its own."""
 
 import os
 import re
@@ -22,7 +22,7 @@ _SERVING = re.compile(r"Serving on (http://\S+)/ ")
 
 @dataclass
 class Server:
-    """A running server: its address without the last slash, its data folder, and what it has printed so far."""
+    """Running server: its address without the last slash, its data folder, and its output so far."""
 
     url: str
     data_dir: Path
@@ -34,13 +34,13 @@ class Server:
         return "\n".join(self.lines)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end; the exit status."""
+        """Send a signal and wait for the end; return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(STOP_TIMEOUT_S)
 
 
 class ServerDidNotStartError(AssertionError):
-    """The process ended before it served; `output` is what it said."""
+    """The process ended before it served; `output` is its output."""
 
     def __init__(self, status: int, output: str) -> None:
         super().__init__(f"manage.py serve ended with {status}:\n{output}")
@@ -49,7 +49,7 @@ class ServerDidNotStartError(AssertionError):
 
 
 def server_environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a test's server: a free port, coverage measured, nothing of the caller's configuration."""
+    """Return the environment of a test's server: a free port, coverage measured, none of the caller's configuration."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -66,7 +66,7 @@ def server_environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def running_server(settings: Mapping[str, str], arguments: Sequence[str] = ("manage.py", "serve")) -> Iterator[Server]:
-    """Start a server, wait until it says that it serves, and stop it at the end.
+    """Start a server, wait until it reports that it serves, and stop it at the end.
 
     settings: its environment variables, DATA_DIR among them; arguments: Python's. Raises ServerDidNotStartError.
     """
@@ -101,7 +101,7 @@ def running_server(settings: Mapping[str, str], arguments: Sequence[str] = ("man
 
 
 def _read(process: subprocess.Popen[str], lines: list[str], url: "Queue[str | None]") -> None:
-    """Collect the output; hand over the address when it is printed, None when the output ends without it."""
+    """Collect the output; pass on the address when it is printed, None when the output ends without it."""
     for line in process.stdout or ():
         lines.append(line.rstrip("\n"))
         if found := _SERVING.match(line):

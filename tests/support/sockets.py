@@ -1,4 +1,4 @@
-"""A WebSocket to a consumer in this process: for tests that hold the engine in their hands."""
+"""WebSocket to a consumer in this process, for tests that control the engine."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ Consumer = Callable[..., Awaitable[None]]
 
 
 class ConsumerSocket:
-    """An accepted connection; leaving the block disconnects and waits until the consumer has ended."""
+    """Accepted connection; leaving the block disconnects and waits until the consumer has ended."""
 
     def __init__(self, consumer: Consumer, path: str, query: bytes = b"") -> None:
         self._consumer = consumer
@@ -35,10 +35,10 @@ class ConsumerSocket:
         await self._incoming.put({"type": "websocket.receive", kind: message})
 
     async def message(self) -> dict[str, Any]:
-        """The next message of the consumer, as ASGI has it."""
+        """Return the next message of the consumer, as an ASGI event."""
         return await asyncio.wait_for(self._outgoing.get(), WAIT_S)
 
     async def answer(self) -> dict[str, Any]:
-        """The JSON of the next message."""
+        """Return the JSON of the next message."""
         answer: dict[str, Any] = json.loads((await self.message())["text"])
         return answer

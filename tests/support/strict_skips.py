@@ -1,7 +1,7 @@
-"""A pytest plugin: where REQUIRE_ALL=1, a test that was skipped has failed.
+"""Pytest plugin that turns skipped tests into failures if REQUIRE_ALL=1.
 
 Skips are for machines that lack a browser, a database or a folder. The continuous integration has all of them, so there
-a skip means that something is broken and would go unseen. What no such machine can have stays a skip.
+a skip means that something is broken and would go unseen. Tests that cannot run on any such machine may skip.
 """
 
 import os
@@ -15,7 +15,7 @@ ACCEPTED_REASONS = ("needs a GPU", "needs SQLite", "needs the right to mount", "
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Judge the skip of one test; an expected failure (`xfail`) is none."""
+    """Check the skip of one test; an expected failure (`xfail`) is not one."""
     report = yield
     if not hasattr(report, "wasxfail"):
         _judge(report)
@@ -24,7 +24,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Judge the skip of a whole module."""
+    """Check the skip of a whole module."""
     report = yield
     _judge(report)
     return report
