@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from detection.web.text import plain
+
 LINE_EVERY_S = 10.0
 
 
@@ -94,5 +96,4 @@ def spoken(seconds: float) -> str:
 
 def _print(console: Console, text: str) -> None:
     """Print text verbatim: names of files are not markup, and must not control the terminal."""
-    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    console.print(shown, markup=False, highlight=False, soft_wrap=True)
+    console.print(plain(text), markup=False, highlight=False, soft_wrap=True)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from detection.inference.cards.card import CARD_NAME, InputSpec, ModelCard, has_card, read_card
+from detection.inference.class_names import read_classes
 from detection.inference.convert.cache import prepare_network
 from detection.inference.convert.gluoncv import convert_export
 from detection.inference.errors import CheckpointError
-from detection.inference.mxnet.checkpoint import checkpoint_files, load_checkpoint, read_classes
+from detection.inference.mxnet.checkpoint import checkpoint_files, load_checkpoint
 from detection.inference.network import DEFAULT_THRESHOLD, Network
 from detection.inference.onnx_input import keep_wrapped, wrapped_onnx
 

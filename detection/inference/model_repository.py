@@ -18,6 +18,7 @@ import onnx
 from detection.inference.errors import InferenceError
 from detection.inference.files import replace_file
 from detection.inference.network import Network
+from detection.inference.text_files import read_json
 
 SERVERS = ("triton", "ovms")
 MODEL_FILE = "model.onnx"
@@ -140,7 +141,7 @@ def _listed(path: Path, name: str) -> Mapping[str, Any]:
     """Return config.json with this model added to those it lists already. Raises RepositoryError."""
     entry = {"config": {"name": name, "base_path": f"{MOUNTED_AT}/{name}"}}
     try:
-        document = json.loads(path.read_bytes()) if path.exists() else {}
+        document = read_json(path) if path.exists() else {}
         others = [each for each in document.get("model_config_list", []) if each["config"]["name"] != name]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RepositoryError(f"{path} is no list of models of OpenVINO Model Server. Move it away.") from error

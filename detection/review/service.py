@@ -24,12 +24,13 @@ from detection.errors import RequestError
 from detection.history import counters, indexing
 from detection.history.annotations import Judged, newest_verdicts, objects_of, tally_key, with_verdicts
 from detection.history.counters import Key
+from detection.inference.class_names import MAX_LENGTH
 from detection.inference.types import PixelBox
 from detection.models import Detection, ListEntry, Review, Verdict
 from detection.observability import metrics
 from detection.web.text import as_text
 
-CLASS_NAME_LENGTH = 100
+CLASS_NAME_LENGTH = MAX_LENGTH
 _SOMEBODY = "Somebody"
 
 
@@ -212,7 +213,7 @@ def _drawn(state: ReviewState, statement: Statement, number: int) -> Verdict:
         raise RequestError("A verdict names no object. Set `object`, or say `added` for one that was missed.")
     if not statement.class_name or statement.box is None:
         raise RequestError("An object that was missed needs its class and its box.")
-    return _verdict(state, Verdict.Kind.ADDED, statement.class_name, statement.box, added_number=number)
+    return _verdict(state, Verdict.Kind.ADDED, _chosen(statement.class_name), statement.box, added_number=number)
 
 
 def _row(state: ReviewState, judged: Judged, statement: Statement) -> Verdict:
@@ -221,7 +222,9 @@ def _row(state: ReviewState, judged: Judged, statement: Statement) -> Verdict:
         raise RequestError(
             f"{statement.kind!r} cannot be said of object {judged.key}. Use one of {', '.join(_SAYABLE)}."
         )
-    class_name = judged.class_name if statement.class_name is None else statement.class_name
+    # The object's own class stays exactly what it is.
+    is_same = statement.class_name in {None, judged.class_name}
+    class_name = judged.class_name if is_same else _chosen(statement.class_name or "")
     box = judged.box if statement.box is None else statement.box
     if judged.found is None:
         takes_out = statement.kind in {Verdict.Kind.REJECTED, Verdict.Kind.CLEARED}
@@ -234,6 +237,14 @@ def _row(state: ReviewState, judged: Judged, statement: Statement) -> Verdict:
     return _verdict(state, kind, class_name, box, found=found)
 
 
+def _chosen(class_name: str) -> str:
+    """Return the name of a class that somebody chose or typed, as one line. Raises RequestError where it is empty."""
+    name = as_text(class_name).strip()[:CLASS_NAME_LENGTH]
+    if not name:
+        raise RequestError("A class needs a name. Choose one of the list, or type it.")
+    return name
+
+
 def _kind_of_change(is_other_class: bool, is_other_box: bool) -> Verdict.Kind:
     if is_other_class:
         return Verdict.Kind.RELABELLED
@@ -244,9 +255,6 @@ _SAYABLE = ("confirmed", "rejected", "relabelled", "corrected", "cleared")
 
 
 def _verdict(state: ReviewState, kind: Verdict.Kind, class_name: str, box: PixelBox, **about: Any) -> Verdict:
-    name = as_text(class_name).strip()[:CLASS_NAME_LENGTH]
-    if not name:
-        raise RequestError("A class needs a name. Choose one of the list, or type it.")
     photo = state.detection.photo
     inside = (
         box.width > 0 and box.height > 0 and box.x + box.width <= photo.width and box.y + box.height <= photo.height
@@ -255,7 +263,7 @@ def _verdict(state: ReviewState, kind: Verdict.Kind, class_name: str, box: Pixel
         raise RequestError(
             f"The box does not lie within the photo, which is {photo.width} x {photo.height} pixels. Draw it inside."
         )
-    return Verdict(kind=kind, class_name=name, x=box.x, y=box.y, width=box.width, height=box.height, **about)
+    return Verdict(kind=kind, class_name=class_name, x=box.x, y=box.y, width=box.width, height=box.height, **about)
 
 
 def _newest_step(verdicts: Sequence[Verdict], reviewer: Reviewer) -> int:

@@ -1,18 +1,20 @@
 """Sanitises names that callers choose, for storage and display."""
 
-import unicodedata
+from detection.inference.class_names import is_plain
 
 NAME_LENGTH = 255
 
 
 def as_text(name: str) -> str:
-    """Return a caller's file name as one line of text, cut to size: without control characters, NUL (PostgreSQL refuses
-    it) and marks of writing direction. Unusual spaces, which cameras and systems do use, become plain ones.
+    """Return a caller's name as one line of text, cut to size.
+
+    Everything that a language needs stays, so that a stored name is found again: joiners of Persian and Hindi, marks of
+    direction, spaces of any width. Replaced are control characters (PostgreSQL refuses NUL), line breaks, halves of
+    characters, and what turns the direction of the text around it.
     """
-    return "".join(_as_printable(character) for character in name[:NAME_LENGTH])
+    return plain(name[:NAME_LENGTH])
 
 
-def _as_printable(character: str) -> str:
-    if character.isprintable():
-        return character
-    return " " if unicodedata.category(character) == "Zs" else "\N{REPLACEMENT CHARACTER}"
+def plain(text: str) -> str:
+    """Return a text of any length with a replacement for each character that controls a terminal or a page."""
+    return "".join(character if is_plain(character) else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -130,7 +130,12 @@ def test_threshold_below_what_is_kept_keeps_more() -> None:
         pytest.param("a\0b", "a\N{REPLACEMENT CHARACTER}b", id="NUL"),
         pytest.param("a\r\n\x1b[31mb", "a" + "\N{REPLACEMENT CHARACTER}" * 3 + "[31mb", id="control characters"),
         pytest.param("gpj.\N{RIGHT-TO-LEFT OVERRIDE}exe", "gpj.\N{REPLACEMENT CHARACTER}exe", id="turned direction"),
-        pytest.param("3.45\N{NARROW NO-BREAK SPACE}PM.png", "3.45 PM.png", id="space of a Mac's screenshots"),
+        pytest.param(
+            "3.45\N{NARROW NO-BREAK SPACE}PM.png",
+            "3.45\N{NARROW NO-BREAK SPACE}PM.png",
+            id="space of a Mac's screenshots",
+        ),
+        pytest.param("گل\N{ZERO WIDTH NON-JOINER}میخ.jpg", "گل\N{ZERO WIDTH NON-JOINER}میخ.jpg", id="Persian"),
         pytest.param("\ud800.jpg", "\N{REPLACEMENT CHARACTER}.jpg", id="half a character"),
         pytest.param("\N{CAT FACE} Kätzchen 猫.jpg", "\N{CAT FACE} Kätzchen 猫.jpg", id="non-ASCII"),
         pytest.param("x" * 5000, "x" * 255, id="long"),

@@ -70,6 +70,21 @@ def test_verdict_says_what_is_true_and_leaves_the_answer(
     assert model_answer(detection) == answer
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("گل\N{ZERO WIDTH NON-JOINER}میخ", id="Persian"),
+        pytest.param("a\N{NO-BREAK SPACE}b", id="unusual space"),
+        pytest.param("a\nb", id="of an old model"),
+    ],
+)
+def test_confirming_keeps_the_class_exactly(name: str) -> None:
+    detection = stored_detection((name, 0.9), ("cat", 0.8))
+    said = [Statement("0", "confirmed"), Statement("1", "relabelled", name.replace("\n", " "))]
+    assert [one.class_name for one in judge(detection, 0, said, ANNA).objects] == [name, name.replace("\n", " ")]
+    assert {row.class_name for row in Verdict.objects.all()} == {name, name.replace("\n", " ")}
+
+
 def test_relabelled_object_keeps_its_corrected_box_and_the_other_way_round() -> None:
     detection = stored_detection(("cat", 0.9))
     judge(detection, 0, [Statement("0", "relabelled", "dog")], ANNA)

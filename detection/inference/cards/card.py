@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from detection.inference.cards.toml_table import Table
+from detection.inference.class_names import read_classes, require_usable
 from detection.inference.errors import CheckpointError
 from detection.inference.families.registry import FAMILIES
 from detection.inference.files import file_sha256
-from detection.inference.mxnet.checkpoint import read_classes
 from detection.inference.network import DEFAULT_THRESHOLD, FITS, STRETCH
+from detection.inference.text_files import TextError, read_text
 
 CARD_NAME = "model.toml"
 _MAX_EDGE_PX = 4096
@@ -98,11 +99,15 @@ def read_card(folder: Path) -> ModelCard:
     """Read and validate the card of a folder. Raises CheckpointError with a message that names the file and the key."""
     path = folder / CARD_NAME
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(read_text(path))
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}): put the model's card there.") from error
-    except ValueError as error:
+    except TextError as error:
+        raise CheckpointError(f"{path} is no TOML file: {error}.") from None
+    except tomllib.TOMLDecodeError as error:
         raise CheckpointError(f"{path} is no TOML file in UTF-8: {error}.") from error
+    except RecursionError:
+        raise CheckpointError(f"{path} is no model card: its lists are nested too deeply.") from None
     table = Table(path, "", raw)
     family = table.choice("family", tuple(FAMILIES))
     files = _files(table.table("files"))
@@ -166,7 +171,10 @@ def _input(table: Table) -> InputSpec:
 def _classes(table: Table, folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     given = table.text_or_list("classes")
     if isinstance(given, tuple):
-        return given
+        try:
+            return require_usable(given)
+        except ValueError as error:
+            raise table.wrong("classes", f"cannot be used: {error}") from error
     if given not in files:
         raise table.wrong("classes", f"is the file {given}, which [files] does not list")
     return read_classes(folder / given)

@@ -12,9 +12,9 @@ from typing import Any
 
 import onnx
 
+from detection.inference.class_names import read_classes
 from detection.inference.errors import CheckpointError
 from detection.inference.files import file_sha256
-from detection.inference.mxnet.checkpoint import read_classes
 from detection.inference.onnx_weights import external_files, read_onnx
 
 CLASSES_NAME = "classes.txt"

@@ -69,15 +69,16 @@ class Table:
         return value
 
     def text_or_list(self, key: str) -> str | tuple[str, ...]:
-        """Return a string, or a list of distinct strings."""
+        """Return a string, or a list of distinct strings without space around them."""
         value = self._value(key, None, "a file or a list")
         if not isinstance(value, list):
             return self.text(key)
         if not value or not all(isinstance(each, str) and each.strip() for each in value):
             raise self.wrong(key, "has to be a list of names in quotes")
-        if len(set(value)) != len(value):
+        names = tuple(each.strip() for each in value)
+        if len(set(names)) != len(names):
             raise self.wrong(key, "names something twice")
-        return tuple(value)
+        return names
 
     def choice(self, key: str, choices: Collection[str], default: str | None = None) -> str:
         value = self._value(key, default, f"one of {', '.join(choices)}")

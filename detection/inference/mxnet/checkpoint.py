@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from detection.inference.class_names import read_classes
 from detection.inference.errors import CheckpointError
 from detection.inference.mxnet.params import Params, read_params
 from detection.inference.mxnet.symbol import Symbol, read_symbol
@@ -70,21 +71,6 @@ def load_checkpoint(prefix: Path, epoch: int, classes: tuple[str, ...] = ()) -> 
     symbol, params = read_symbol(files.symbol), read_params(files.params)
     _check_names(symbol, params, files)
     return Checkpoint(prefix, epoch, symbol, params, classes or read_classes(files.classes))
-
-
-def read_classes(path: Path) -> tuple[str, ...]:
-    """Read the class names, one a line; raises CheckpointError when there are none."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise CheckpointError(
-            f"{path} cannot be read ({reason}): write the names of the model's classes there, one a line."
-        ) from None
-    classes = tuple(line.strip() for line in lines if line.strip())
-    if not classes:
-        raise CheckpointError(f"{path} is empty: write the names of the model's classes there, one a line.")
-    return classes
 
 
 def _check_names(symbol: Symbol, params: Params, files: CheckpointFiles) -> None:

@@ -1,12 +1,12 @@
 """Reads the network of a checkpoint: `NAME-symbol.json`, as MXNet 0.8 to 1.9 wrote it."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from detection.inference.errors import CheckpointError
+from detection.inference.text_files import TextError, read_json
 
 VARIABLE = "null"
 DETECTION_OPERATORS = ("_contrib_MultiBoxDetection", "MultiBoxDetection")
@@ -77,15 +77,15 @@ class Symbol:
 def read_symbol(path: Path) -> Symbol:
     """Read a symbol file; raises CheckpointError when it is missing, damaged, or its nodes are not in order."""
     try:
-        document = json.loads(path.read_bytes())
+        document = read_json(path)
     except FileNotFoundError:
         raise CheckpointError(
             f"{path} is missing: put the checkpoint's symbol file there, or point MODEL_PREFIX to another checkpoint."
         ) from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}): make it readable for this user.") from None
-    except (ValueError, RecursionError):
-        raise _damaged(path, "it is not JSON") from None
+    except TextError as error:
+        raise _damaged(path, str(error)) from None
     try:
         return _parse_symbol(document)
     except ValueError as error:

@@ -18,6 +18,7 @@ from detection.inference.errors import CheckpointError
 from detection.inference.files import replace_file
 from detection.inference.network import Network
 from detection.inference.precision.int8_files import quantized_network, quantized_paths
+from detection.inference.text_files import read_json
 
 TABLE_NAME = "precision.json"
 BASELINE = "f32"
@@ -59,7 +60,7 @@ def read_table(network: Network) -> dict[str, EngineMeasurements]:
     """
     path = table_path(network)
     try:
-        table = json.loads(path.read_bytes())
+        table = read_json(path)
         if (table["checkpoint_sha256"], table["edge"]) != (network.made_of_sha256, network.edge):
             return {}
         return {engine: _engine_measurements(values) for engine, values in table["engines"].items()}

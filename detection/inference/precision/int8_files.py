@@ -13,6 +13,7 @@ from detection.inference.convert.conversion import CONVERTER_VERSION
 from detection.inference.errors import CheckpointError
 from detection.inference.files import replace_file
 from detection.inference.network import Network
+from detection.inference.text_files import parse_json
 
 _ADVICE = "Run `manage.py quantize PHOTOS...` with the same settings, or set MODEL_PRECISION to f32 or auto."
 
@@ -85,5 +86,5 @@ def write_quantized(network: Network, model: bytes, description: QuantizedDescri
 
 
 def _parse(raw: bytes) -> QuantizedDescription:
-    values = json.loads(raw)
+    values = parse_json(raw)
     return QuantizedDescription(**{field.name: values[field.name] for field in fields(QuantizedDescription)})

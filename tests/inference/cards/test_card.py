@@ -78,6 +78,7 @@ CARDS: dict[str, tuple[dict[str, Any], str]] = {
     "std of zero": ({"input": {"edge": 32, "std": [1, 0, 1]}}, "`input.std` has to be three numbers other than 0"),
     "key in input": ({"input": {"edge": 32, "color": "bgr"}}, "`input.color` is not known"),
     "classes twice": ({"classes": ["a", "a"]}, "`classes` names something twice"),
+    "class of two lines": ({"classes": ["a\\nb", "b"]}, r"`classes` cannot be used: class 1 is .* with U\+000A"),
     "class without a name": ({"classes": ["a", ""]}, "`classes` has to be a list of names"),
     "classes in no file": (
         {"classes": "classes.txt"},
@@ -113,11 +114,29 @@ def test_a_card_that_cannot_be_used_is_told_with_file_and_key(case: str, tmp_pat
     assert str(tmp_path / "net" / "model.toml") in str(refused.value)
 
 
-@pytest.mark.parametrize(("content", "sentence"), [(b"name = ", "no TOML"), (b"name = '\xff'", "no TOML")])
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"name = ", "no TOML"),
+        (b"name = '\xff'", "no TOML file: it is not UTF-8"),
+        ("name = ''".encode("utf-16"), "no TOML file: it is UTF-16 text"),
+        (b"name = " + b"[" * 100_000, "nested too deeply"),
+    ],
+    ids=["cut off", "Latin-1", "UTF-16", "deep"],
+)
 def test_a_card_that_is_no_toml_is_told(content: bytes, sentence: str, tmp_path: Path) -> None:
     (write_model(tmp_path / "net", NETWORK) / "model.toml").write_bytes(content)
     with pytest.raises(CheckpointError, match=sentence):
         read_card(tmp_path / "net")
+
+
+def test_a_card_may_be_saved_by_any_editor(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "net", NETWORK)
+    plain = read_card(folder)
+    text = (folder / "model.toml").read_bytes()
+    for form in (b"\xef\xbb\xbf" + text, text.replace(b"\n", b"\r\n"), text.replace(b"\n", b"\r")):
+        (folder / "model.toml").write_bytes(form)
+        assert read_card(folder) == plain
 
 
 def test_the_card_in_the_documentation_can_be_read(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_classes_are_read_without_empty_lines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "is empty"), (b"\n \n", "is empty"), (b"\xff\xfe\xff", "it is not UTF-8 text"), (None, "cannot be read")],
+    [(b"", "is empty"), (b"\n \n", "is empty"), (b"cat\xff", "it is not UTF-8 text"), (None, "cannot be read")],
     ids=["empty", "blank", "no text", "missing"],
 )
 def test_unusable_classes_say_what_to_do(content: bytes | None, reason: str, tmp_path: Path) -> None:

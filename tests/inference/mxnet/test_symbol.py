@@ -163,7 +163,7 @@ def test_damaged_symbol_is_refused(document: Callable[[], Any], reason: str, tmp
 def test_symbol_that_is_no_json_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "net-symbol.json"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="it is not JSON"):
+    with pytest.raises(CheckpointError, match=r"it is no JSON|it is UTF-16 text|nested too deeply"):
         read_symbol(path)
 
 
