@@ -1,13 +1,20 @@
-"""Names of photos in an export, safe as file names although callers chose them."""
+"""Names of photos in an export, safe as file names although callers chose them, and of classes."""
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from detection.models import Detection
 from detection.photos.store import SUFFIXES
+from detection.web.text import plain
 
 _STEM_LENGTH = 60
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]+")
+
+
+def class_lines(classes: Sequence[str]) -> bytes:
+    """Return the text of a list of classes: one line for each, also where an old model's name has a line break."""
+    return "".join(f"{plain(name)}\n" for name in classes).encode()
 
 
 def photo_name(detection: Detection) -> str:

@@ -13,6 +13,11 @@ from detection.models import Detection
 CHUNK = 500
 
 
+def stem_of(file_name: str) -> str:
+    """Return the name of a photo's file without its type."""
+    return str(PurePosixPath(file_name).with_suffix(""))
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """One photo with its labels.
@@ -27,7 +32,7 @@ class Example:
     @property
     def stem(self) -> str:
         """The file's name without its type, for a file of labels beside it."""
-        return str(PurePosixPath(self.file_name).with_suffix(""))
+        return stem_of(self.file_name)
 
     @property
     def boxed(self) -> tuple[Label, ...]:

@@ -1,8 +1,12 @@
 """Formats CSV lines (RFC 4180) with cells that no spreadsheet executes."""
 
+import codecs
 import csv
 from collections.abc import Iterable
 from typing import Any
+
+BYTE_ORDER_MARK = codecs.BOM_UTF8
+"""The first bytes of a file, without which Excel takes UTF-8 for the system's own encoding."""
 
 # https://owasp.org/www-community/attacks/CSV_Injection, with the wide forms that East Asian spreadsheets take too.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")

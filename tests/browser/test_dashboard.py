@@ -100,7 +100,7 @@ def test_download_has_what_the_plot_shows(page: Page, judged: str) -> None:
     with page.expect_download() as download:
         page.get_by_role("link", name="Photos over time: download as CSV").click()
     assert download.value.suggested_filename == "photos.csv"
-    with download.value.path().open(encoding="utf-8", newline="") as file:
+    with download.value.path().open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert sum(int(row["photos"]) for row in rows) == shown
     told = page.locator("#photos .plot-column title").all_text_contents()[-1]

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+import yaml
 from asgiref.sync import async_to_sync
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
@@ -105,7 +106,9 @@ def test_supervision_reads_back_every_box_and_class(name: str, three: list[Detec
 
     folder = unpacked(name)
     if name == "coco":
-        dataset = DetectionDataset.from_coco(str(folder / "images"), str(folder / "annotations.json"))
+        dataset = DetectionDataset.from_coco(
+            str(folder / "images"), str(folder / "annotations" / "instances_default.json")
+        )
     elif name == "voc":
         dataset = DetectionDataset.from_pascal_voc(str(folder / "JPEGImages"), str(folder / "Annotations"))
     else:
@@ -166,8 +169,46 @@ def test_yolo_names_its_classes_in_both_files(three: list[Detection], unpacked: 
     assert len(list((folder / "labels").iterdir())) == len(three)
 
 
+def test_spreadsheets_take_tables_for_utf_8(three: list[Detection]) -> None:
+    assert download("format=csv").startswith(b"\xef\xbb\xbfimage_id,")
+    assert download("format=csv").count(b"\xef\xbb\xbf") == 1
+
+
+def test_yolo_lets_its_reader_look_beside_the_description(three: list[Detection], unpacked: Any) -> None:
+    described = yaml.safe_load((unpacked("yolo") / "data.yaml").read_bytes())
+    # Ultralytics takes the file's own folder where there is no `path`, and "." for one below its own settings.
+    assert (described.keys(), described["train"]) == ({"train", "val", "nc", "names"}, "images")
+
+
+@pytest.mark.django_db
+def test_lists_of_classes_have_a_line_for_each(unpacked: Any) -> None:
+    stored_photo(encode(noise((64, 48))), ("a\nb", 0.9), ("گل\N{ZERO WIDTH NON-JOINER}میخ", 0.8))
+    yolo = unpacked("yolo")
+    described = yaml.safe_load((yolo / "data.yaml").read_bytes())
+    classes = (yolo / "classes.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    assert len(classes) == described["nc"] == len(described["names"])
+    assert (described["names"][20], described["names"][21]) == ("a\nb", "گل\N{ZERO WIDTH NON-JOINER}میخ")
+    assert classes[20:] == ["a\N{REPLACEMENT CHARACTER}b", "گل\N{ZERO WIDTH NON-JOINER}میخ"]
+
+
+def test_voc_lists_its_photos_and_classes_for_datumaro(three: list[Detection], unpacked: Any) -> None:
+    folder = unpacked("voc")
+    listed = (folder / "ImageSets" / "Main" / "default.txt").read_text(encoding="utf-8").splitlines()
+    assert [int(name.rpartition("_")[2]) for name in listed] == [detection.pk for detection in three]
+    assert sorted(f"{name}.xml" for name in listed) == sorted(path.name for path in (folder / "Annotations").iterdir())
+    comment, *classes = (folder / "labelmap.txt").read_text(encoding="utf-8").splitlines()
+    assert comment.startswith("#")
+    assert (classes[0], classes[-1], len(classes)) == ("aeroplane:::", "unicorn:::", 21)
+
+
+def test_coco_has_its_boxes_where_datumaro_looks(three: list[Detection], unpacked: Any) -> None:
+    folder = unpacked("coco")
+    document = json.loads((folder / "annotations" / "instances_default.json").read_bytes())
+    assert all((folder / "images" / image["file_name"]).is_file() for image in document["images"])
+
+
 def test_csv_has_a_row_for_each_object_and_one_for_a_photo_without_any(three: list[Detection]) -> None:
-    rows = list(csv.DictReader(io.StringIO(download("format=csv").decode())))
+    rows = list(csv.DictReader(io.StringIO(download("format=csv").decode("utf-8-sig"))))
     assert [(row["image_id"], row["class"], row["probability"], row["x"]) for row in rows] == [
         (str(three[0].pk), "cat", "0.9", "10"),
         (str(three[0].pk), "dog", "0.8", "11"),
@@ -195,7 +236,7 @@ def test_coco_images_name_model_version_and_hash(two_versions: list[tuple[str, s
 
 
 def test_csv_has_the_version_in_a_last_column(two_versions: list[tuple[str, str]]) -> None:
-    rows = list(csv.reader(io.StringIO(download("format=csv").decode())))
+    rows = list(csv.reader(io.StringIO(download("format=csv").decode("utf-8-sig"))))
     assert rows[0][:12] == [
         *("image_id", "detection", "created_at", "source", "file_name", "original_name"),
         *("image_width", "image_height", "model_name", "threshold", "class", "probability"),
@@ -225,7 +266,7 @@ def test_json_lines_name_the_version(two_versions: list[tuple[str, str]]) -> Non
 )
 def test_formulas_in_csv_cells_are_text(name: str, shown: str) -> None:
     stored_detection(("cat", 0.9), original_name=name)
-    rows = list(csv.DictReader(io.StringIO(download("format=csv").decode(), newline="")))
+    rows = list(csv.DictReader(io.StringIO(download("format=csv").decode("utf-8-sig"), newline="")))
     assert [row["original_name"] for row in rows] == [shown]
 
 
@@ -295,7 +336,7 @@ def exported_ids(name: str, body: bytes) -> list[int]:
     if name == "coco":
         return [image["id"] for image in json.loads(body)["images"]]
     if name == "csv":
-        return sorted({int(row["image_id"]) for row in csv.DictReader(io.StringIO(body.decode()))})
+        return sorted({int(row["image_id"]) for row in csv.DictReader(io.StringIO(body.decode("utf-8-sig")))})
     if name == "jsonl":
         return [json.loads(line)["image_id"] for line in body.splitlines()]
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
@@ -325,7 +366,8 @@ def test_boxes_without_an_area_are_not_for_training() -> None:
 def test_what_xml_cannot_hold_does_not_break_it() -> None:
     stored_photo(encode(noise((64, 48))), ("<b>&\x01", 0.9), name="\ufffe<&>.jpg")
     with zipfile.ZipFile(io.BytesIO(download("format=voc"))) as archive:
-        document = archive.read(archive.namelist()[0]).decode()
+        (name,) = (each for each in archive.namelist() if each.startswith("Annotations/"))
+        document = archive.read(name).decode()
     assert "<name>&lt;b&gt;&amp;\ufffd</name>" in document
     assert "<image>\ufffd&lt;&amp;&gt;.jpg</image>" in document
 

@@ -70,7 +70,7 @@ def test_coco_has_what_people_said(judged: Detection, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("judged")
 def test_tables_keep_the_score_of_the_model() -> None:
-    rows = list(csv.DictReader(io.StringIO(download("format=csv").decode())))
+    rows = list(csv.DictReader(io.StringIO(download("format=csv").decode("utf-8-sig"))))
     told = [
         (
             row["class"],

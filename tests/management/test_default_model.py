@@ -95,7 +95,7 @@ def test_results_of_detect_name_the_version(chelsea: bytes) -> None:
     activate(net("1.5", LIGHT))
     call_command("detect", photo(chelsea), "--output", "out.csv")
     call_command("detect", "cat.jpg", "--output", "out.coco.json")
-    with Path("out.csv").open(newline="") as file:
+    with Path("out.csv").open(newline="", encoding="utf-8-sig") as file:
         assert [(row["model_name"], row["model_version"]) for row in csv.DictReader(file)] == [("net", "1.5")]
     (image,) = json.loads(Path("out.coco.json").read_bytes())["images"]
     assert (image["model_name"], image["model_version"]) == ("net", "1.5")

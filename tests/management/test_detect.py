@@ -224,7 +224,7 @@ def test_results_in_coco_are_read_back_and_failures_are_beside_them(base: Path) 
 def test_results_as_a_table_are_text_and_no_formulas(base: Path) -> None:
     Path("=1+1.jpg").write_bytes(Path("base/a cat.jpg").read_bytes())
     assert detect("base/a cat.jpg", "=1+1.jpg", "--output", "out.csv") == 0
-    with Path("out.csv").open(newline="") as file:
+    with Path("out.csv").open(newline="", encoding="utf-8-sig") as file:
         first, second = csv.DictReader(file)
     assert (first["file_name"], first["class"]) == ("base/a cat.jpg", "cat")
     assert second["file_name"] == "'=1+1.jpg"

@@ -40,7 +40,7 @@ def rows(table: str, query: str = JANUARY) -> list[list[str]]:
     response = Client().get(f"/api/statistics/{table}.csv?{query}")
     assert response.status_code == 200
     assert response["Content-Disposition"] == f'attachment; filename="{table}.csv"'
-    return list(csv.reader(io.StringIO(response.content.decode())))
+    return list(csv.reader(io.StringIO(response.content.decode("utf-8-sig"))))
 
 
 def test_json_has_every_table(history: None) -> None:

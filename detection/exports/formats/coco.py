@@ -19,7 +19,8 @@ def coco(selection: Selection) -> Iterator[Member]:
 
     An image has the model of its detection under our own keys, as an annotation has its score: readers ignore them.
     """
-    yield Member("annotations.json", _document(selection))
+    # Where Datumaro and CVAT look for boxes, and for the photos beside it in `images`.
+    yield Member("annotations/instances_default.json", _document(selection))
 
 
 def _document(selection: Selection) -> Iterator[bytes]:

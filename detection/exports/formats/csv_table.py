@@ -6,7 +6,7 @@ from typing import Any
 from detection.exports.labels import Label
 from detection.exports.registry import Member, SingleFile, exports
 from detection.exports.selection import Example, Selection
-from detection.web.csv_cells import csv_line, harmless
+from detection.web.csv_cells import BYTE_ORDER_MARK, csv_line, harmless
 
 COLUMNS = (
     "image_id",
@@ -37,6 +37,7 @@ def csv_table(selection: Selection) -> Iterator[Member]:
 
 
 def _table(selection: Selection) -> Iterator[bytes]:
+    yield BYTE_ORDER_MARK
     yield csv_line(COLUMNS)
     for example in selection.examples():
         for label in example.labels or (None,):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 
+from detection.exports.names import class_lines
 from detection.exports.registry import Member, exports
 from detection.exports.selection import Example, Selection
 
@@ -11,16 +12,19 @@ from detection.exports.selection import Example, Selection
 def yolo(selection: Selection) -> Iterator[Member]:
     """Write `labels/<name>.txt` beside `images/<name>.jpg`, `data.yaml` and `classes.txt`; class ids count from 0."""
     yield Member("data.yaml", _data_yaml(selection.classes))
-    yield Member("classes.txt", "".join(f"{name}\n" for name in selection.classes).encode())
+    yield Member("classes.txt", class_lines(selection.classes))
     class_ids = {name: number for number, name in enumerate(selection.classes)}
     for example in selection.examples():
         yield Member(f"labels/{example.stem}.txt", _lines(example, class_ids))
 
 
 def _data_yaml(classes: Sequence[str]) -> bytes:
-    """Format data.yaml with names in quotes: a JSON string is also YAML, and a quoted `no` is a word, not false."""
+    """Format data.yaml, without `path`, so that readers look for the photos beside the file.
+
+    Names are in quotes: a JSON string is also YAML, and a quoted `no` is a word, not false.
+    """
     names = "".join(f"  {number}: {json.dumps(name, ensure_ascii=False)}\n" for number, name in enumerate(classes))
-    return f"path: .\ntrain: images\nval: images\nnc: {len(classes)}\nnames:\n{names}".encode()
+    return f"train: images\nval: images\nnc: {len(classes)}\nnames:\n{names}".encode()
 
 
 def _lines(example: Example, class_ids: dict[str, int]) -> bytes:
