@@ -22,7 +22,7 @@ from detection.serving.service import configured_source
 
 @checks.register()
 def check_environment(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
-    """Check detection.E001: an environment variable does not parse."""
+    """Check detection.E001: an environment variable does not parse. detection.E005: it is no setting any more."""
     config: Config = settings.DETECTOR
     return [checks.Error(problem.message, hint=problem.hint, id=problem.check_id) for problem in config.problems]
 

@@ -2,6 +2,7 @@
 messages.
 """
 
+from detection.conf.compound import PhotoStore, RemoteServer
 from detection.conf.config import (
     BASE_DIR,
     DEFAULT_MODEL_PREFIX,
@@ -16,7 +17,7 @@ from detection.conf.config import (
 )
 from detection.conf.key_file import secret_key
 from detection.conf.reading import Problem
-from detection.conf.values import PhotoStore, Rate
+from detection.conf.values import Rate
 
 __all__ = [
     "BASE_DIR",
@@ -30,6 +31,7 @@ __all__ = [
     "PhotoStore",
     "Problem",
     "Rate",
+    "RemoteServer",
     "load_config",
     "make_data_dir",
     "secret_key",

@@ -9,11 +9,14 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from detection.conf import values
+from detection.conf import compound, values
+from detection.conf.compound import PhotoStore, RemoteServer
+from detection.conf.former import former_settings
 from detection.conf.reading import UNUSABLE, Problem, read_settings, setting
 from detection.conf.tracing import read_tracing
-from detection.conf.values import PhotoStore, Rate
+from detection.conf.values import Rate
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 # The embedded models, in the folder `models`; the first is the default, the others can be requested by name.
@@ -59,11 +62,7 @@ class Config:
     model_engine: str = setting("MODEL_ENGINE", "auto", values.choice(ENGINE_NAMES))
     model_precision: str = setting("MODEL_PRECISION", "f32", values.choice(PRECISION_NAMES))
     inference_threads: int = setting("INFERENCE_THREADS", 0, values.whole(0, 256))
-    remote_url: str = setting("REMOTE_URL", "", values.REMOTE_URL, is_secret=True)
-    remote_model: str = setting("REMOTE_MODEL", "", values.REMOTE_MODEL)
-    remote_timeout_s: float = setting("REMOTE_TIMEOUT", 10.0, values.number(0.1, 3600))
-    remote_connections: int = setting("REMOTE_CONNECTIONS", 4, values.whole(1, 64))
-    remote_batch: int = setting("REMOTE_BATCH", 8, values.whole(1, 128))
+    remote: RemoteServer | None = setting("REMOTE_URL", None, compound.REMOTE_URL, is_secret=True)
     queue_size: int = setting("QUEUE_SIZE", 64, values.whole(1, 100_000))
     max_body_bytes: int = setting("MAX_BODY_BYTES", 20_000_000, values.whole(1_000, 2_000_000_000))
     body_budget_bytes: int = setting("BODY_BUDGET_BYTES", BODY_BUDGET_BYTES, values.whole(1_000, 10**15))
@@ -79,7 +78,7 @@ class Config:
     metrics_token: str = setting("METRICS_TOKEN", "", values.TEXT)
     data_dir: Path = setting("DATA_DIR", BASE_DIR / "var", values.FOLDER)
     durable: bool = setting("DURABLE", True, values.BOOLEAN)
-    photo_store: PhotoStore | None = setting("PHOTO_STORE_URL", None, values.PHOTO_STORE_URL, is_secret=True)
+    photo_store: PhotoStore | None = setting("PHOTO_STORE_URL", None, compound.PHOTO_STORE_URL, is_secret=True)
     retention_days: int = setting("RETENTION_DAYS", 0, values.whole(0, 36_500))
     retention_count: int = setting("RETENTION_COUNT", 0, values.whole(0, 10**12))
     min_free_bytes: int = setting("MIN_FREE_BYTES", 0, values.whole(0, 10**15))
@@ -128,7 +127,8 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
     """Build the configuration from environment variables; values that do not parse are in `problems`."""
     found, problems = read_settings(Config, environ)
     traces, misused = read_tracing(environ)
-    problems += [Problem(UNUSABLE, message, hint) for message, hint in (*_misfits(environ), *misused)]
+    problems += [Problem(UNUSABLE, message, hint) for message, hint in (*_misfits(environ, found), *misused)]
+    problems += former_settings(environ)
     prefix = found.get("model_prefix") or _default_model(found.get("data_dir", BASE_DIR / "var") / "models")
     budget_bytes = max(BODY_BUDGET_BYTES, found.get("max_body_bytes", 0))
     defaults = {"model_prefix": prefix, "model_edge": _edge_of(prefix), "body_budget_bytes": budget_bytes}
@@ -146,7 +146,7 @@ def _disproportions(config: Config) -> Iterator[Problem]:
         )
 
 
-def _misfits(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _misfits(environ: Mapping[str, str], found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Return problems of settings that need or exclude each other, with what to do."""
     if environ.get("MODEL_ENGINE") == "remote" and not environ.get("REMOTE_URL"):
         yield (
@@ -158,10 +158,10 @@ def _misfits(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             "MIN_FREE_BYTES is for photos on this disk, and PHOTO_STORE_URL keeps them elsewhere.",
             "Unset MIN_FREE_BYTES, and bound the history by RETENTION_DAYS or RETENTION_COUNT.",
         )
-    if environ.get("REMOTE_MODEL") and environ.get("MODELS"):
+    if "remote" in found and found["remote"].model and environ.get("MODELS"):
         yield (
-            "REMOTE_MODEL names one model, and MODELS names more.",
-            "Unset REMOTE_MODEL: each model is then asked for under its own name. Or unset MODELS.",
+            "REMOTE_URL names one model, and MODELS names more.",
+            "Take model= out of REMOTE_URL: each model is then asked for under its own name. Or unset MODELS.",
         )
 
 

@@ -111,7 +111,7 @@ def next_steps(network: Network, folder: Path, server: str) -> str:
         url = "grpc://HOST:9000"
     return (
         f"Serve it:\n  {command}\n(GPU: add --gpus all for Triton.) Then, here:\n"
-        f"  MODEL_ENGINE=remote REMOTE_URL={url} REMOTE_MODEL={network.name} manage.py serve"
+        f"  MODEL_ENGINE=remote REMOTE_URL='{url}?model={network.name}' manage.py serve"
     )
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from detection.conf import Config
@@ -96,13 +96,7 @@ def detector_options(chosen: Config) -> DetectorOptions:
             gpu=chosen.model_context_gpu,
             threads=chosen.inference_threads,
             cache_dir=chosen.cache_dir / "compiled",
-            remote=RemoteOptions(
-                url=chosen.remote_url,
-                model=chosen.remote_model,
-                timeout_s=chosen.remote_timeout_s,
-                connections=chosen.remote_connections,
-                batch=chosen.remote_batch,
-            ),
+            remote=RemoteOptions() if chosen.remote is None else RemoteOptions(**asdict(chosen.remote)),
         ),
         max_pixels=chosen.max_pixels,
         queue_size=chosen.queue_size,

@@ -3,6 +3,7 @@
 import os
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -15,10 +16,12 @@ from detection.conf import (
     Config,
     PhotoStore,
     Rate,
+    RemoteServer,
     load_config,
     make_data_dir,
     secret_key,
 )
+from detection.conf.former import FORMER_SETTINGS
 
 
 @pytest.fixture
@@ -53,14 +56,21 @@ def test_nothing_set_is_the_2019_service_on_this_machine_only() -> None:
         pytest.param("MODEL_CONTEXT_GPU", "True", "model_context_gpu", True, id="Python's true"),
         pytest.param("MODEL_CONTEXT_GPU", "no", "model_context_gpu", False, id="no"),
         pytest.param("MODEL_ENGINE", "onnxruntime", "model_engine", "onnxruntime", id="engine"),
-        pytest.param("REMOTE_URL", "grpc://gpu:8001", "remote_url", "grpc://gpu:8001", id="remote over gRPC"),
+        pytest.param("REMOTE_URL", "grpc://gpu:8001", "remote", RemoteServer("grpc://gpu:8001"), id="remote over gRPC"),
         pytest.param(
-            "REMOTE_URL", "https://gpu:8443/kserve/", "remote_url", "https://gpu:8443/kserve", id="with a path"
+            "REMOTE_URL",
+            "https://gpu:8443/kserve/",
+            "remote",
+            RemoteServer("https://gpu:8443/kserve"),
+            id="with a path",
         ),
-        pytest.param("REMOTE_MODEL", "ssd/3", "remote_model", "ssd/3", id="remote model"),
-        pytest.param("REMOTE_TIMEOUT", "2.5", "remote_timeout_s", 2.5, id="remote timeout"),
-        pytest.param("REMOTE_CONNECTIONS", "16", "remote_connections", 16, id="remote connections"),
-        pytest.param("REMOTE_BATCH", "32", "remote_batch", 32, id="remote batch"),
+        pytest.param(
+            "REMOTE_URL",
+            "http://gpu:8000/?model=ssd/3&timeout=2.5&connections=16&batch=32",
+            "remote",
+            RemoteServer("http://gpu:8000", "ssd/3", 2.5, 16, 32),
+            id="remote with all options",
+        ),
         pytest.param("MODEL_PRECISION", "bf16", "model_precision", "bf16", id="precision"),
         pytest.param("INFERENCE_THREADS", "4", "inference_threads", 4, id="threads"),
         pytest.param("QUEUE_SIZE", "1", "queue_size", 1, id="queue"),
@@ -122,17 +132,22 @@ def test_variable_is_read(name: str, raw: str, field: str, value: Any) -> None:
         pytest.param("MODEL_EDGE", "0", "model_edge", id="edge of nothing"),
         pytest.param("MODEL_CONTEXT_GPU", "gpu", "model_context_gpu", id="GPU neither true nor false"),
         pytest.param("MODEL_ENGINE", "tensorrt", "model_engine", id="unknown engine"),
-        pytest.param("REMOTE_URL", "gpu:8000", "remote_url", id="remote without a scheme"),
+        pytest.param("REMOTE_URL", "gpu:8000", "remote", id="remote without a scheme"),
         pytest.param("PHOTO_STORE_URL", "photos", "photo_store", id="store without a scheme"),
         pytest.param("PHOTO_STORE_URL", "s3://", "photo_store", id="store without a bucket"),
         pytest.param("PHOTO_STORE_URL", "s3://key:secret@photos", "photo_store", id="store with a password"),
         pytest.param("PHOTO_STORE_URL", "s3://photos?endpoint=store:9000", "photo_store", id="endpoint without http"),
         pytest.param("PHOTO_STORE_URL", "s3://photos?acl=public", "photo_store", id="unknown wish for the store"),
-        pytest.param("REMOTE_URL", "http://gpu", "remote_url", id="remote without a port"),
-        pytest.param("REMOTE_URL", "http://gpu:99999", "remote_url", id="remote with a port that is none"),
-        pytest.param("REMOTE_URL", "http://me:secret@gpu:8000", "remote_url", id="remote with a password"),
-        pytest.param("REMOTE_URL", "grpc://gpu:8001/path", "remote_url", id="remote path over gRPC"),
-        pytest.param("REMOTE_MODEL", "a/b/c", "remote_model", id="remote model of three parts"),
+        pytest.param("REMOTE_URL", "http://gpu", "remote", id="remote without a port"),
+        pytest.param("REMOTE_URL", "http://gpu:99999", "remote", id="remote with a port that is none"),
+        pytest.param("REMOTE_URL", "http://me:secret@gpu:8000", "remote", id="remote with a password"),
+        pytest.param("REMOTE_URL", "grpc://gpu:8001/path", "remote", id="remote path over gRPC"),
+        pytest.param("REMOTE_URL", "http://gpu:8000?model=a/b/c", "remote", id="remote model of three parts"),
+        pytest.param("REMOTE_URL", "http://gpu:8000?timeout=0", "remote", id="remote without time"),
+        pytest.param("REMOTE_URL", "http://gpu:8000?connections=many", "remote", id="remote connections as a word"),
+        pytest.param("REMOTE_URL", "http://gpu:8000?batch=129", "remote", id="remote batch too large"),
+        pytest.param("REMOTE_URL", "http://gpu:8000?batch=1&batch=2", "remote", id="remote option twice"),
+        pytest.param("REMOTE_URL", "http://gpu:8000?retries=2", "remote", id="unknown remote option"),
         pytest.param("MODEL_PRECISION", "f64", "model_precision", id="unknown precision"),
         pytest.param("INFERENCE_THREADS", "many", "inference_threads", id="threads as a word"),
         pytest.param("QUEUE_SIZE", "0", "queue_size", id="no queue"),
@@ -280,7 +295,11 @@ def test_without_a_data_folder_the_secret_key_lives_as_long_as_the_process(tmp_p
     [
         pytest.param({"MODEL_ENGINE": "remote"}, "REMOTE_URL is not set", id="no address"),
         pytest.param({"PHOTO_STORE_URL": "s3://photos", "MIN_FREE_BYTES": "5"}, "on this disk", id="room elsewhere"),
-        pytest.param({"REMOTE_MODEL": "a", "MODELS": "b,c"}, "MODELS names more", id="one name for several models"),
+        pytest.param(
+            {"REMOTE_URL": "http://gpu:8000?model=a", "MODELS": "b,c"},
+            "MODELS names more",
+            id="one name for several models",
+        ),
     ],
 )
 def test_settings_that_do_not_go_together_are_told(environ: dict[str, str], sentence: str) -> None:
@@ -324,3 +343,27 @@ def test_database_of_an_older_version_is_closed_to_others_and_not_to_its_group(t
 def test_no_database_is_made_beside_another_one(tmp_path: Path) -> None:
     make_data_dir(load_config({"DATA_DIR": str(tmp_path), "DATABASE_URL": "postgres://me@127.0.0.1/detector"}))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "instead"),
+    [
+        pytest.param("REMOTE_MODEL", "ssd/3", "REMOTE_URL: http://HOST:PORT?model=ssd/3.", id="remote model"),
+        pytest.param("REMOTE_TIMEOUT", "2.5", "REMOTE_URL: http://HOST:PORT?timeout=2.5.", id="remote timeout"),
+        pytest.param("REMOTE_CONNECTIONS", "16", "REMOTE_URL: http://HOST:PORT?connections=16.", id="connections"),
+        pytest.param("REMOTE_BATCH", "32", "REMOTE_URL: http://HOST:PORT?batch=32.", id="remote batch"),
+    ],
+)
+def test_former_setting_is_named_with_what_takes_its_place(name: str, value: str, instead: str) -> None:
+    (problem,) = load_config({name: value}).problems
+    assert (problem.check_id, problem.message) == ("detection.E005", f"{name} is set, but is no setting any more.")
+    assert instead in problem.hint
+    assert problem.hint.endswith(f" Then unset {name}.")
+    assert load_config({name: ""}).problems == ()
+
+
+def test_every_former_setting_is_told_and_none_is_read() -> None:
+    """All names at once, each with a value that no setting could have."""
+    config = load_config(dict.fromkeys(FORMER_SETTINGS, "?"))
+    assert [problem.check_id for problem in config.problems] == ["detection.E005"] * len(FORMER_SETTINGS)
+    assert replace(config, problems=()) == load_config({})

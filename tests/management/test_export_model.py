@@ -48,7 +48,7 @@ def test_triton_gets_a_config_of_its_own_definition_with_dynamic_batching(tmp_pa
     ]
     assert len(config.parameters["detector_sha256"].string_value) == 64
     assert "--model-repository=/models\n" in said
-    assert f"REMOTE_URL=grpc://HOST:8001 REMOTE_MODEL={NAME}" in said
+    assert f"REMOTE_URL='grpc://HOST:8001?model={NAME}'" in said
 
 
 def test_network_in_the_repository_takes_several_photos(tmp_path: Path) -> None:

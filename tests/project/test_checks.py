@@ -22,6 +22,17 @@ def test_default_configuration_has_no_complaint() -> None:
     assert [message for message in checks.run_checks() if str(message.id).startswith("detection.")] == []
 
 
+def test_e005_names_each_former_setting_and_what_takes_its_place(settings: Any) -> None:
+    settings.DETECTOR = load_config({"REMOTE_TIMEOUT": "2.5", "REMOTE_BATCH": ""})
+    assert found("detection.E005") == [
+        checks.Error(
+            "REMOTE_TIMEOUT is set, but is no setting any more.",
+            hint="Add timeout=2.5 to the query of REMOTE_URL: http://HOST:PORT?timeout=2.5. Then unset REMOTE_TIMEOUT.",
+            id="detection.E005",
+        )
+    ]
+
+
 def test_e001_names_each_variable_that_does_not_parse(settings: Any, tmp_path: Path) -> None:
     settings.DETECTOR = load_config({"DATA_DIR": str(tmp_path), "REST_PORT": "http", "MODEL_ENGINE": "caffe"})
     assert found("detection.E001") == [

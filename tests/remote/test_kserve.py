@@ -105,8 +105,7 @@ def remote(
         "DATA_DIR": str(tmp_path_factory.mktemp("remote")),
         "MODEL_PREFIX": str(EMBEDDED_PREFIX),
         "MODEL_ENGINE": "remote",
-        "REMOTE_URL": f"{request.param}://127.0.0.1:{port}",
-        "REMOTE_MODEL": NAME,
+        "REMOTE_URL": f"{request.param}://127.0.0.1:{port}?model={NAME}",
     }
     with running_server(settings) as server:
         yield server

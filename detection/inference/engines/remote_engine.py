@@ -20,7 +20,7 @@ from detection.inference.types import ImageArray
 
 logger = logging.getLogger(__name__)
 
-# Delays before each retry of a request that the server has not begun. REMOTE_TIMEOUT covers all tries together.
+# Delays before each retry of a request that the server has not begun. REMOTE_URL's timeout covers all tries together.
 _BACKOFF_S = (0.1, 0.4)
 _MOST_CHECK_S = 2.0
 _DEVICE_LETTERS = 64
@@ -168,7 +168,8 @@ def _check(metadata: Mapping[str, Any], inputs: Sequence[Tensor], outputs: Seque
                 known = ", ".join(map(str, theirs[part].values())) or "none"
                 raise EngineError(
                     f"The model {model} there does not fit: {tensor} is missing among its {part} ({known}). Let it "
-                    "serve what `manage.py export_model` writes, or set REMOTE_MODEL, or MODEL_PREFIX here, to another."
+                    "serve what `manage.py export_model` writes, or name another one by "
+                    "model= in REMOTE_URL, or by MODEL_PREFIX here."
                 )
     free = {tensor.shape[0] for part in theirs.values() for tensor in part.values() if tensor.shape}
     return free == {-1}

@@ -1,0 +1,112 @@
+"""Settings of several values in one variable: each is a frozen dataclass that parses its text.
+
+A URL has them in its query (REMOTE_URL=http://HOST:PORT?timeout=10).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from detection.conf.reading import Kind
+from detection.conf.values import in_range
+
+REMOTE_SCHEMES = ("http", "https", "grpc", "grpcs")
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REMOTE_MODEL = re.compile(r"[\w.-]+(/[\w.-]+)?")
+# The names that a text may have, with the field of each and how its value is parsed.
+Parts = Mapping[str, tuple[str, Callable[[str], Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoStore:
+    """Bucket of an S3-compatible store. Credentials come from the places where Amazon's own tools look for them."""
+
+    bucket: str
+    prefix: str = ""
+    endpoint: str = ""
+    region: str = ""
+
+    @classmethod
+    def parse(cls, raw: str) -> "PhotoStore":
+        """Parse s3://BUCKET/PREFIX?endpoint=URL&region=NAME. Raises ValueError."""
+        url = urlsplit(raw.strip())
+        if url.scheme != "s3" or _BUCKET.fullmatch(url.netloc) is None:
+            raise ValueError(raw)
+        return cls(url.netloc, url.path.strip("/"), **_parsed(_query(url.query), _STORE_PARTS))
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteServer:
+    """Model server.
+
+    url: without the query. model: NAME or NAME/VERSION there; "" for the name of the model here. timeout_s: for an
+    answer, with all tries. connections: requests at once. batch: the most photos in a request.
+    """
+
+    url: str
+    model: str = ""
+    timeout_s: float = 10.0
+    connections: int = 4
+    batch: int = 8
+
+    @classmethod
+    def parse(cls, raw: str) -> "RemoteServer":
+        """Parse http://HOST:PORT?model=NAME&timeout=10&connections=4&batch=8. Raises ValueError."""
+        url = urlsplit(raw.strip())
+        path = url.path.rstrip("/")
+        if url.scheme not in REMOTE_SCHEMES or not url.hostname or url.username is not None or url.fragment:
+            raise ValueError(raw)
+        if not url.port or (path and url.scheme.startswith("grpc")):
+            raise ValueError(raw)
+        return cls(url._replace(path=path, query="").geturl(), **_parsed(_query(url.query), _REMOTE_PARTS))
+
+
+def _query(text: str) -> list[tuple[str, str]]:
+    return parse_qsl(text, strict_parsing=True) if text else []
+
+
+def _parsed(given: Iterable[tuple[str, str]], known: Parts) -> dict[str, Any]:
+    """Return the values by their fields. Raises ValueError for a name that is unknown or given twice."""
+    found: dict[str, Any] = {}
+    for name, raw in given:
+        field, parse = known.get(name, ("", str))
+        if not field or field in found:
+            raise ValueError(name)
+        found[field] = parse(raw)
+    return found
+
+
+def _endpoint(raw: str) -> str:
+    url = urlsplit(raw)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.username is not None:
+        raise ValueError(raw)
+    return raw
+
+
+def _remote_model(raw: str) -> str:
+    if _REMOTE_MODEL.fullmatch(raw) is None:
+        raise ValueError(raw)
+    return raw
+
+
+_STORE_PARTS: Parts = {"endpoint": ("endpoint", _endpoint), "region": ("region", str)}
+_REMOTE_PARTS: Parts = {
+    "model": ("model", _remote_model),
+    "timeout": ("timeout_s", lambda raw: in_range(float(raw), 0.1, 3600)),
+    "connections": ("connections", lambda raw: in_range(int(raw), 1, 64)),
+    "batch": ("batch", lambda raw: in_range(int(raw), 1, 128)),
+}
+
+REMOTE_URL = Kind(
+    RemoteServer.parse,
+    "http://HOST:PORT or grpc://HOST:PORT of a model server (https, grpcs with TLS), without user and password; "
+    "?model=NAME/VERSION&timeout=10&connections=4&batch=8 may follow, each of them if it is wanted",
+)
+PHOTO_STORE_URL = Kind(
+    PhotoStore.parse,
+    "s3://BUCKET/PREFIX?endpoint=http://HOST:PORT&region=NAME (all but the bucket may be left out), or unset it; keys "
+    "are read from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+)

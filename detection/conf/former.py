@@ -1,0 +1,26 @@
+"""Settings of versions before, and what takes the place of each.
+
+A server that is updated with one of them still set does not start: a setting that nobody reads any more would change
+what the server does without a word. An entry may go two versions after its setting.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from detection.conf.reading import Problem
+
+FORMER = "detection.E005"
+# What to do, with the value that is set in the place of {}.
+FORMER_SETTINGS = {
+    "REMOTE_MODEL": "Add model={} to the query of REMOTE_URL: http://HOST:PORT?model={}.",
+    "REMOTE_TIMEOUT": "Add timeout={} to the query of REMOTE_URL: http://HOST:PORT?timeout={}.",
+    "REMOTE_CONNECTIONS": "Add connections={} to the query of REMOTE_URL: http://HOST:PORT?connections={}.",
+    "REMOTE_BATCH": "Add batch={} to the query of REMOTE_URL: http://HOST:PORT?batch={}.",
+}
+
+
+def former_settings(environ: Mapping[str, str]) -> Iterator[Problem]:
+    """Return a problem for each former setting that still has a value."""
+    for name, value in environ.items():
+        if value and name in FORMER_SETTINGS:
+            instead = FORMER_SETTINGS[name].replace("{}", value)
+            yield Problem(FORMER, f"{name} is set, but is no setting any more.", f"{instead} Then unset {name}.")
