@@ -2,7 +2,7 @@
 
     python -m bench.soak --minutes 15 [--callers 6]
 
-The first quarter warms up. The history is kept at a size (RETENTION_COUNT), or pages would grow with it.
+The first quarter warms up. The history is kept at a size (RETENTION), or pages would grow with it.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def measure(context: Context) -> None:
     """Run all callers at once, and sample the server's memory."""
     paths = [path for size_wh in _SIZES_WH for path in photos.write_jpegs(context.folder / "photos", size_wh)]
     seconds, diary = context.options.minutes * 60, Diary()
-    with our_server(context.folder, {"RETENTION_COUNT": str(_KEPT)}) as server, Sampler(server) as sampler:
+    with our_server(context.folder, {"RETENTION": f"count:{_KEPT}"}) as server, Sampler(server) as sampler:
         context.tell(f"{context.options.callers} callers for {context.options.minutes:g} minutes")
         diary.started = sampler.started
         callers = [

@@ -2,7 +2,7 @@
 messages.
 """
 
-from detection.conf.compound import PhotoStore, RemoteServer
+from detection.conf.compound import PhotoStore, RemoteServer, Retention, size_bytes
 from detection.conf.config import (
     BASE_DIR,
     DEFAULT_MODEL_PREFIX,
@@ -32,7 +32,9 @@ __all__ = [
     "Problem",
     "Rate",
     "RemoteServer",
+    "Retention",
     "load_config",
     "make_data_dir",
     "secret_key",
+    "size_bytes",
 ]

@@ -1,6 +1,7 @@
 """Settings of several values in one variable: each is a frozen dataclass that parses its text.
 
-A URL has them in its query (REMOTE_URL=http://HOST:PORT?timeout=10).
+A URL has them in its query (REMOTE_URL=http://HOST:PORT?timeout=10), the others as NAME:VALUE with commas between them
+(RETENTION=days:30,count:100000).
 """
 
 import re
@@ -15,6 +16,8 @@ from detection.conf.values import in_range
 REMOTE_SCHEMES = ("http", "https", "grpc", "grpcs")
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_SIZE = re.compile(r"([0-9]{1,12})([KMGT]?)B?", re.IGNORECASE)
+_SIZES = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
 _REMOTE_MODEL = re.compile(r"[\w.-]+(/[\w.-]+)?")
 # The names that a text may have, with the field of each and how its value is parsed.
 Parts = Mapping[str, tuple[str, Callable[[str], Any]]]
@@ -64,6 +67,34 @@ class RemoteServer:
         return cls(url._replace(path=path, query="").geturl(), **_parsed(_query(url.query), _REMOTE_PARTS))
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Limits of the history, 0 for none: days that a detection is kept, how many are kept, bytes free on the disk."""
+
+    days: int = 0
+    count: int = 0
+    min_free_bytes: int = 0
+
+    @classmethod
+    def parse(cls, raw: str) -> "Retention":
+        """Parse days:30,count:100000,free:5GB, or some of them. Raises ValueError."""
+        return cls(**_parsed(_pairs(raw), _RETENTION_PARTS))
+
+
+def size_bytes(text: str) -> int:
+    """Parse 5000000, 500MB, 5G. Raises ValueError."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(text)
+    return int(match[1]) * _SIZES[match[2].upper()]
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Split NAME:VALUE,NAME:VALUE."""
+    pairs = (word.partition(":") for word in text.split(","))
+    return [(name.strip(), value.strip()) for name, _, value in pairs]
+
+
 def _query(text: str) -> list[tuple[str, str]]:
     return parse_qsl(text, strict_parsing=True) if text else []
 
@@ -99,7 +130,13 @@ _REMOTE_PARTS: Parts = {
     "connections": ("connections", lambda raw: in_range(int(raw), 1, 64)),
     "batch": ("batch", lambda raw: in_range(int(raw), 1, 128)),
 }
+_RETENTION_PARTS: Parts = {
+    "days": ("days", lambda raw: in_range(int(raw), 0, 36_500)),
+    "count": ("count", lambda raw: in_range(int(raw), 0, 10**12)),
+    "free": ("min_free_bytes", size_bytes),
+}
 
+RETENTION = Kind(Retention.parse, "days:30,count:100000,free:5GB or some of them, or unset it to keep everything")
 REMOTE_URL = Kind(
     RemoteServer.parse,
     "http://HOST:PORT or grpc://HOST:PORT of a model server (https, grpcs with TLS), without user and password; "

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from detection.conf import compound, values
-from detection.conf.compound import PhotoStore, RemoteServer
+from detection.conf.compound import PhotoStore, RemoteServer, Retention
 from detection.conf.former import former_settings
 from detection.conf.reading import UNUSABLE, Problem, read_settings, setting
 from detection.conf.tracing import read_tracing
@@ -79,9 +79,7 @@ class Config:
     data_dir: Path = setting("DATA_DIR", BASE_DIR / "var", values.FOLDER)
     durable: bool = setting("DURABLE", True, values.BOOLEAN)
     photo_store: PhotoStore | None = setting("PHOTO_STORE_URL", None, compound.PHOTO_STORE_URL, is_secret=True)
-    retention_days: int = setting("RETENTION_DAYS", 0, values.whole(0, 36_500))
-    retention_count: int = setting("RETENTION_COUNT", 0, values.whole(0, 10**12))
-    min_free_bytes: int = setting("MIN_FREE_BYTES", 0, values.whole(0, 10**15))
+    retention: Retention = setting("RETENTION", Retention(), compound.RETENTION)
     database_url: str = setting("DATABASE_URL", "", values.DATABASE_URL, is_secret=True)
     redis_url: str = setting("REDIS_URL", "", values.TEXT)
     debug: bool = setting("DEBUG", False, values.BOOLEAN)
@@ -153,10 +151,10 @@ def _misfits(environ: Mapping[str, str], found: Mapping[str, Any]) -> Iterator[t
             "MODEL_ENGINE is remote, and REMOTE_URL is not set.",
             "Set REMOTE_URL to http://HOST:PORT or grpc://HOST:PORT of the model server.",
         )
-    if environ.get("PHOTO_STORE_URL") and environ.get("MIN_FREE_BYTES", "0") != "0":
+    if environ.get("PHOTO_STORE_URL") and "retention" in found and found["retention"].min_free_bytes:
         yield (
-            "MIN_FREE_BYTES is for photos on this disk, and PHOTO_STORE_URL keeps them elsewhere.",
-            "Unset MIN_FREE_BYTES, and bound the history by RETENTION_DAYS or RETENTION_COUNT.",
+            "RETENTION's free: is for photos on this disk, and PHOTO_STORE_URL keeps them elsewhere.",
+            "Take free: out of RETENTION, and bound the history by days: or count:.",
         )
     if "remote" in found and found["remote"].model and environ.get("MODELS"):
         yield (

@@ -15,6 +15,9 @@ FORMER_SETTINGS = {
     "REMOTE_TIMEOUT": "Add timeout={} to the query of REMOTE_URL: http://HOST:PORT?timeout={}.",
     "REMOTE_CONNECTIONS": "Add connections={} to the query of REMOTE_URL: http://HOST:PORT?connections={}.",
     "REMOTE_BATCH": "Add batch={} to the query of REMOTE_URL: http://HOST:PORT?batch={}.",
+    "RETENTION_DAYS": "Add days:{} to RETENTION: RETENTION=days:{}.",
+    "RETENTION_COUNT": "Add count:{} to RETENTION: RETENTION=count:{}.",
+    "MIN_FREE_BYTES": "Add free:{} to RETENTION: RETENTION=free:{}.",
 }
 
 

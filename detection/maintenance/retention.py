@@ -42,9 +42,9 @@ class Rules:
     def of(cls, config: Config) -> "Rules":
         """Return the rules that an operator has set for the running server; 0 is none."""
         return cls(
-            max_age=timedelta(days=config.retention_days) if config.retention_days else None,
-            keep=config.retention_count or None,
-            min_free_bytes=config.min_free_bytes or None,
+            max_age=timedelta(days=config.retention.days) if config.retention.days else None,
+            keep=config.retention.count or None,
+            min_free_bytes=config.retention.min_free_bytes or None,
         )
 
     @property

@@ -17,6 +17,7 @@ from detection.conf import (
     PhotoStore,
     Rate,
     RemoteServer,
+    Retention,
     load_config,
     make_data_dir,
     secret_key,
@@ -89,6 +90,14 @@ def test_nothing_set_is_the_2019_service_on_this_machine_only() -> None:
         pytest.param("HTTPS", "true", "https", True, id="HTTPS"),
         pytest.param("HSTS_SECONDS", "31536000", "hsts_seconds", 31_536_000, id="HSTS"),
         pytest.param("METRICS_TOKEN", "abc", "metrics_token", "abc", id="metrics token"),
+        pytest.param("RETENTION", "days:30", "retention", Retention(days=30), id="retention by age"),
+        pytest.param(
+            "RETENTION",
+            "days:30, count:1000, free:5GB",
+            "retention",
+            Retention(30, 1000, 5 * 10**9),
+            id="retention by all",
+        ),
         pytest.param("DATABASE_URL", "postgres://u@h/n", "database_url", "postgres://u@h/n", id="database"),
         pytest.param("PHOTO_STORE_URL", "s3://photos", "photo_store", PhotoStore("photos"), id="bucket"),
         pytest.param(
@@ -164,6 +173,11 @@ def test_variable_is_read(name: str, raw: str, field: str, value: Any) -> None:
         pytest.param("THROTTLE_ANON", "5/fortnight", "throttle_anon", id="throttle with an unknown time"),
         pytest.param("HTTPS", "1.3", "https", id="HTTPS as a version"),
         pytest.param("HSTS_SECONDS", "-1", "hsts_seconds", id="negative HSTS"),
+        pytest.param("RETENTION", "30", "retention", id="retention of something"),
+        pytest.param("RETENTION", "days:-1", "retention", id="retention of negative days"),
+        pytest.param("RETENTION", "days:1,days:2", "retention", id="retention of two ages"),
+        pytest.param("RETENTION", "free:much", "retention", id="room that is no size"),
+        pytest.param("RETENTION", "weeks:2", "retention", id="unknown retention"),
         pytest.param("DATABASE_URL", "detector.sqlite3", "database_url", id="database as a file"),
         pytest.param("DATABASE_URL", "mysql://u@h/n", "database_url", id="database of another kind"),
         pytest.param("DATABASE_URL", "postgres://u@h:port/n", "database_url", id="database with a bad port"),
@@ -294,7 +308,7 @@ def test_without_a_data_folder_the_secret_key_lives_as_long_as_the_process(tmp_p
     ("environ", "sentence"),
     [
         pytest.param({"MODEL_ENGINE": "remote"}, "REMOTE_URL is not set", id="no address"),
-        pytest.param({"PHOTO_STORE_URL": "s3://photos", "MIN_FREE_BYTES": "5"}, "on this disk", id="room elsewhere"),
+        pytest.param({"PHOTO_STORE_URL": "s3://photos", "RETENTION": "free:5"}, "on this disk", id="room elsewhere"),
         pytest.param(
             {"REMOTE_URL": "http://gpu:8000?model=a", "MODELS": "b,c"},
             "MODELS names more",
@@ -352,6 +366,9 @@ def test_no_database_is_made_beside_another_one(tmp_path: Path) -> None:
         pytest.param("REMOTE_TIMEOUT", "2.5", "REMOTE_URL: http://HOST:PORT?timeout=2.5.", id="remote timeout"),
         pytest.param("REMOTE_CONNECTIONS", "16", "REMOTE_URL: http://HOST:PORT?connections=16.", id="connections"),
         pytest.param("REMOTE_BATCH", "32", "REMOTE_URL: http://HOST:PORT?batch=32.", id="remote batch"),
+        pytest.param("RETENTION_DAYS", "30", "RETENTION=days:30.", id="retention by age"),
+        pytest.param("RETENTION_COUNT", "1000", "RETENTION=count:1000.", id="retention by number"),
+        pytest.param("MIN_FREE_BYTES", "5000", "RETENTION=free:5000.", id="room on the disk"),
     ],
 )
 def test_former_setting_is_named_with_what_takes_its_place(name: str, value: str, instead: str) -> None:

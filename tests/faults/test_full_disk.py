@@ -65,7 +65,7 @@ def test_full_disk_is_answered_with_503_and_nothing_half_written(small_disk: Pat
 
 
 def test_server_makes_room_by_itself_when_it_may(small_disk: Path) -> None:
-    """MIN_FREE_BYTES: the same disk, and a `prune` by hand in the place of the task that runs every minute."""
+    """RETENTION's free: the same disk, and a `prune` by hand in the place of the task that runs every minute."""
     database, sent = Database("", small_disk), Sent()
     with (
         running_server(database.settings) as server,

@@ -171,17 +171,17 @@ def test_dry_run_deletes_nothing_and_tells_the_same_numbers(data_dir: Path) -> N
 
 
 def test_rules_of_the_server_are_its_settings() -> None:
-    chosen = load_config({"RETENTION_DAYS": "30", "RETENTION_COUNT": "1000", "MIN_FREE_BYTES": "5000"})
+    chosen = load_config({"RETENTION": "days:30,count:1000,free:5000"})
     assert chosen.problems == ()
     assert Rules.of(chosen) == Rules(timedelta(days=30), 1000, None, 5000)
     assert Rules.of(load_config({})).is_empty
 
 
-@pytest.mark.parametrize("name", ["RETENTION_DAYS", "RETENTION_COUNT", "MIN_FREE_BYTES"])
+@pytest.mark.parametrize("name", ["days", "count", "free"])
 @pytest.mark.parametrize("value", ["-1", "many", "1e3"])
 def test_setting_that_is_no_number_is_a_problem(name: str, value: str) -> None:
-    (problem,) = load_config({name: value}).problems
-    assert problem.message == f"{name} is {value!r}, which cannot be used."
+    (problem,) = load_config({"RETENTION": f"{name}:{value}"}).problems
+    assert problem.message == f"RETENTION is '{name}:{value}', which cannot be used."
 
 
 def pruned_by_command(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:

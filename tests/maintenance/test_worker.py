@@ -14,7 +14,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 
-from detection.conf import Config
+from detection.conf import Config, Retention
 from detection.maintenance import worker
 from detection.maintenance.retention import Pruned, RetentionError, Rules
 from detection.maintenance.worker import ORPHANS_EVERY, Upkeep, alone
@@ -150,8 +150,8 @@ async def lifespan() -> list[str]:
     return sent
 
 
-@pytest.mark.parametrize("rule", [{"retention_days": 30}, {}], ids=["a rule", "no rule"])
-def test_server_keeps_house(rule: dict[str, int], limits: Any) -> None:
+@pytest.mark.parametrize("rule", [{"retention": Retention(days=30)}, {}], ids=["a rule", "no rule"])
+def test_server_keeps_house(rule: dict[str, Retention], limits: Any) -> None:
     limits(**rule)
     with (
         mock.patch.object(serving, "start"),

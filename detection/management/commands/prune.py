@@ -8,14 +8,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
-from detection.conf import current
+from detection.conf import current, size_bytes
 from detection.errors import StorageUnavailableError
 from detection.maintenance import orphans
 from detection.maintenance.retention import Pruned, RetentionError, Rules, prune
 from detection.maintenance.worker import alone
 
 _AGES = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_SIZES = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
 _MAX_DAYS = 36_500
 
 
@@ -128,7 +127,7 @@ def _count(text: str) -> int:
 
 
 def _size(text: str) -> int:
-    match = re.fullmatch(r"([0-9]{1,12})([KMGT]?)B?", text, re.IGNORECASE)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text} is no size. Give bytes, or KB, MB, GB, TB: 5GB.")
-    return int(match[1]) * _SIZES[match[2].upper()]
+    try:
+        return size_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no size. Give bytes, or KB, MB, GB, TB: 5GB.") from error
