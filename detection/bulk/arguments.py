@@ -15,6 +15,7 @@ FILTERS = {
     "min_probability": "detections that report an object of at least this probability",
     "date_from": "from this day on (YYYY-MM-DD)",
     "date_to": "until this day, included (YYYY-MM-DD)",
+    "zone": "the time zone of these days, such as Europe/Berlin; UTC if left out",
     "source": f"how the photo came in: {', '.join(Detection.Source.values)}",
     "reviewed": "1: detections whose review is done; 0: the others",
     "batch": "the id of a batch",

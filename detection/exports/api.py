@@ -57,6 +57,7 @@ class ExportView(APIView):
             OpenApiParameter("min_probability", OpenApiTypes.FLOAT),
             OpenApiParameter("date_from", OpenApiTypes.DATE),
             OpenApiParameter("date_to", OpenApiTypes.DATE),
+            OpenApiParameter("zone", OpenApiTypes.STR, description="Of the days; left out: UTC."),
             OpenApiParameter("source", OpenApiTypes.STR, enum=Detection.Source.values),
             OpenApiParameter("reviewed", OpenApiTypes.STR, enum=["0", "1"], description="1: whose review is done."),
             OpenApiParameter("verdict", OpenApiTypes.STR, enum=["rejected", "changed", "added"]),

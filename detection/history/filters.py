@@ -1,12 +1,14 @@
 """Filters of detections, shared by the API, the history page and exports."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import django_filters
+from django import forms
 from django.db.models import F, QuerySet
-from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from detection.accounts.access import caller_of, limits
 from detection.models import Detection, ListEntry
@@ -16,11 +18,34 @@ FEW = 2_000
 _OF_OBJECTS = ("class", "min_probability", "reviewed", "verdict")
 
 
+class ZoneField(forms.CharField):
+    """A time zone by its IANA name; empty: UTC."""
+
+    def clean(self, value: Any) -> ZoneInfo | None:
+        """Raise ValidationError for a name that is not a time zone."""
+        name = super().clean(value)
+        if not name:
+            return None
+        try:
+            return ZoneInfo(name)
+        # ZoneInfo looks the name up as a file: it may be that of a folder, too long, or no path at all.
+        except (KeyError, ValueError, OSError) as error:
+            raise forms.ValidationError(
+                _("Write a time zone as Europe/Berlin is written, or leave it out for UTC.")
+            ) from error
+
+
+class ZoneFilter(django_filters.CharFilter):
+    """Filter that only says in which zone the days of the others are meant."""
+
+    field_class = ZoneField
+
+
 class DetectionFilter(django_filters.FilterSet):
     """Filters of detections.
 
     class: of a reported object; min_probability: of a reported object (of that class, when both are given);
-    date_from and date_to: days, both included, in the server's time zone; source: of the photo;
+    date_from and date_to: days, both included; zone: in which they are days, UTC if left out; source: of the photo;
     batch: the id of its batch; reviewed: 1 for finished reviews, 0 for the others;
     verdict: rejected, changed (another class or box) or added, for detections with such an object (of that class);
     model: the one that made it, NAME or NAME@VERSION; engine: that ran the model.
@@ -32,6 +57,7 @@ class DetectionFilter(django_filters.FilterSet):
     min_probability = django_filters.NumberFilter(method="take_together", min_value=0, max_value=1)
     date_from = django_filters.DateFilter(method="take_together")
     date_to = django_filters.DateFilter(method="take_together")
+    zone = ZoneFilter(method="take_together", max_length=64)
     source = django_filters.ChoiceFilter(choices=Detection.Source.choices, method="take_together")
     batch = django_filters.UUIDFilter(method="take_together")
     model = django_filters.CharFilter(method="take_together", max_length=300)
@@ -121,9 +147,9 @@ def _common(given: dict[str, Any], row: str) -> dict[str, Any]:
     """Return conditions on columns shared by detections and entries. row: the lookup of them."""
     conditions: dict[str, Any] = {}
     if given.get("date_from"):
-        conditions[f"{row}created_at__gte"] = _midnight(given["date_from"])
+        conditions[f"{row}created_at__gte"] = _midnight(given["date_from"], given.get("zone"))
     if given.get("date_to") and given["date_to"] < date.max:
-        conditions[f"{row}created_at__lt"] = _midnight(given["date_to"] + timedelta(days=1))
+        conditions[f"{row}created_at__lt"] = _midnight(given["date_to"] + timedelta(days=1), given.get("zone"))
     if given.get("source"):
         conditions[f"{row}source"] = given["source"]
     return conditions
@@ -149,8 +175,13 @@ def _of_objects(given: dict[str, Any]) -> dict[str, Any]:
     return conditions
 
 
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
+def _midnight(day: date, zone: ZoneInfo | None) -> datetime:
+    """Return the moment in UTC at which a day begins in a zone."""
+    try:
+        return datetime.combine(day, time.min, zone or UTC).astimezone(UTC)
+    except OverflowError:
+        # The first and the last day that there are begin elsewhere a day before or after.
+        return datetime.combine(day, time.min, UTC)
 
 
 # `class` is a keyword of Python, but the right word in an address.

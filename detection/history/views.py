@@ -109,6 +109,7 @@ def _render_history(
         "chosen": chosen,
         "classes": _known_classes(request),
         "filtered": any(chosen.values()),
+        "zone": request.GET.get("zone", ""),
         "removed": trash.of(caller_of(request.user))[: trash.SHOWN_COUNT],
         "undo_minutes": trash.UNDO_MINUTES,
         "newer_url": shown.newer and _history_url(request.GET, shown.newer),

@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect
 
@@ -114,4 +117,23 @@ def test_moments_are_in_the_zone_and_the_manner_of_the_browser(
     )
     page.goto("/history/")
     expect(page.locator("[data-moment]")).to_have_text(re.compile(shown))
+    context.close()
+
+
+def test_photo_is_found_on_the_day_on_which_it_is_shown(browser: Browser, server: Server, chelsea: bytes) -> None:
+    httpx.post(f"{server.url}/predict", content=chelsea, headers={"Content-Type": "image/jpeg"}).raise_for_status()
+    now = datetime.now(UTC)
+    # One of the two has another day than UTC at any hour.
+    zone = "Pacific/Kiritimati" if now.hour >= 10 else "Pacific/Pago_Pago"
+    here = now.astimezone(ZoneInfo(zone)).date()
+    context = browser.new_context(base_url=server.url, timezone_id=zone)
+    page = context.new_page()
+    for day, is_found in ((here, True), (now.date(), False)):
+        page.goto("/history/")
+        page.get_by_label("From", exact=True).fill(str(day))
+        page.get_by_label("To", exact=True).fill(str(day))
+        page.get_by_role("button", name="Show", exact=True).click()
+        expect(page).to_have_url(re.compile(f"date_to={day}&zone={zone.replace('/', '%2F')}"))
+        cards = page.locator(".card-grid > li")
+        expect(cards.first).to_be_visible() if is_found else expect(cards).to_have_count(0)
     context.close()

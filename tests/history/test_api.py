@@ -99,6 +99,11 @@ def mixed() -> dict[str, UUID]:
     }
 
 
+ALL = {"cat", "dog", "nothing", "midnight"}
+DAY = {"date_from": "2026-03-12", "date_to": "2026-03-12"}
+WEST, EAST = DAY | {"zone": "Pacific/Honolulu"}, DAY | {"zone": "Pacific/Kiritimati"}
+
+
 @in_transaction
 @pytest.mark.parametrize(
     ("query", "found"),
@@ -116,6 +121,11 @@ def mixed() -> dict[str, UUID]:
         pytest.param({"date_from": "2026-03-12", "date_to": "2026-03-11"}, set(), id="no day"),
         pytest.param({"date_from": "0001-01-01"}, {"cat", "dog", "nothing", "midnight"}, id="from the first day"),
         pytest.param({"date_to": "9999-12-31"}, {"cat", "dog", "nothing", "midnight"}, id="to the last day"),
+        pytest.param(DAY, {"nothing"}, id="a day of UTC"),
+        pytest.param(WEST, {"nothing", "midnight"}, id="the same day west of it"),
+        pytest.param(EAST, {"dog"}, id="the same day east of it"),
+        pytest.param({"date_from": "0001-01-01", "zone": "Asia/Tokyo"}, ALL, id="first day, east"),
+        pytest.param({"date_to": "9999-12-31", "zone": "Pacific/Honolulu"}, ALL, id="last day, west"),
         pytest.param({"source": "page"}, {"dog"}, id="source"),
         pytest.param({"source": "api", "class": "cat"}, {"cat"}, id="source and class"),
         pytest.param({"engine": "openvino"}, {"cat", "dog", "nothing", "midnight"}, id="engine"),
@@ -147,6 +157,14 @@ def test_links_of_a_filtered_list_keep_the_filter(client: Client, mixed: dict[st
             id="probability above 1",
         ),
         pytest.param({"date_from": "yesterday"}, "date_from: Enter a valid date.", id="date as a word"),
+        *(
+            pytest.param(
+                {"zone": zone},
+                "zone: Write a time zone as Europe/Berlin is written, or leave it out for UTC.",
+                id=f"zone {zone[:12]!r}",
+            )
+            for zone in ("Tokyo", "Europe", "../../etc/passwd", "/etc/localtime", "x" * 64, "..", "Europe/Berlin/x")
+        ),
         pytest.param({"date_to": "2026-02-30"}, "date_to: Enter a valid date.", id="date that does not exist"),
         pytest.param(
             {"source": "fax"},

@@ -9,7 +9,7 @@ from detection.predict import service as predict_service
 from tests.support.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
-FILTERS = "class, min_probability, date_from, date_to, source, batch, model, engine, reviewed, verdict"
+FILTERS = "class, min_probability, date_from, date_to, zone, source, batch, model, engine, reviewed, verdict"
 LISTS = {
     "/api/detections/": {*FILTERS.split(", "), "cursor", "page_size"},
     "/api/export": {*FILTERS.split(", "), "format", "photos"},

@@ -5,6 +5,13 @@ import { locales } from "./i18n.js";
 const short = new Intl.DateTimeFormat(locales, { dateStyle: "long", timeStyle: "short" });
 const full = new Intl.DateTimeFormat(locales, { dateStyle: "full", timeStyle: "long" });
 
+/** The browser's time zone by its IANA name, which forms send along with days. */
+const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+
+for (const field of document.querySelectorAll("[data-zone]")) {
+  field.value = zone;
+}
+
 /** Rewrites the moments below `root`. */
 export function showLocalTimes(root) {
   for (const element of root.querySelectorAll("[data-moment], [data-ago]")) {
