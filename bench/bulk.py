@@ -114,15 +114,15 @@ def _bulk(folder: Path, number: int, record: bool) -> None:
 
     from rich.console import Console
 
-    from detection.bulk.answering import Wishes
     from detection.bulk.inputs import Inputs
     from detection.bulk.journal import Records, Run
-    from detection.bulk.running import Task, answer_all
+    from detection.bulk.processing import PhotoOptions
+    from detection.bulk.running import Task, process_all
 
     inputs = Inputs((str(folder / "photos"),), io.BytesIO(), 20_000_000)
     run = Run(uuid.uuid4(), "jsonl", 0.5, "", "", "")
     with Records(folder / f"out-{number}.jsonl") as records:
-        answer_all(Task(inputs, Wishes(0.5, record, None), run), records, Console(file=io.StringIO()))
+        process_all(Task(inputs, PhotoOptions(0.5, record, None), run), records, Console(file=io.StringIO()))
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class InstantEngine:
     precision = "f32"
     max_batch = 1
     lanes = 0
-    ahead = 0
+    prefetch = 0
 
     def infer(self, _batch_rgb: ImageArray, *, photos_in_flight: int = 1) -> Outputs:
         """See `detection.inference.engines.base.Engine.infer`."""

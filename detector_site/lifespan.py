@@ -7,7 +7,7 @@ from django.conf import settings
 
 from detection.conf import current
 from detection.inference.errors import InferenceError
-from detection.maintenance.worker import upkeep
+from detection.maintenance.worker import background_worker
 from detection.observability import metrics, tracing
 from detection.predict import service as predict_service
 from detection.registry.reconciler import following_the_active_model
@@ -35,7 +35,7 @@ class Lifespan:
             return
         if current.config().traces:
             tracing.start(str(settings.SPECTACULAR_SETTINGS["VERSION"]))
-        with malloc.giving_back(), upkeep(current.config()), following_the_active_model(), shadowing():
+        with malloc.giving_back(), background_worker(current.config()), following_the_active_model(), shadowing():
             await send({"type": "lifespan.startup.complete"})
             await receive()
         predict_service.stop()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from detection.inference.network import full_name
-from detection.maintenance.file_lock import held_by_us
+from detection.maintenance.file_lock import try_lock
 from detection.web.serializers import to_json
 
 JSON_LINES = "jsonl"
@@ -56,7 +56,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class RunFiles:
     """Files of a run: the output, the records that it is made from (JSON Lines are both), and the journal."""
 
     output: Path
@@ -76,48 +76,48 @@ class Places:
 
 
 @contextmanager
-def begun(places: Places, wanted: Run) -> Iterator[tuple[Run, bool]]:
+def open_run(run_files: RunFiles, wanted: Run) -> Iterator[tuple[Run, bool]]:
     """Open the output and return its run, and whether it resumes: the stopped one found there, or `wanted`.
 
     Locks it against other processes. Raises JournalError when another one has it, when the output is complete already,
     or was begun with another model, threshold or format; OSError when its folder cannot be written.
     """
-    with held_by_us(places.journal) as is_ours:
+    with try_lock(run_files.journal) as is_ours:
         if not is_ours:
-            raise JournalError(f"Another command is writing {places.output}. Wait for it, or name another --output.")
-        written = places.journal.read_bytes()
+            raise JournalError(f"Another command is writing {run_files.output}. Wait for it, or name another --output.")
+        written = run_files.journal.read_bytes()
         if written:
-            yield _stopped(places, wanted, written), True
+            yield _stopped(run_files, wanted, written), True
             return
-        if places.output.exists():
-            places.journal.unlink()
-            raise JournalError(f"{places.output} is there already, complete. Remove it, or name another --output.")
-        places.journal.write_bytes(to_json({**asdict(wanted), "uuid": str(wanted.uuid)}))
+        if run_files.output.exists():
+            run_files.journal.unlink()
+            raise JournalError(f"{run_files.output} is there already, complete. Remove it, or name another --output.")
+        run_files.journal.write_bytes(to_json({**asdict(wanted), "uuid": str(wanted.uuid)}))
         yield wanted, False
 
 
-def _stopped(places: Places, wanted: Run, written: bytes) -> Run:
+def _stopped(run_files: RunFiles, wanted: Run, written: bytes) -> Run:
     try:
         found = json.loads(written)
         run = Run(**{**found, "uuid": uuid.UUID(found["uuid"])})
     except (ValueError, KeyError, TypeError) as error:
         raise JournalError(
-            f"{places.journal} is damaged. Remove it and {places.records} to begin from the start."
+            f"{run_files.journal} is damaged. Remove it and {run_files.records} to begin from the start."
         ) from error
-    for name, said, shown in (
+    for name, label, shown in (
         ("format", "format", "format"),
         ("threshold", "threshold", "threshold"),
         ("model_sha256", "model", "model_and_hash"),
     ):
         if getattr(run, name) != getattr(wanted, name):
             raise JournalError(
-                f"{places.output} was begun with another {said}: {getattr(run, shown)}, and now it is "
-                f"{getattr(wanted, shown)}. Go on with the same, or remove {places.journal} and {places.records}."
+                f"{run_files.output} was begun with another {label}: {getattr(run, shown)}, and now it is "
+                f"{getattr(wanted, shown)}. Go on with the same, or remove {run_files.journal} and {run_files.records}."
             )
     return run
 
 
-class _Tally:
+class _Counts:
     """Counts of a run. answered, failed: photos so far, in this run and those that it resumes."""
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ class _Tally:
             self.answered += 1
 
 
-class Records(_Tally):
+class Records(_Counts):
     """Records written so far, open for more."""
 
     def __init__(self, path: Path) -> None:
@@ -180,7 +180,7 @@ class Stream(Protocol):
     def flush(self) -> None: ...
 
 
-class Printed(_Tally):
+class Printed(_Counts):
     """Lines for a pipe or a terminal, which cannot be resumed."""
 
     def __init__(self, stream: Stream) -> None:

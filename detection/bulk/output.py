@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from detection.bulk.answering import safe_parts
-from detection.bulk.journal import JSON_LINES, Line, Places, Run, read_lines
+from detection.bulk.journal import JSON_LINES, Line, Run, RunFiles, read_lines
+from detection.bulk.processing import safe_parts
 from detection.exports.labels import Label
 from detection.exports.registry import export_formats
 from detection.exports.selection import Example, Selection
@@ -40,17 +40,17 @@ def chosen_format(output: Path | None, name: str | None) -> str:
     raise FormatError(f"No format is known by the end of {output.name}. Name one with --format: {', '.join(known)}.")
 
 
-def finish(places: Places, run: Run) -> None:
+def finish(run_files: RunFiles, run: Run) -> None:
     """Write the output from the records atomically; then remove the journal. Raises OSError.
 
     In formats without a place for failed photos these get a file of their own, `OUTPUT.errors.jsonl`.
     """
-    if places.records != places.output:
-        _write(places.output, _blocks(places, run))
-        errors = (to_json(line) + b"\n" for line in read_lines(places.records) if "error" in line)
+    if run_files.records != run_files.output:
+        _write(run_files.output, _blocks(run_files, run))
+        errors = (to_json(line) + b"\n" for line in read_lines(run_files.records) if "error" in line)
         if first := next(errors, None):
-            _write(places.output.with_name(f"{places.output.name}.errors.jsonl"), _chained(first, errors))
-    places.remove_journal()
+            _write(run_files.output.with_name(f"{run_files.output.name}.errors.jsonl"), _chained(first, errors))
+    run_files.remove_journal()
 
 
 def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
@@ -65,8 +65,8 @@ def _write(path: Path, blocks: Iterator[bytes]) -> None:
     temporary.replace(path)
 
 
-def _blocks(places: Places, run: Run) -> Iterator[bytes]:
-    selection = RecordSelection(Detection.objects.none(), catalogue.model_classes(), 0, places.records, run)
+def _blocks(run_files: RunFiles, run: Run) -> Iterator[bytes]:
+    selection = RecordSelection(Detection.objects.none(), catalogue.model_classes(), 0, run_files.records, run)
     return Export(selection, export_formats()[run.format], photos=False).blocks()
 
 

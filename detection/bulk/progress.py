@@ -77,7 +77,7 @@ class LineMeter:
         if self._total is None:
             return f"{self._done:,} photos, {rate:.1f} a second"
         left_s = max(0, self._total - self._done) / rate
-        return f"{self._done:,} of {self._total:,} photos, {rate:.1f} a second, {spoken(left_s)} left"
+        return f"{self._done:,} of {self._total:,} photos, {rate:.1f} a second, {format_duration(left_s)} left"
 
 
 class _RateColumn(ProgressColumn):
@@ -85,7 +85,7 @@ class _RateColumn(ProgressColumn):
         return Text("" if task.speed is None else f"{task.speed:.1f} a second")
 
 
-def spoken(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Format a duration for people: 42 s, 3 min 20 s, 5 h 7 min."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -9,12 +9,12 @@ from typing import Protocol
 
 from rich.console import Console
 
-from detection.bulk.answering import Job, Wishes, answer
 from detection.bulk.files import BadPhotoError, PhotoFile
 from detection.bulk.inputs import Inputs
 from detection.bulk.journal import Line, Run
 from detection.bulk.pipeline import MAX_RESULTS_AHEAD, in_order
-from detection.bulk.progress import meter, spoken
+from detection.bulk.processing import Job, PhotoOptions, process_photo
+from detection.bulk.progress import format_duration, meter
 from detection.bulk.stopping import stopping
 from detection.models import Detection
 from detection.serving import service as serving
@@ -24,7 +24,7 @@ AHEAD = 8
 ALL_DONE, NONE_DONE, SOME_FAILED, STOPPED = 0, 1, 3, 130
 
 
-class Answers(Protocol):
+class Output(Protocol):
     """Interface of the output: writes lines, skips photos that have one already, and counts both kinds."""
 
     @property
@@ -43,9 +43,9 @@ class Task:
     """Task of a run: its photos and its options. goes_on: it was stopped before."""
 
     inputs: Inputs
-    wishes: Wishes
+    options: PhotoOptions
     run: Run
-    goes_on: bool = False
+    resumes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,40 +70,40 @@ class Totals:
     def __str__(self) -> str:
         rate = self.now / self.seconds if self.seconds else 0.0
         counts = f"{self.answered:,} photos answered, {self.failed:,} failed"
-        this_run = f"{self.now:,} of them in this run: {spoken(self.seconds)}, {rate:.1f} photos a second"
+        this_run = f"{self.now:,} of them in this run: {format_duration(self.seconds)}, {rate:.1f} photos a second"
         if self.answered + self.failed == 0:
             counts = "No photo was found"
         return f"{'Stopped. ' if self.was_stopped else ''}{counts}; {this_run}."
 
 
-def answer_all(task: Task, answers: Answers, console: Console) -> Totals:
+def process_all(task: Task, output: Output, console: Console) -> Totals:
     """Process every photo that is not done yet, and print progress and failed photos on `console`.
 
-    The model must be loaded, with a queue that refuses nothing. Raises the errors of `answer` and `answers.add`; all
-    photos before that one are done then.
+    The model must be loaded, with a queue that refuses nothing. Raises the errors of `process_photo` and
+    `output.add`; all photos before that one are done then.
     """
-    before, started = answers.answered + answers.failed, time.monotonic()
+    before, started = output.answered + output.failed, time.monotonic()
     with stopping() as stop, meter(console, task.inputs.count(), before) as shown:
-        for line in _lines(task, stop.until_requested(task.inputs.photos()), answers):
-            answers.add(line)
+        for line in _lines(task, stop.until_requested(task.inputs.photos()), output):
+            output.add(line)
             shown.advance()
             if "error" in line:
                 shown.say(f"{line['file']}: {line['error']}")
-    now = answers.answered + answers.failed - before
-    return Totals(answers.answered, answers.failed, now, time.monotonic() - started, stop.requested)
+    now = output.answered + output.failed - before
+    return Totals(output.answered, output.failed, now, time.monotonic() - started, stop.requested)
 
 
-def _lines(task: Task, photos: Iterator[PhotoFile], answers: Answers) -> Iterator[Line]:
+def _lines(task: Task, photos: Iterator[PhotoFile], output: Output) -> Iterator[Line]:
     at_once = serving.photos_at_once() + AHEAD
     # Unfinished photos that the stopped run may have recorded.
-    unsure = MAX_RESULTS_AHEAD + at_once if task.goes_on and task.wishes.record else 0
-    jobs = _jobs(photos, answers, task.run.uuid, unsure)
-    return in_order(jobs, partial(answer, wishes=task.wishes), at_once)
+    unsure = MAX_RESULTS_AHEAD + at_once if task.resumes and task.options.record else 0
+    jobs = _jobs(photos, output, task.run.uuid, unsure)
+    return in_order(jobs, partial(process_photo, options=task.options), at_once)
 
 
-def _jobs(photos: Iterator[PhotoFile], answers: Answers, run_uuid: uuid.UUID, unsure: int) -> Iterator[Job]:
+def _jobs(photos: Iterator[PhotoFile], output: Output, run_uuid: uuid.UUID, unsure: int) -> Iterator[Job]:
     for position, photo in enumerate(photos):
-        if answers.take_done(photo.name):
+        if output.take_done(photo.name):
             continue
         # The same for the same photo of the same run, also after a kill and a restart.
         detection_uuid = uuid.uuid5(run_uuid, f"{position}:{photo.name}")

@@ -29,7 +29,7 @@ def coco_scores(results: Sequence[PhotoResult], class_count: int) -> CocoScores:
     """Evaluate as COCO does: all areas, 100 objects a photo, uncounted objects treated as crowds."""
     found = [row for image_id, result in enumerate(results, 1) for row in _found(image_id, result)]
     truth = COCO(_truth(results, class_count))
-    evaluation = COCOeval_faster(truth, truth.loadRes(found) if found else COCO(_nothing(truth)), "bbox")
+    evaluation = COCOeval_faster(truth, truth.loadRes(found) if found else COCO(_no_detections(truth)), "bbox")
     evaluation.params.maxDets = [1, 10, MAX_OBJECTS]
     evaluation.evaluate()
     evaluation.accumulate()
@@ -61,7 +61,7 @@ def _truth(results: Sequence[PhotoResult], class_count: int) -> dict[str, Any]:
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
-def _nothing(truth: Any) -> dict[str, Any]:
+def _no_detections(truth: Any) -> dict[str, Any]:
     return {"images": truth.dataset["images"], "annotations": [], "categories": truth.dataset["categories"]}
 
 

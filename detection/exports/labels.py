@@ -47,8 +47,8 @@ def with_labels(detections: QuerySet[Detection]) -> QuerySet[Detection]:
 
 def class_names_ever() -> set[str]:
     """Return every class of the whole history, reported by a model or given by a person."""
-    said = Verdict.objects.exclude(class_name="").order_by().values_list("class_name", flat=True).distinct()
-    return {*counters.class_names(), *said}
+    named = Verdict.objects.exclude(class_name="").order_by().values_list("class_name", flat=True).distinct()
+    return {*counters.class_names(), *named}
 
 
 def class_names_in(detections: QuerySet[Detection], names: Iterable[str]) -> list[str]:

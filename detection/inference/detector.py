@@ -25,7 +25,7 @@ from detection.inference.network import Network
 from detection.inference.photos.decode import PhotoInfo, decode_photo
 from detection.inference.photos.preprocess import Placement, fit_photo
 from detection.inference.precision.choice import settle_precision
-from detection.inference.sanity_checks import blaming, require_sense
+from detection.inference.sanity_checks import check_outputs, decoding_errors_as_checkpoint_errors
 from detection.inference.types import FoundObject, ImageArray, StageTimings
 
 logger = logging.getLogger(__name__)
@@ -75,14 +75,14 @@ class Detector:
         # By name, without the batch; set by `warm_up`.
         self.output_shapes: dict[str, tuple[int, ...]] = {}
         # Called with the number of photos of each run of the network.
-        self.on_batch: Callable[[int], None] = _nobody
+        self.on_batch: Callable[[int], None] = _ignore
         self._batcher = Batcher(engine, self._ran) if engine.lanes else None
         cores = threads or usable_cores()
         # A thread is blocked while its photo is in a batch, so there must be enough threads to fill all batches in
         # flight.
         self._workers = cores + engine.max_batch * engine.lanes
         self._limit = self._workers + queue_size
-        self._pool = ThreadPoolExecutor(self._workers + engine.ahead, thread_name_prefix="detector")
+        self._pool = ThreadPoolExecutor(self._workers + engine.prefetch, thread_name_prefix="detector")
         # More at once than there are cores would gain nothing, and each holds a whole photo.
         self._preparing = threading.Semaphore(cores)
         self._in_flight = 0
@@ -153,13 +153,13 @@ class Detector:
         return self.submit(data, min_probability=min_probability).result()
 
     def warm_up(self) -> None:
-        """Run the network once, on a picture that contains all values a pixel can have; see `try_on`."""
+        """Run the network once, on a picture that contains all values a pixel can have; see `run_sanity_check`."""
         width, height = self.network.size_wh
         picture = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
         outputs = self._try_input(picture)
         self.output_shapes = {name: array.shape for name, array in outputs.items()}
 
-    def try_on(self, data: bytes) -> None:
+    def run_sanity_check(self, data: bytes) -> None:
         """Run the network on the bytes of a photo and check that its outputs are plausible.
 
         Raises the errors of a photo, CheckpointError for outputs of another family or network and for impossible
@@ -205,9 +205,9 @@ class Detector:
         self.on_batch(photos)
 
     def _try_input(self, image_rgb: ImageArray) -> Outputs:
-        with blaming(self.network):
+        with decoding_errors_as_checkpoint_errors(self.network):
             outputs = self._infer(image_rgb)
-            require_sense(outputs, self.network, self._family, self.engine)
+            check_outputs(outputs, self.network, self._family, self.engine)
         return outputs
 
     def _infer(self, image_rgb: ImageArray) -> Outputs:
@@ -229,7 +229,7 @@ def _pass_on(future: "Future[R]", worked: "Future[R | None]") -> None:
         future.set_exception(error)
 
 
-def _nobody(_photos: int) -> None:
+def _ignore(_photos: int) -> None:
     """Do nothing: the default observer."""
 
 

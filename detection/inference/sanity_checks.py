@@ -14,7 +14,7 @@ from detection.inference.network import Network
 _LEAST = 0.01
 
 
-def require_sense(outputs: Outputs, network: Network, family: Family, engine: Engine) -> None:
+def check_outputs(outputs: Outputs, network: Network, family: Family, engine: Engine) -> None:
     """Raise CheckpointError for outputs that are not those of the family and network or decode to impossible objects
     (probabilities above 1, unknown classes, boxes outside the photo), EngineError for numbers that are not finite.
 
@@ -44,7 +44,7 @@ _ANOTHER_PRECISION = "Set MODEL_PRECISION=f32 or choose another MODEL_ENGINE."
 
 
 @contextmanager
-def blaming(network: Network) -> Iterator[None]:
+def decoding_errors_as_checkpoint_errors(network: Network) -> Iterator[None]:
     """Convert any exception of decoding unchecked outputs to an error about the model."""
     try:
         yield

@@ -11,7 +11,7 @@ except ImportError:  # Windows
 
 
 @contextmanager
-def held_by_us(path: Path) -> Iterator[bool]:
+def try_lock(path: Path) -> Iterator[bool]:
     """Hold the lock while the block runs; yield False at once if another process has it.
 
     The system releases it when the process ends, however it ends. The file stays; on systems without such locks

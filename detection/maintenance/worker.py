@@ -16,7 +16,7 @@ from django.db import connection
 from detection.conf import Config
 from detection.history import trash
 from detection.maintenance import orphans
-from detection.maintenance.file_lock import held_by_us
+from detection.maintenance.file_lock import try_lock
 from detection.maintenance.retention import Pruned, RetentionError, Rules, prune
 
 logger = logging.getLogger(__name__)
@@ -29,14 +29,14 @@ _LOCK_KEY = 0x66F594E8
 
 
 @contextmanager
-def alone(data_dir: Path) -> Iterator[bool]:
+def bulk_deletion_lock(data_dir: Path) -> Iterator[bool]:
     """Hold the database's lock for bulk deletion; yield False at once if another process has it.
 
     PostgreSQL: an advisory lock of the connection, which the server releases when the connection ends, however it
     ends. SQLite: a file beside the database.
     """
     if connection.vendor != "postgresql":
-        with held_by_us(data_dir / "upkeep.lock") as is_ours:
+        with try_lock(data_dir / "upkeep.lock") as is_ours:
             yield is_ours
         return
     with connection.cursor() as cursor:
@@ -51,17 +51,17 @@ def alone(data_dir: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def upkeep(config: Config) -> Iterator[None]:
+def background_worker(config: Config) -> Iterator[None]:
     """Run the background worker while the block runs."""
-    keeper = Upkeep(Rules.of(config), config.data_dir)
-    keeper.start()
+    worker = BackgroundWorker(Rules.of(config), config.data_dir)
+    worker.start()
     try:
         yield
     finally:
-        keeper.stop()
+        worker.stop()
 
 
-class Upkeep:
+class BackgroundWorker:
     """Thread that applies the rules periodically."""
 
     def __init__(self, rules: Rules, data_dir: Path, every_s: float = EVERY_S) -> None:
@@ -70,7 +70,7 @@ class Upkeep:
         self._every_s = every_s
         self._ending = threading.Event()
         self._rounds = 0
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="background-worker", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -80,12 +80,12 @@ class Upkeep:
         self._ending.set()
         self._thread.join()
 
-    def once(self) -> None:
+    def run_once(self) -> None:
         """Empty the trash; where there are limits, apply them and remove orphans when due.
 
         Does nothing while another process does it.
         """
-        with alone(self._data_dir) as is_ours:
+        with bulk_deletion_lock(self._data_dir) as is_ours:
             if not is_ours:
                 return
             trash.finish_due()
@@ -112,7 +112,7 @@ class Upkeep:
     def _run(self) -> None:
         while not self._ending.wait(self._every_s):
             try:
-                self.once()
+                self.run_once()
             except RetentionError as error:
                 logger.error("Upkeep: %s", error)
             except Exception:  # the thread must survive: the failure may be gone by the next run

@@ -40,8 +40,8 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 the name of the base
         """Format the line without a traceback."""
-        told = record.__dict__ if record.name.startswith("detection.") else {}
-        extra = {key: value for key, value in told.items() if key not in _STANDARD and value is not None}
+        fields = record.__dict__ if record.name.startswith("detection.") else {}
+        extra = {key: value for key, value in fields.items() if key not in _STANDARD and value is not None}
         if (current := getattr(record, "request_id", "")) and "request_id" not in extra:
             extra["request_id"] = current
         return " ".join([super().formatMessage(record), *(f"{key}={value}" for key, value in extra.items())])

@@ -138,7 +138,7 @@ def _load_tried(source: ModelSource) -> Detector:
     options = serving.detector_options(current.config())
     detector = load_detector(replace(options, source=source))
     try:
-        detector.try_on(SAMPLE_PHOTO.read_bytes())
+        detector.run_sanity_check(SAMPLE_PHOTO.read_bytes())
     except BaseException:
         detector.close()
         raise

@@ -48,8 +48,8 @@ def _scores(scope: Scope) -> Iterable[Row]:
 
 
 def _precision(scope: Scope) -> Iterable[Row]:
-    said = queries.verdicts(scope)
-    for one in said.judged:
+    verdicts = queries.verdicts(scope)
+    for one in verdicts.judged:
         interval = one.interval
         counts = (one.confirmed, one.corrected, one.rejected, one.relabelled)
         yield (one.class_name, *counts, one.precision, interval.low, interval.high)
@@ -57,7 +57,7 @@ def _precision(scope: Scope) -> Iterable[Row]:
 
 def _confusion(scope: Scope) -> Iterable[Row]:
     relabelled = queries.verdicts(scope).relabelled
-    return [(model_class, said, count) for (model_class, said), count in relabelled.most_common()]
+    return [(model_class, given, count) for (model_class, given), count in relabelled.most_common()]
 
 
 def _missed(scope: Scope) -> Iterable[Row]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from detection.bulk.journal import JournalError, Line, Places, Printed, Records, Run, begun, read_lines
+from detection.bulk.journal import JournalError, Line, Printed, Records, Run, RunFiles, open_run, read_lines
 
 RUN = Run(uuid.UUID(int=1), "jsonl", 0.5, "model", "ab" * 32, "2026-01-02T03:04:05+00:00")
 FIRST: Line = {"file": "a.jpg", "prediction": []}
@@ -15,79 +15,83 @@ SECOND: Line = {"file": "b.jpg", "error": "It is damaged."}
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places.of(tmp_path / "out.jsonl", "jsonl")
+def run_files(tmp_path: Path) -> RunFiles:
+    return RunFiles.of(tmp_path / "out.jsonl", "jsonl")
 
 
-def written(places: Places, *lines: Line) -> None:
-    with begun(places, RUN), Records(places.records) as records:
+def written(run_files: RunFiles, *lines: Line) -> None:
+    with open_run(run_files, RUN), Records(run_files.records) as records:
         for line in lines:
             records.add(line)
 
 
-def test_new_run_begins_with_nothing_done(places: Places) -> None:
-    with begun(places, RUN) as (run, goes_on), Records(places.records) as records:
-        assert (run, goes_on) == (RUN, False)
+def test_new_run_begins_with_nothing_done(run_files: RunFiles) -> None:
+    with open_run(run_files, RUN) as (run, resumes), Records(run_files.records) as records:
+        assert (run, resumes) == (RUN, False)
         assert not records.take_done("a.jpg")
         records.add(FIRST)
-        assert json.loads(places.output.read_text()) == FIRST
+        assert json.loads(run_files.output.read_text()) == FIRST
     assert (records.answered, records.failed) == (1, 0)
 
 
-def test_stopped_run_goes_on_with_what_is_done(places: Places) -> None:
-    written(places, FIRST, SECOND)
+def test_stopped_run_goes_on_with_what_is_done(run_files: RunFiles) -> None:
+    written(run_files, FIRST, SECOND)
     wanted = replace(RUN, uuid=uuid.uuid4(), begun_at="later")
-    with begun(places, wanted) as (run, goes_on), Records(places.records) as records:
-        assert (run, goes_on) == (RUN, True)
+    with open_run(run_files, wanted) as (run, resumes), Records(run_files.records) as records:
+        assert (run, resumes) == (RUN, True)
         assert (records.answered, records.failed) == (1, 1)
         assert [records.take_done(name) for name in ("a.jpg", "b.jpg", "c.jpg")] == [True, True, False]
 
 
-def test_photo_that_is_named_twice_is_done_twice(places: Places) -> None:
-    written(places, FIRST)
-    with Records(places.records) as records:
+def test_photo_that_is_named_twice_is_done_twice(run_files: RunFiles) -> None:
+    written(run_files, FIRST)
+    with Records(run_files.records) as records:
         assert [records.take_done("a.jpg"), records.take_done("a.jpg")] == [True, False]
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20], ids=lambda cut: f"{cut} bytes")
-def test_half_a_line_is_cut_off_and_done_again(cut: int, places: Places) -> None:
-    written(places, FIRST, SECOND)
-    whole = places.output.read_bytes()
-    places.output.write_bytes(whole[:-cut])
-    with Records(places.records) as records:
+def test_half_a_line_is_cut_off_and_done_again(cut: int, run_files: RunFiles) -> None:
+    written(run_files, FIRST, SECOND)
+    whole = run_files.output.read_bytes()
+    run_files.output.write_bytes(whole[:-cut])
+    with Records(run_files.records) as records:
         assert not records.take_done("b.jpg")
         records.add(SECOND)
-    assert places.output.read_bytes() == whole
+    assert run_files.output.read_bytes() == whole
 
 
-def test_lines_are_read_one_at_a_time_up_to_the_half_one(places: Places) -> None:
-    written(places, FIRST, SECOND)
-    with places.output.open("ab") as file:
+def test_lines_are_read_one_at_a_time_up_to_the_half_one(run_files: RunFiles) -> None:
+    written(run_files, FIRST, SECOND)
+    with run_files.output.open("ab") as file:
         file.write(b'{"file": "c')
-    assert list(read_lines(places.output)) == [FIRST, SECOND]
+    assert list(read_lines(run_files.output)) == [FIRST, SECOND]
 
 
 @pytest.mark.parametrize("line", ["no JSON", "[]", "{}", '{"file": 1}', '"file"'], ids=str)
-def test_output_of_another_program_is_left_alone(line: str, places: Places) -> None:
-    places.records.write_text(f"{json.dumps(FIRST)}\n{line}\n{json.dumps(SECOND)}\n")
-    before = places.records.read_bytes()
+def test_output_of_another_program_is_left_alone(line: str, run_files: RunFiles) -> None:
+    run_files.records.write_text(f"{json.dumps(FIRST)}\n{line}\n{json.dumps(SECOND)}\n")
+    before = run_files.records.read_bytes()
     with pytest.raises(JournalError, match=r"Line 2 of .*out\.jsonl is no record of this command"):
-        Records(places.records)
-    assert places.records.read_bytes() == before
+        Records(run_files.records)
+    assert run_files.records.read_bytes() == before
 
 
-def test_finished_output_is_not_written_again(places: Places) -> None:
-    written(places, FIRST)
-    places.remove_journal()
-    with pytest.raises(JournalError, match="is there already, complete"), begun(places, RUN):
+def test_finished_output_is_not_written_again(run_files: RunFiles) -> None:
+    written(run_files, FIRST)
+    run_files.remove_journal()
+    with pytest.raises(JournalError, match="is there already, complete"), open_run(run_files, RUN):
         pass
-    assert [path.name for path in places.output.parent.iterdir()] == ["out.jsonl"]
+    assert [path.name for path in run_files.output.parent.iterdir()] == ["out.jsonl"]
 
 
-def test_two_commands_do_not_write_one_output(places: Places) -> None:
-    with begun(places, RUN), pytest.raises(JournalError, match="Another command is writing"), begun(places, RUN):
+def test_two_commands_do_not_write_one_output(run_files: RunFiles) -> None:
+    with (
+        open_run(run_files, RUN),
+        pytest.raises(JournalError, match="Another command is writing"),
+        open_run(run_files, RUN),
+    ):
         pass
-    assert places.journal.exists()
+    assert run_files.journal.exists()
 
 
 @pytest.mark.parametrize(
@@ -98,31 +102,31 @@ def test_two_commands_do_not_write_one_output(places: Places) -> None:
         pytest.param({"format": "coco"}, "another format: jsonl, and now it is coco", id="format"),
     ],
 )
-def test_run_does_not_go_on_with_other_wishes(change: dict[str, object], said: str, places: Places) -> None:
-    written(places, FIRST)
-    with pytest.raises(JournalError, match=said), begun(places, replace(RUN, **change)):  # type: ignore[arg-type]
+def test_run_does_not_go_on_with_other_wishes(change: dict[str, object], said: str, run_files: RunFiles) -> None:
+    written(run_files, FIRST)
+    with pytest.raises(JournalError, match=said), open_run(run_files, replace(RUN, **change)):  # type: ignore[arg-type]
         pass
-    assert list(read_lines(places.output)) == [FIRST]
+    assert list(read_lines(run_files.output)) == [FIRST]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"uuid": "x"}'], ids=str)
-def test_damaged_journal_says_what_to_remove(content: str, places: Places) -> None:
-    places.journal.write_text(content)
-    with pytest.raises(JournalError, match=r"out\.jsonl\.journal is damaged\. Remove it"), begun(places, RUN):
+def test_damaged_journal_says_what_to_remove(content: str, run_files: RunFiles) -> None:
+    run_files.journal.write_text(content)
+    with pytest.raises(JournalError, match=r"out\.jsonl\.journal is damaged\. Remove it"), open_run(run_files, RUN):
         pass
 
 
-def test_journal_that_a_kill_left_empty_begins_anew(places: Places) -> None:
-    places.journal.touch()
-    with begun(places, RUN) as (run, goes_on):
-        assert (run, goes_on) == (RUN, False)
+def test_journal_that_a_kill_left_empty_begins_anew(run_files: RunFiles) -> None:
+    run_files.journal.touch()
+    with open_run(run_files, RUN) as (run, resumes):
+        assert (run, resumes) == (RUN, False)
 
 
 def test_records_of_other_formats_are_beside_the_output_until_it_is_there(tmp_path: Path) -> None:
-    places = Places.of(tmp_path / "out.csv", "csv")
-    written(places, FIRST)
+    run_files = RunFiles.of(tmp_path / "out.csv", "csv")
+    written(run_files, FIRST)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv.journal", "out.csv.part.jsonl"]
-    places.remove_journal()
+    run_files.remove_journal()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from detection.bulk.pipeline import MAX_RESULTS_AHEAD, in_order
-from detection.bulk.progress import LINE_EVERY_S, LineMeter, meter, spoken
+from detection.bulk.progress import LINE_EVERY_S, LineMeter, format_duration, meter
 from detection.bulk.running import Totals
 from detection.bulk.stopping import stopping
 
@@ -176,7 +176,7 @@ def test_terminal_gets_a_bar() -> None:
     ids=["nothing", "a minute", "minutes", "hours"],
 )
 def test_duration_in_words(seconds: float, said: str) -> None:
-    assert spoken(seconds) == said
+    assert format_duration(seconds) == said
 
 
 @pytest.mark.parametrize(

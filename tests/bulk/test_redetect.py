@@ -168,7 +168,7 @@ def test_killed_in_the_middle_each_photo_is_done_once(tmp_path: Path) -> None:
     data_dir, base = tmp_path, tmp_path / "base"
     settings = {"DATA_DIR": str(data_dir), "MODEL_PREFIX": str(tmp_path / "models" / "dark")}
 
-    def begun(*arguments: str) -> "subprocess.Popen[str]":
+    def open_run(*arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, str(REPOSITORY / "manage.py"), *arguments],
             env=server_environment(settings),
@@ -180,18 +180,18 @@ def test_killed_in_the_middle_each_photo_is_done_once(tmp_path: Path) -> None:
     base.mkdir()
     for number in range(PHOTOS):
         (base / f"{number}.jpg").write_bytes(photos.encode(photos.noise((48, 32), number)))
-    recording = begun("detect", str(base), "--record", "--output", str(tmp_path / "lines.jsonl"))
+    recording = open_run("detect", str(base), "--record", "--output", str(tmp_path / "lines.jsonl"))
     said, _ = recording.communicate()
     assert recording.returncode == 0, said
     for kill in range(1, KILLS + 1):
-        process = begun("redetect", "light")
+        process = open_run("redetect", "light")
         while len(rows_of(data_dir, "light")) < kill * PHOTOS // (KILLS + 2):
             assert process.poll() is None, process.communicate()[0]
         process.kill()
         process.communicate()
         done = rows_of(data_dir, "light")
         assert len(done) == len(set(done)) < PHOTOS
-    last = begun("redetect", "light")
+    last = open_run("redetect", "light")
     said, _ = last.communicate()
     assert (last.returncode, f"{PHOTOS:,} photos answered, 0 failed" in said) == (0, True)
     assert rows_of(data_dir, "light") == rows_of(data_dir, "dark")

@@ -16,7 +16,7 @@ from detection.batches.states import ListedPhoto
 from detection.errors import StorageUnavailableError
 from detection.history import indexing, trash
 from detection.maintenance.retention import Rules
-from detection.maintenance.worker import Upkeep
+from detection.maintenance.worker import BackgroundWorker
 from detection.models import DetectedObject, Detection, Photo, Removal, Tally
 from detection.predict import service as predict_service
 from detection.predict.service import Upload
@@ -80,11 +80,11 @@ def test_server_finishes_what_is_due_and_nothing_else(
 ) -> None:
     other = predict_service.detect(Upload(b"\xff\xd8\xff\xfe\x00\x03x" + chelsea[2:], "page"))
     delete(client, kept)
-    keeper = Upkeep(Rules(), tmp_path)
-    keeper.once()
+    worker = BackgroundWorker(Rules(), tmp_path)
+    worker.run_once()
     assert Detection.objects.count() == 2
     Removal.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    keeper.once()
+    worker.run_once()
     assert [detection.uuid for detection in Detection.objects.all()] == [other.detection_uuid]
     assert set(DetectedObject.objects.values_list("detection__uuid", flat=True)) == {other.detection_uuid}
     assert (Photo.objects.count(), len(stored_files()), Removal.objects.count()) == (1, 1, 0)

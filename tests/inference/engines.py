@@ -39,9 +39,9 @@ class BrightnessEngine:
     device = "CPU"
     precision = "f32"
 
-    def __init__(self, max_batch: int = 1, poison: int | None = None, lanes: int = 0, ahead: int = 0) -> None:
+    def __init__(self, max_batch: int = 1, poison: int | None = None, lanes: int = 0, prefetch: int = 0) -> None:
         self.max_batch = max_batch
-        self.ahead = ahead
+        self.prefetch = prefetch
         self.lanes = lanes or (1 if max_batch > 1 else 0)
         self.batches: list[int] = []
         self.in_flight_hints: list[int] = []

@@ -147,7 +147,7 @@ def test_closing_frees_the_engine() -> None:
 
 
 def test_photos_are_made_ready_ahead_for_an_engine_that_queues_them() -> None:
-    engine = BrightnessEngine(ahead=2)
+    engine = BrightnessEngine(prefetch=2)
     detector = make_detector(engine, threads=1, queue_size=10)
     engine.go_on.clear()
     held = [detector.submit(grey(250)) for _ in range(5)]
@@ -171,7 +171,7 @@ def test_no_more_photos_are_decoded_at_once_than_there_are_cores(monkeypatch: py
         return decode_photo(data, **options)
 
     monkeypatch.setattr("detection.inference.detector.decode_photo", decode)
-    detector = make_detector(BrightnessEngine(ahead=4), threads=2, queue_size=100)
+    detector = make_detector(BrightnessEngine(prefetch=4), threads=2, queue_size=100)
     found = [detector.submit(grey(250)) for _ in range(40)]
     assert [len(future.result(60).objects) for future in found] == [1] * 40
     detector.close()

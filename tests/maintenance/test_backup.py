@@ -259,7 +259,7 @@ def test_damaged_database_in_a_backup_is_refused(made: Path) -> None:
 
 
 def test_backup_waits_for_no_deletion_that_runs(tmp_path: Path) -> None:
-    with mock.patch("detection.management.commands.backup.alone") as lock:
+    with mock.patch("detection.management.commands.backup.bulk_deletion_lock") as lock:
         lock.return_value.__enter__.return_value = False
         with pytest.raises(CommandError, match="Another process is deleting detections"):
             call_command("backup", str(tmp_path / "backup.tar"))

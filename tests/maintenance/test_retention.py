@@ -240,7 +240,7 @@ def test_command_that_makes_no_sense_says_what_to_do(arguments: list[str], sente
 
 
 def test_command_waits_for_no_other_process(data_dir: Path) -> None:
-    with mock.patch("detection.management.commands.prune.alone") as lock:
+    with mock.patch("detection.management.commands.prune.bulk_deletion_lock") as lock:
         lock.return_value.__enter__.return_value = False
         with pytest.raises(CommandError, match="Another process is deleting already"):
             call_command("prune", "--keep", "0")

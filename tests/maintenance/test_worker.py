@@ -17,7 +17,7 @@ from django.db import OperationalError, connection
 from detection.conf import Config, Retention
 from detection.maintenance import worker
 from detection.maintenance.retention import Pruned, RetentionError, Rules
-from detection.maintenance.worker import ORPHANS_EVERY, Upkeep, alone
+from detection.maintenance.worker import ORPHANS_EVERY, BackgroundWorker, bulk_deletion_lock
 from detection.models import Detection
 from detection.predict import service as predict_service
 from detection.serving import service as serving
@@ -41,7 +41,7 @@ def held_by_another(data_dir: Path) -> Iterator[None]:
     has_it, ended = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with alone(data_dir) as is_ours:
+        with bulk_deletion_lock(data_dir) as is_ours:
             assert is_ours
             has_it.set()
             assert ended.wait(WAIT_S)
@@ -58,9 +58,9 @@ def held_by_another(data_dir: Path) -> Iterator[None]:
 
 
 def test_lock_is_for_one_at_a_time_and_free_afterwards(data_dir: Path) -> None:
-    with held_by_another(data_dir), alone(data_dir) as is_ours:
+    with held_by_another(data_dir), bulk_deletion_lock(data_dir) as is_ours:
         assert not is_ours
-    with alone(data_dir) as is_ours:
+    with bulk_deletion_lock(data_dir) as is_ours:
         assert is_ours
 
 
@@ -69,7 +69,7 @@ def test_round_applies_the_rules_and_removes_orphans(data_dir: Path, caplog: pyt
     default_storage.save("ab/lost.jpg", ContentFile(b"lost"))
     aged("ab/lost.jpg", 24 * 3600)
     with caplog.at_level("INFO"):
-        Upkeep(Rules(max_age=timedelta(days=30)), data_dir).once()
+        BackgroundWorker(Rules(max_age=timedelta(days=30)), data_dir).run_once()
     assert Detection.objects.get().pk == young.pk
     assert not default_storage.exists("ab/lost.jpg")
     assert "Upkeep deleted 1 detections and 2 files" in caplog.text
@@ -78,32 +78,32 @@ def test_round_applies_the_rules_and_removes_orphans(data_dir: Path, caplog: pyt
 def test_round_leaves_it_to_another_process_that_is_at_it(data_dir: Path) -> None:
     keep(31)
     with held_by_another(data_dir):
-        Upkeep(Rules(keep=0), data_dir).once()
+        BackgroundWorker(Rules(keep=0), data_dir).run_once()
     assert Detection.objects.count() == 1
 
 
 def test_round_with_nothing_to_do_says_nothing(data_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
     keep(1)
     with caplog.at_level("INFO"):
-        Upkeep(Rules(keep=1), data_dir).once()
+        BackgroundWorker(Rules(keep=1), data_dir).run_once()
     assert "Upkeep" not in caplog.text
 
 
 def test_orphans_are_looked_for_now_and_then(data_dir: Path) -> None:
-    keeper = Upkeep(Rules(keep=1), data_dir)
+    running = BackgroundWorker(Rules(keep=1), data_dir)
     with mock.patch("detection.maintenance.orphans.files_without_rows", return_value=[]) as looked:
         for _ in range(ORPHANS_EVERY + 1):
-            keeper.once()
+            running.run_once()
     assert looked.call_count == 2
 
 
 def test_stop_is_heard_between_two_orphans(data_dir: Path) -> None:
-    keeper = Upkeep(Rules(keep=1), data_dir, every_s=WAIT_S)
-    keeper.start()
-    keeper.stop()
+    running = BackgroundWorker(Rules(keep=1), data_dir, every_s=WAIT_S)
+    running.start()
+    running.stop()
     default_storage.save("ab/lost.jpg", ContentFile(b"lost"))
     aged("ab/lost.jpg", 24 * 3600)
-    keeper.once()
+    running.run_once()
     assert default_storage.exists("ab/lost.jpg")
 
 
@@ -127,11 +127,11 @@ def test_thread_outlives_a_round_that_fails(
         again.set()
         return Pruned()
 
-    keeper = Upkeep(Rules(keep=1), data_dir, every_s=0.01)
+    running = BackgroundWorker(Rules(keep=1), data_dir, every_s=0.01)
     with mock.patch.object(worker, "prune", prune):
-        keeper.start()
+        running.start()
         assert again.wait(WAIT_S)
-        keeper.stop()
+        running.stop()
     assert said in caplog.text
 
 
@@ -156,8 +156,8 @@ def test_server_keeps_house(rule: dict[str, Retention], limits: Any) -> None:
     with (
         mock.patch.object(serving, "start"),
         mock.patch.object(predict_service, "stop"),
-        mock.patch.object(Upkeep, "start") as started,
-        mock.patch.object(Upkeep, "stop") as stopped,
+        mock.patch.object(BackgroundWorker, "start") as started,
+        mock.patch.object(BackgroundWorker, "stop") as stopped,
     ):
         assert asyncio.run(lifespan()) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert (started.call_count, stopped.call_count) == (1, 1)
@@ -165,5 +165,5 @@ def test_server_keeps_house(rule: dict[str, Retention], limits: Any) -> None:
 
 def test_without_a_rule_nothing_is_pruned(data_dir: Path) -> None:
     with mock.patch.object(worker, "prune") as prune:
-        Upkeep(Rules(), data_dir).once()
+        BackgroundWorker(Rules(), data_dir).run_once()
     assert prune.call_count == 0

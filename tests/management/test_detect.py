@@ -18,8 +18,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from PIL import Image
 
-from detection.bulk.answering import annotated_path
 from detection.bulk.journal import Records
+from detection.bulk.processing import annotated_path
 from detection.errors import DetectionTimeoutError, StorageUnavailableError
 from detection.inference.errors import EngineError
 from detection.models import Detection

@@ -50,7 +50,7 @@ class Exporter:
     is_it: Callable[[Signature], bool]
 
 
-def _nothing(_signature: Signature, _classes: int) -> Mapping[str, Any]:
+def _no_settings(_signature: Signature, _classes: int) -> Mapping[str, Any]:
     return {}
 
 
@@ -124,11 +124,11 @@ EXPORTERS: Mapping[str, Exporter] = {
 
 
 def draft_card(
-    folder: Path, *, exporter: str = "", size_wh: tuple[int, int] | None = None, told: Mapping[str, str] | None = None
+    folder: Path, *, exporter: str = "", size_wh: tuple[int, int] | None = None, facts: Mapping[str, str] | None = None
 ) -> str:
     """Draft the card for the one ONNX file of a folder; CLASSES_NAME beside it lists one class a line.
 
-    exporter: a key of EXPORTERS, "" to detect it. size_wh: of the input, for files that leave it free. told: `name`,
+    exporter: a key of EXPORTERS, "" to detect it. size_wh: of the input, for files that leave it free. facts: `name`,
     `version`, `licence`, `source`. Raises CheckpointError when an option is needed.
     """
     path = _only_onnx(folder)
@@ -143,7 +143,13 @@ def draft_card(
             f"{path} cannot be described: {error}. Correct {CLASSES_NAME}, or export it anew."
         ) from error
     listed = [path.name, *sorted(external_files(model)), *_existing(folder, CLASSES_NAME)]
-    facts = {"name": folder.resolve().name, "version": "1.0", "licence": "unknown", "source": "unknown", **(told or {})}
+    facts = {
+        "name": folder.resolve().name,
+        "version": "1.0",
+        "licence": "unknown",
+        "source": "unknown",
+        **(facts or {}),
+    }
     tables = {
         "files": {name: _sha256(folder / name) for name in listed},
         "input": {**_size(signature, size_wh, path), **chosen.input, **_type(model, signature)},

@@ -22,7 +22,7 @@ class MxNetEngine:
     """
 
     name = "mxnet"
-    ahead = 0
+    prefetch = 0
     precision = "f32"
 
     def __init__(self, network: Network, *, gpu: bool) -> None:

@@ -25,7 +25,7 @@ class OnnxRuntimeEngine:
     """One session; ONNX Runtime allows calls from several threads."""
 
     name = "onnxruntime"
-    ahead = 0
+    prefetch = 0
 
     def __init__(self, session: Any, device: str, max_batch: int, precision: str) -> None:
         self.precision = precision

@@ -33,7 +33,7 @@ class OpenVinoEngine:
     def __init__(self, network: Network, precision: str, threads: int, cache_dir: str | None) -> None:
         self.precision = precision
         # A stream that has no decoded photo ready leaves a core idle.
-        self.ahead = threads
+        self.prefetch = threads
         core = _core()
         _require_precision(core, precision)
         try:

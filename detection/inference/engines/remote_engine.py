@@ -43,7 +43,7 @@ class RemoteEngine:
     """Engine that calls a model server, with several requests in flight; a thread checks that the server is ready."""
 
     name = "remote"
-    ahead = 0
+    prefetch = 0
     # The server chooses its own precision.
     precision = "remote"
 
@@ -59,8 +59,8 @@ class RemoteEngine:
         self._check_s = options.check_s
         self._problem = ""
         self._closing = threading.Event()
-        self._watch = threading.Thread(target=self._watch_server, name="remote-watch", daemon=True)
-        self._watch.start()
+        self._checker = threading.Thread(target=self._check_server, name="remote-health", daemon=True)
+        self._checker.start()
 
     def infer(self, batch_rgb: ImageArray, *, photos_in_flight: int = 1) -> Outputs:
         """See `Engine.infer`. Raises EngineUnavailableError on a timeout."""
@@ -81,7 +81,7 @@ class RemoteEngine:
     def close(self) -> None:
         """See `Engine.close`."""
         self._closing.set()
-        self._watch.join()
+        self._checker.join()
         self._client.close()
 
     def _checked(self, answer: Mapping[str, Any], photos: int) -> Outputs:
@@ -101,7 +101,7 @@ class RemoteEngine:
             outputs[expected.name] = array
         return outputs
 
-    def _watch_server(self) -> None:
+    def _check_server(self) -> None:
         while not self._closing.wait(self._check_s):
             ready = self._client.is_ready(min(_MOST_CHECK_S, self._timeout_s))
             problem = "" if ready else f"The model server at {self.device} is not ready. Look at it, and at REMOTE_URL."

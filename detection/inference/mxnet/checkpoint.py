@@ -82,10 +82,10 @@ def _check_names(symbol: Symbol, params: Params, files: CheckpointFiles) -> None
         "the weights lack": live - {INPUT_NAME} - set(params),
         "the network does not know the weights": set(params) - set(variables),
     }
-    told = [f"{problem} {_some(names)}" for problem, names in problems.items() if names]
-    if told:
+    parts = [f"{problem} {_some(names)}" for problem, names in problems.items() if names]
+    if parts:
         raise CheckpointError(
-            f"{files.params} does not fit {files.symbol.name}: {'; '.join(told)}. "
+            f"{files.params} does not fit {files.symbol.name}: {'; '.join(parts)}. "
             "Use the symbol and params files of the same training run."
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
-from detection.inference.photos.decompression_guard import refuse_costly
+from detection.inference.photos.decompression_guard import refuse_expensive
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 MIN_EDGE_PX = 8
@@ -93,7 +93,7 @@ def decode_photo(data: bytes, *, max_pixels: int, min_edge_px: int | None = None
 def _opened(data: bytes) -> Image.Image:
     if not data:
         raise ImageDecodeError("The photo is empty. Send the bytes of a JPEG, PNG or WebP file.")
-    refuse_costly(data)
+    refuse_expensive(data)
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except _DECODER_ERRORS as error:

@@ -28,7 +28,7 @@ _ANY_MARKER = re.compile(rb"\xff([^\x00\xff])")
 _NOT_IN_A_SCAN = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
 
 
-def refuse_costly(data: bytes) -> None:
+def refuse_expensive(data: bytes) -> None:
     """Raise ImageDecodeError for a JPEG or PNG of too many parts, and for a JPEG of too many scans."""
     if data.startswith(_SOI):
         _refuse_jpeg(data)

@@ -8,7 +8,7 @@ from django.db import Error
 
 from detection.conf import current
 from detection.maintenance.backup import BackupError, back_up
-from detection.maintenance.worker import alone
+from detection.maintenance.worker import bulk_deletion_lock
 
 
 class Command(BaseCommand):
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         """Run the command. Raises CommandError."""
         try:
             # No bulk deletion runs between the snapshot of the database and the copy of its photos.
-            with alone(current.config().data_dir) as is_ours:
+            with bulk_deletion_lock(current.config().data_dir) as is_ours:
                 if not is_ours:
                     raise CommandError("Another process is deleting detections. Run this again in a minute.")
                 contents = back_up(options["file"])

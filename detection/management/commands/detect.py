@@ -12,12 +12,12 @@ from django.db import DatabaseError
 from django.utils import timezone
 from rich.console import Console
 
-from detection.bulk.answering import AnnotatedError, Wishes
 from detection.bulk.arguments import probability
 from detection.bulk.inputs import Inputs
-from detection.bulk.journal import JournalError, Places, Printed, Records, Run, begun
+from detection.bulk.journal import JournalError, Printed, Records, Run, RunFiles, open_run
 from detection.bulk.output import FormatError, chosen_format, finish
-from detection.bulk.running import Task, Totals, answer_all
+from detection.bulk.processing import AnnotatedError, PhotoOptions
+from detection.bulk.running import Task, Totals, process_all
 from detection.conf import current
 from detection.errors import DetectionTimeoutError, StorageUnavailableError
 from detection.inference.errors import InferenceError
@@ -82,7 +82,7 @@ class Command(BaseCommand):
         serving.start(queue_size=_UNBOUNDED, source=catalogue.default_source())
         model = serving.model_info()
         threshold = model["threshold"] if options["threshold"] is None else options["threshold"]
-        wishes = Wishes(threshold, options["record"], options["annotated"])
+        wishes = PhotoOptions(threshold, options["record"], options["annotated"])
         run = Run(
             uuid.uuid4(),
             output_format,
@@ -95,10 +95,10 @@ class Command(BaseCommand):
         self.stderr.write(f"Model: {run.model}", style_func=str)
         console = Console(stderr=True)
         if output is None:
-            return answer_all(Task(inputs, wishes, run), Printed(self.stdout), console)
-        places = Places.of(output, output_format)
-        with begun(places, run) as (run, goes_on), Records(places.records) as records:
-            totals = answer_all(Task(inputs, wishes, run, goes_on), records, console)
+            return process_all(Task(inputs, wishes, run), Printed(self.stdout), console)
+        run_files = RunFiles.of(output, output_format)
+        with open_run(run_files, run) as (run, resumes), Records(run_files.records) as records:
+            totals = process_all(Task(inputs, wishes, run, resumes), records, console)
             if not totals.was_stopped:
-                finish(places, run)
+                finish(run_files, run)
         return totals

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--exporter", choices=list(EXPORTERS), default="", help=f"where it is not seen. {titles}")
         parser.add_argument("--size", metavar="N|WxH", help="of the input in pixels, where the file leaves it free")
         for name, option in _FACTS.items():
-            parser.add_argument(option, dest=f"told_{name}", metavar="TEXT", help=f"`{name}` of the card")
+            parser.add_argument(option, dest=f"fact_{name}", metavar="TEXT", help=f"`{name}` of the card")
         parser.add_argument("--force", action="store_true", help="replace a card that is there")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -38,10 +38,10 @@ class Command(BaseCommand):
         path = options["folder"] / CARD_NAME
         if path.exists() and not options["force"]:
             raise CommandError(f"{path} is there already. Edit it, or replace it with --force.")
-        told = {name: options[f"told_{name}"] for name in _FACTS if options[f"told_{name}"]}
+        facts = {name: options[f"fact_{name}"] for name in _FACTS if options[f"fact_{name}"]}
         try:
             text = draft_card(
-                options["folder"], exporter=options["exporter"], size_wh=_size(options["size"]), told=told
+                options["folder"], exporter=options["exporter"], size_wh=_size(options["size"]), facts=facts
             )
             replace_file(path, text.encode())
             read_card(options["folder"])

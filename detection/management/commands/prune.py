@@ -12,7 +12,7 @@ from detection.conf import current, size_bytes
 from detection.errors import StorageUnavailableError
 from detection.maintenance import orphans
 from detection.maintenance.retention import Pruned, RetentionError, Rules, prune
-from detection.maintenance.worker import alone
+from detection.maintenance.worker import bulk_deletion_lock
 
 _AGES = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _MAX_DAYS = 36_500
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             raise CommandError("Say what may stay: --older-than 30d, --keep 100000, --max-bytes 20GB, --min-free 5GB.")
         data_dir = current.config().data_dir
         try:
-            with alone(data_dir) as is_ours:
+            with bulk_deletion_lock(data_dir) as is_ours:
                 if not is_ours:
                     raise CommandError("Another process is deleting already. Wait for it, then run this again.")
                 self._prune(rules, options["dry_run"])

@@ -78,8 +78,8 @@ def objects_figure(objects: Mapping[tuple[date, str], int], classes: Sequence[st
 
 
 def _tooltip(text: str, names: Sequence[str], counts: Sequence[int]) -> str:
-    told = [f"{name}: {count_text(count)}" for name, count in zip(names, counts, strict=True) if count]
-    return "\n".join([text, *(told or [gettext("nothing")])])
+    lines = [f"{name}: {count_text(count)}" for name, count in zip(names, counts, strict=True) if count]
+    return "\n".join([text, *(lines or [gettext("nothing")])])
 
 
 def _photo_cells(photos: int, empty: int) -> tuple[str, str, str]:

@@ -43,11 +43,11 @@ def numbers_of(scope: Scope) -> Numbers:
     photos = queries.photos_over_time(scope)
     if not photos:
         return Numbers()
-    classes, said = queries.objects_by_class(scope), queries.verdicts(scope)
+    classes, verdicts = queries.objects_by_class(scope), queries.verdicts(scope)
     return Numbers(
         _days_text(scope, photos),
-        _tiles(photos, classes.total(), said),
-        (*_over_time(scope, photos, classes), *_by_class(scope, classes, said)),
+        _tiles(photos, classes.total(), verdicts),
+        (*_over_time(scope, photos, classes), *_by_class(scope, classes, verdicts)),
     )
 
 
@@ -59,19 +59,19 @@ def _over_time(scope: Scope, photos: Mapping[date, PhotoCount], classes: Counter
         yield objects_figure(queries.objects_over_time(scope, shown), shown, time)
 
 
-def _by_class(scope: Scope, classes: Counter[str], said: Verdicts) -> Iterator[Figure]:
+def _by_class(scope: Scope, classes: Counter[str], verdicts: Verdicts) -> Iterator[Figure]:
     """Return the figures by class. Without found objects only drawn ones can be shown."""
     if classes:
         yield classes_figure(classes)
-        yield precision_figure(said)
+        yield precision_figure(verdicts)
         yield scores_figure(queries.scores(scope))
-        yield confusion_figure(said.relabelled)
+        yield confusion_figure(verdicts.relabelled)
 
 
-def _tiles(by_bucket: Mapping[date, PhotoCount], objects: int, said: Verdicts) -> tuple[Tile, ...]:
+def _tiles(by_bucket: Mapping[date, PhotoCount], objects: int, verdicts: Verdicts) -> tuple[Tile, ...]:
     photos = sum(count.photos for count in by_bucket.values())
     empty = sum(count.empty for count in by_bucket.values())
-    together, missed = said.together, said.added.total()
+    together, missed = verdicts.together, verdicts.added.total()
     per_photo = gettext("%(average)s in a photo") % {"average": average_text(objects / photos)}
     tiles = [
         Tile(gettext("Photos"), count_text(photos), gettext("looked at")),

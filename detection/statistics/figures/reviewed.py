@@ -18,7 +18,7 @@ SHOWN_CONFUSED = 10
 _SCALE = ("0 %", "25 %", "50 %", "75 %", "100 %")
 
 
-def precision_figure(said: Verdicts) -> Figure:
+def precision_figure(verdicts: Verdicts) -> Figure:
     """Plot precision by class with its interval, for the classes with the most verdicts."""
     title = gettext("Precision by class")
     hint = gettext(
@@ -26,11 +26,11 @@ def precision_figure(said: Verdicts) -> Figure:
         "Rejected and relabelled ones are wrong; what nobody judged does not count. "
         "The line is its interval (Wilson, 95 %)."
     )
-    if not said.judged:
+    if not verdicts.judged:
         return Figure("precision", title, hint, gettext("Nobody has judged an object of these photos yet."))
     rows = [
         Share(class_title(one.class_name), one.precision, one.interval, _precision_text(one), _verdicts_text(one))
-        for one in said.judged[:SHOWN_CLASSES]
+        for one in verdicts.judged[:SHOWN_CLASSES]
     ]
     return Figure(
         key="precision",
@@ -49,7 +49,7 @@ def precision_figure(said: Verdicts) -> Figure:
                 gettext("Rejected"),
                 gettext("Relabelled"),
             ),
-            tuple(map(_precision_cells, said.judged)),
+            tuple(map(_precision_cells, verdicts.judged)),
         ),
     )
 

@@ -289,8 +289,8 @@ def test_the_network_gets_the_photo_as_its_card_says(case: str) -> None:
 
 def test_an_export_that_asks_for_sizes_is_told_its_own() -> None:
     model = wrap(echo_network((1, 3, 4, 6), extra="orig_target_sizes"), InputSpec(size_wh=(6, 4)))
-    _, told = ReferenceEvaluator(model).run(None, {"image_rgb": BATCH})
-    assert np.asarray(told).tolist() == [[6, 4]]
+    _, facts = ReferenceEvaluator(model).run(None, {"image_rgb": BATCH})
+    assert np.asarray(facts).tolist() == [[6, 4]]
 
 
 @pytest.mark.parametrize(

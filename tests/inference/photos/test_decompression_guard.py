@@ -99,7 +99,7 @@ def test_unusual_file_is_read(data: bytes) -> None:
 def is_affordable(data: bytes) -> bool:
     """Whether the structure of a file is let through; what it shows is another matter."""
     try:
-        decompression_guard.refuse_costly(data)
+        decompression_guard.refuse_expensive(data)
     except ImageDecodeError:
         return False
     return True

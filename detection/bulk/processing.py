@@ -27,7 +27,7 @@ class AnnotatedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class PhotoOptions:
     """Options of each photo's processing.
 
     threshold: objects with a probability above it are reported. record: keep photo and detection in the history.
@@ -53,32 +53,32 @@ class Job:
     is_recorded: bool
 
 
-def answer(job: Job, wishes: Wishes) -> Line:
+def process_photo(job: Job, options: PhotoOptions) -> Line:
     """Process one photo and return its line: `prediction` as the API gives it, or `error`.
 
     Raises the errors that end the run: EngineError, StorageUnavailableError, DetectionTimeoutError, AnnotatedError.
     """
     name = job.photo.name
     try:
-        upload = _upload(job, wishes)
+        upload = _upload(job, options)
         found = predict_service.detect(upload)
-        if wishes.annotated is not None:
-            _write_drawn(annotated_path(wishes.annotated, name), upload.data, found.objects)
+        if options.annotated is not None:
+            _write_drawn(annotated_path(options.annotated, name), upload.data, found.objects)
     except _BAD_PHOTO as error:
         return {"file": name, "error": str(error)}
     width, height = found.size_wh
-    kept = {"detection": str(job.detection_uuid)} if wishes.record else {}
+    kept = {"detection": str(job.detection_uuid)} if options.record else {}
     return {"file": name, "width": width, "height": height, **kept, **prediction_body(found.objects)}
 
 
-def _upload(job: Job, wishes: Wishes) -> Upload:
+def _upload(job: Job, options: PhotoOptions) -> Upload:
     return Upload(
         data=_content(job),
         source=Detection.Source.COMMAND,
         # The end of a long name is more informative than its first folders.
         original_name=job.photo.name[-NAME_LENGTH:],
-        threshold=wishes.threshold,
-        store=wishes.record and not job.is_recorded,
+        threshold=options.threshold,
+        store=options.record and not job.is_recorded,
         quiet=True,
         detection_uuid=job.detection_uuid,
     )
