@@ -79,7 +79,7 @@ class MayCall(BasePermission):
 
 
 class CallerThrottle(BaseThrottle):
-    """Throttle by THROTTLE_USER and THROTTLE_ANON."""
+    """Throttle by THROTTLE."""
 
     def allow_request(self, request: Request, _view: "APIView") -> bool:
         """Return True, or raise ThrottledError."""

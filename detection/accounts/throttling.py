@@ -1,4 +1,4 @@
-"""Rate limits of callers, shared by HTTP and WebSockets (THROTTLE_USER, THROTTLE_ANON).
+"""Rate limits of callers, shared by HTTP and WebSockets (THROTTLE).
 
 The generic cell rate algorithm: one number per caller, no list of requests. A caller may send a whole period's requests
 at once, and then goes on at the rate. Each process counts for itself.
@@ -52,7 +52,7 @@ _limiter = Limiter()
 
 def take(caller: Caller, address: str) -> None:
     """Count a request of a user, or of an address if the user is unknown. Raises ThrottledError above the limit."""
-    rate = config().throttle_anon if caller.user_id is None else config().throttle_user
+    rate = config().throttle.address if caller.user_id is None else config().throttle.user
     if rate is None:
         return
     _take(("address", address) if caller.user_id is None else ("user", caller.user_id), rate)

@@ -2,7 +2,7 @@
 messages.
 """
 
-from detection.conf.compound import PhotoStore, RemoteServer, Retention, size_bytes
+from detection.conf.compound import PhotoStore, RemoteServer, Retention, Throttle, size_bytes
 from detection.conf.config import (
     BASE_DIR,
     DEFAULT_MODEL_PREFIX,
@@ -33,6 +33,7 @@ __all__ = [
     "Rate",
     "RemoteServer",
     "Retention",
+    "Throttle",
     "load_config",
     "make_data_dir",
     "secret_key",

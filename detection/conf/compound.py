@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from detection.conf.reading import Kind
-from detection.conf.values import in_range
+from detection.conf.values import Rate, in_range
 
 REMOTE_SCHEMES = ("http", "https", "grpc", "grpcs")
 
@@ -81,6 +81,22 @@ class Retention:
         return cls(**_parsed(_pairs(raw), _RETENTION_PARTS))
 
 
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """Limits of requests, None for none: of each user, and of each address of callers who are not known."""
+
+    user: Rate | None = None
+    address: Rate | None = None
+
+    @classmethod
+    def parse(cls, raw: str) -> "Throttle":
+        """Parse 600/min for both, or user:600/min,address:60/min, or one of these. Raises ValueError."""
+        if ":" in raw:
+            return cls(**_parsed(_pairs(raw), _THROTTLE_PARTS))
+        rate = Rate.parse(raw)
+        return cls(rate, rate)
+
+
 def size_bytes(text: str) -> int:
     """Parse 5000000, 500MB, 5G. Raises ValueError."""
     match = _SIZE.fullmatch(text)
@@ -130,12 +146,14 @@ _REMOTE_PARTS: Parts = {
     "connections": ("connections", lambda raw: in_range(int(raw), 1, 64)),
     "batch": ("batch", lambda raw: in_range(int(raw), 1, 128)),
 }
+_THROTTLE_PARTS: Parts = {"user": ("user", Rate.parse), "address": ("address", Rate.parse)}
 _RETENTION_PARTS: Parts = {
     "days": ("days", lambda raw: in_range(int(raw), 0, 36_500)),
     "count": ("count", lambda raw: in_range(int(raw), 0, 10**12)),
     "free": ("min_free_bytes", size_bytes),
 }
 
+THROTTLE = Kind(Throttle.parse, "600/min, or user:600/min,address:60/min, or one of these, or unset it")
 RETENTION = Kind(Retention.parse, "days:30,count:100000,free:5GB or some of them, or unset it to keep everything")
 REMOTE_URL = Kind(
     RemoteServer.parse,

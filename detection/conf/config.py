@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from detection.conf import compound, values
-from detection.conf.compound import PhotoStore, RemoteServer, Retention
+from detection.conf.compound import PhotoStore, RemoteServer, Retention, Throttle
 from detection.conf.former import former_settings
 from detection.conf.reading import UNUSABLE, Problem, read_settings, setting
 from detection.conf.tracing import read_tracing
-from detection.conf.values import Rate
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 # The embedded models, in the folder `models`; the first is the default, the others can be requested by name.
@@ -71,8 +70,7 @@ class Config:
     upload_timeout_s: float = setting("UPLOAD_TIMEOUT", 60.0, values.number(0.1, 3600))
     max_connections: int = setting("MAX_CONNECTIONS", 1000, values.whole(1, 1_000_000))
     access: str = setting("ACCESS", "open", values.choice(ACCESS_MODES))
-    throttle_user: Rate | None = setting("THROTTLE_USER", None, values.RATE)
-    throttle_anon: Rate | None = setting("THROTTLE_ANON", None, values.RATE)
+    throttle: Throttle = setting("THROTTLE", Throttle(), compound.THROTTLE)
     https: bool = setting("HTTPS", False, values.BOOLEAN)
     hsts_seconds: int = setting("HSTS_SECONDS", 0, values.whole(0, 10**9))
     metrics_token: str = setting("METRICS_TOKEN", "", values.TEXT)

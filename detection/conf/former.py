@@ -18,6 +18,8 @@ FORMER_SETTINGS = {
     "RETENTION_DAYS": "Add days:{} to RETENTION: RETENTION=days:{}.",
     "RETENTION_COUNT": "Add count:{} to RETENTION: RETENTION=count:{}.",
     "MIN_FREE_BYTES": "Add free:{} to RETENTION: RETENTION=free:{}.",
+    "THROTTLE_USER": "Add user:{} to THROTTLE: THROTTLE=user:{}.",
+    "THROTTLE_ANON": "Add address:{} to THROTTLE: THROTTLE=address:{}.",
 }
 
 

@@ -18,7 +18,7 @@ from detection.accounts.throttling import Limiter
 from detection.accounts.tokens import REMEMBERED_S, Tokens
 from detection.batches import service as batches
 from detection.batches.states import ListedPhoto
-from detection.conf import Config, Rate
+from detection.conf import Config, Rate, Throttle
 from detection.inference.types import StageTimings
 from detection.models import Batch, Detection
 from detection.predict import service as predict_service
@@ -91,7 +91,7 @@ WHO = ("anonymous", "other", "owner", "staff")
 
 @pytest.fixture
 def login(limits: Callable[..., Config]) -> Callable[..., Config]:
-    """ACCESS=login, and more: `login(throttle_anon=...)`."""
+    """ACCESS=login, and more: `login(throttle=...)`."""
 
     def change(**changes: Any) -> Config:
         return limits(access="login", **changes)
@@ -346,7 +346,7 @@ def test_passwords_are_not_guessed_in_the_admin_either(login: Any, client: Clien
 
 @pytest.mark.django_db
 def test_throttle_counts_users_and_addresses_apart(login: Any, uploads: list[Upload]) -> None:
-    login(throttle_user=Rate(2, 60.0), throttle_anon=Rate(1, 3600.0))
+    login(throttle=Throttle(Rate(2, 60.0), Rate(1, 3600.0)))
     known = users()
 
     def statuses(who: str, count: int) -> list[int]:
@@ -359,7 +359,7 @@ def test_throttle_counts_users_and_addresses_apart(login: Any, uploads: list[Upl
 
 @pytest.mark.django_db
 def test_throttled_caller_is_told_when_to_come_back(limits: Any, uploads: list[Upload], client: Client) -> None:
-    limits(throttle_anon=Rate(1, 60.0))
+    limits(throttle=Throttle(address=Rate(1, 60.0)))
     answers = [client.post("/api/predict", **PHOTO) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 429]
     assert answers[1]["Retry-After"] == "60"
@@ -420,7 +420,7 @@ def test_door_takes_a_token_and_leaves_the_rest_to_django(login: Any, uploads: l
 
 
 def test_door_throttles_like_the_api(limits: Any, uploads: list[Upload]) -> None:
-    limits(throttle_anon=Rate(1, 60.0))
+    limits(throttle=Throttle(address=Rate(1, 60.0)))
     answers = [through_door({}) for _ in range(2)]
     assert [answer.status for answer in answers] == [200, 429]
     assert answers[1].headers["retry-after"] == "60"

@@ -13,7 +13,7 @@ import tritonclient.http as triton
 from django.test import Client
 from tritonclient.utils import InferenceServerException
 
-from detection.conf import Config, Rate
+from detection.conf import Config, Rate, Throttle
 from detection.inference.errors import OverloadedError
 from detection.models import Detection
 from detection.predict import service as predict_service
@@ -199,7 +199,7 @@ def test_server_without_its_model_is_live_but_not_ready(client: Client) -> None:
 
 @pytest.mark.django_db
 def test_throttle_counts_inferences_too(infer: Any, limits: Callable[..., Config]) -> None:
-    limits(throttle_anon=Rate(1, 60.0))
+    limits(throttle=Throttle(address=Rate(1, 60.0)))
     statuses = [infer(image("")).status_code for _ in range(2)]
     assert statuses == [400, 429]
 

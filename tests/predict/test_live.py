@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from detection.accounts import throttling
 from detection.accounts.throttling import Limiter
-from detection.conf import Rate
+from detection.conf import Rate, Throttle
 from detection.inference.detector import Detector
 from detection.inference.engines.base import Outputs
 from detection.inference.types import ImageArray
@@ -381,7 +381,7 @@ def test_sockets_that_send_faster_than_the_server_answers_do_not_grow_its_memory
 def throttled(limits: Any) -> Iterator[Any]:
     """Limit the rate of addresses; nobody owes frames of another test."""
     with mock.patch.object(throttling, "_limiter", Limiter()):
-        yield lambda count, period_s: limits(throttle_anon=Rate(count, period_s))
+        yield lambda count, period_s: limits(throttle=Throttle(address=Rate(count, period_s)))
 
 
 def test_frames_above_the_rate_wait_and_the_newest_one_wins(engine: BrightnessEngine, throttled: Any) -> None:
