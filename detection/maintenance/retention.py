@@ -121,6 +121,20 @@ def prune(
             return total
 
 
+def clock_problem(rules: Rules) -> str:
+    """Return why the age of detections cannot be trusted, as a sentence; "" where it can.
+
+    A clock that has jumped ahead makes everything old. Only a person can tell it from a server that was not used.
+    """
+    newest = Detection.objects.aggregate(newest=Max("created_at"))["newest"]
+    if rules.max_age is None or newest is None or timezone.now() - newest <= rules.max_age / 2:
+        return ""
+    return (
+        f"This machine's clock says {timezone.now():%Y-%m-%d %H:%M} UTC, and the newest detection is of "
+        f"{newest:%Y-%m-%d %H:%M} UTC."
+    )
+
+
 def stored_bytes() -> int:
     """The size of all stored files; of photos that an older version stored, that of their uploads."""
     files = Photo.objects.values("file").annotate(size=Max(Coalesce("stored_bytes", "size_bytes")))

@@ -7,8 +7,10 @@ it delays no request.
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from django.db import connection
@@ -17,14 +19,16 @@ from detection.conf import Config
 from detection.history import trash
 from detection.maintenance import orphans
 from detection.maintenance.file_lock import try_lock
-from detection.maintenance.retention import Pruned, RetentionError, Rules, prune
+from detection.maintenance.retention import Pruned, RetentionError, Rules, clock_problem, prune
 
 logger = logging.getLogger(__name__)
 
 EVERY_S = 60.0
+# A person had a day to see the warning about the clock.
+_TRUSTED_AFTER_S = 24 * 3600.0
 # It lists all files.
 ORPHANS_EVERY = 60
-# A number of our own for PostgreSQL's advisory locks: the first bytes of sha256(b"detection.maintenance.worker").
+# A number of our own for PostgreSQL's advisory locks: the first bytes of sha256(b"detection.upkeep").
 _LOCK_KEY = 0x66F594E8
 
 
@@ -70,6 +74,8 @@ class BackgroundWorker:
         self._every_s = every_s
         self._ending = threading.Event()
         self._rounds = 0
+        self._started_s = time.monotonic()
+        self._has_warned = False
         self._thread = threading.Thread(target=self._run, name="background-worker", daemon=True)
 
     def start(self) -> None:
@@ -91,7 +97,7 @@ class BackgroundWorker:
             trash.finish_due()
             if self._rules.is_empty:
                 return
-            pruned = prune(self._rules, self._data_dir, is_stopped=self._ending.is_set)
+            pruned = prune(self._trusted_rules(), self._data_dir, is_stopped=self._ending.is_set)
             if self._rounds % ORPHANS_EVERY == 0:
                 pruned.add(self._remove_orphans())
             self._rounds += 1
@@ -99,6 +105,19 @@ class BackgroundWorker:
             logger.info(
                 "Upkeep deleted %d detections and %d files of %d bytes.", pruned.detections, pruned.files, pruned.bytes
             )
+
+    def _trusted_rules(self) -> Rules:
+        """Return the rules; in the first day without that of age where the clock may have jumped."""
+        if time.monotonic() - self._started_s > _TRUSTED_AFTER_S or not (problem := clock_problem(self._rules)):
+            return self._rules
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "%s If the clock is right, detections are deleted by age from tomorrow on, or now by `manage.py prune "
+                "--older-than ... --yes`. If it is wrong, set it.",
+                problem,
+            )
+        return replace(self._rules, max_age=None)
 
     def _remove_orphans(self) -> Pruned:
         removed = Pruned()

@@ -196,6 +196,23 @@ def test_command_says_what_it_deleted(data_dir: Path, capsys: pytest.CaptureFixt
     assert len(left()) == 1
 
 
+def test_clock_that_has_jumped_deletes_nothing(data_dir: Path) -> None:
+    keep(3652, 3651)
+    with pytest.raises(CommandError, match=r"clock says .* the newest detection is of .* Nothing was deleted.*--yes"):
+        call_command("prune", "--older-than", "30d")
+    assert len(left()) == 2
+
+
+def test_clock_is_right_where_the_operator_says_so(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(40, 31)
+    assert pruned_by_command("--older-than", "30d", "--yes", capsys=capsys).startswith("Deleted 2 detections")
+
+
+def test_other_limits_do_not_depend_on_the_clock(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(3652, 3651)
+    assert pruned_by_command("--keep", "1", capsys=capsys).startswith("Deleted 1 detections")
+
+
 def test_command_may_only_say_it(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keep(3, 2)
     said = pruned_by_command("--keep", "0", "--dry-run", capsys=capsys)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -73,6 +74,21 @@ def test_round_applies_the_rules_and_removes_orphans(data_dir: Path, caplog: pyt
     assert Detection.objects.get().pk == young.pk
     assert not default_storage.exists("ab/lost.jpg")
     assert "Upkeep deleted 1 detections and 2 files" in caplog.text
+
+
+def test_clock_that_has_jumped_deletes_nothing_by_age_for_a_day(
+    data_dir: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(3653, 3652, 3651)
+    keeper = BackgroundWorker(Rules(max_age=timedelta(days=30), keep=2), data_dir)
+    keeper.run_once()
+    keeper.run_once()
+    assert Detection.objects.count() == 2
+    assert caplog.text.count("If the clock is right, detections are deleted by age from tomorrow on") == 1
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 25 * 3600)
+    keeper.run_once()
+    assert Detection.objects.count() == 0
 
 
 def test_round_leaves_it_to_another_process_that_is_at_it(data_dir: Path) -> None:

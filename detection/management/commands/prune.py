@@ -11,7 +11,7 @@ from django.db import Error
 from detection.conf import current, size_bytes
 from detection.errors import StorageUnavailableError
 from detection.maintenance import orphans
-from detection.maintenance.retention import Pruned, RetentionError, Rules, prune
+from detection.maintenance.retention import Pruned, RetentionError, Rules, clock_problem, prune
 from detection.maintenance.worker import bulk_deletion_lock
 
 _AGES = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -37,6 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("--grace", type=_age, default=orphans.GRACE, help="leave younger files alone (1h)")
         parser.add_argument("--check", action="store_true", help="read every photo's file and report damaged ones")
         parser.add_argument("--forget-missing", action="store_true", help="delete the detections whose photo is gone")
+        parser.add_argument("--yes", action="store_true", help="the clock is right, though nothing came in for long")
         parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -49,6 +50,8 @@ class Command(BaseCommand):
             with bulk_deletion_lock(data_dir) as is_ours:
                 if not is_ours:
                     raise CommandError("Another process is deleting already. Wait for it, then run this again.")
+                if not options["yes"] and (problem := clock_problem(rules)):
+                    raise CommandError(f"{problem} Nothing was deleted. Set the clock, or add --yes if it is right.")
                 self._prune(rules, options["dry_run"])
                 if options["orphans"]:
                     self._remove_files(options["grace"], options["dry_run"])
