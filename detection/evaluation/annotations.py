@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+ADVICE = (
+    "Give a folder or a zip with JPEGImages and Annotations of Pascal VOC, annotations.json of COCO or data.yaml of "
+    "YOLO, with its photos, or the JSON file itself."
+)
+
 
 class DatasetError(Exception):
     """The dataset cannot be used; the message says what to fix."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from detection.evaluation.results import PhotoResult
 from tests.support import photos
@@ -95,4 +96,19 @@ def write_coco(folder: Path) -> Path:
     """The real photos as a folder of COCO."""
     write_photos(folder / "images")
     (folder / "annotations.json").write_text(json.dumps(coco_document()), encoding="utf-8")
+    return folder
+
+
+def write_yolo(folder: Path) -> Path:
+    """The real photos as a folder of YOLO, by COCO's names."""
+    write_photos(folder / "images")
+    (folder / "labels").mkdir()
+    names = list(dict.fromkeys(coco_name for _, coco_name, _ in REAL.values()))
+    for name, (_, coco_name, (xmin, ymin, xmax, ymax)) in REAL.items():
+        with Image.open(folder / "images" / f"{name}.jpg") as photo:
+            width, height = photo.size
+        box = ((xmin + xmax) / 2 / width, (ymin + ymax) / 2 / height, (xmax - xmin) / width, (ymax - ymin) / height)
+        line = f"{names.index(coco_name)} {' '.join(map(str, box))}\n"
+        (folder / "labels" / f"{name}.txt").write_text(line, encoding="utf-8")
+    (folder / "data.yaml").write_text(f"train: images\nval: images\nnames: {names}\n", encoding="utf-8")
     return folder

@@ -22,6 +22,9 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from detection.conf import BASE_DIR
+from detection.evaluation import archives
+from detection.evaluation.annotations import DatasetError
+from detection.evaluation.datasets import load_dataset
 from detection.exports import selection as selections
 from detection.exports.registry import Member, export_formats, exports
 from detection.inference.cards.card import read_card
@@ -205,6 +208,30 @@ def test_coco_has_its_boxes_where_datumaro_looks(three: list[Detection], unpacke
     folder = unpacked("coco")
     document = json.loads((folder / "annotations" / "instances_default.json").read_bytes())
     assert all((folder / "images" / image["file_name"]).is_file() for image in document["images"])
+
+
+@pytest.mark.parametrize("name", ["coco", "voc", "yolo"])
+def test_evaluation_takes_the_zips_that_are_exported(name: str, three: list[Detection], tmp_path: Path) -> None:
+    path = tmp_path / f"detections.{name}.zip"
+    path.write_bytes(download(f"format={name}&photos=1"))
+    with archives.unpacked(path) as folder:
+        dataset = load_dataset(folder)
+    assert dataset.name == f"detections.{name}"
+    read = {
+        int(photo.path.stem.rpartition("_")[2]): sorted(
+            (each.class_name, [round(edge) for edge in each.box_xyxy_px]) for each in photo.objects
+        )
+        for photo in dataset.photos
+    }
+    assert read == {detection.pk: sorted(expected_boxes(detection)) for detection in three}
+
+
+@pytest.mark.parametrize("name", ["coco", "voc", "yolo"])
+def test_an_export_without_its_photos_is_told(name: str, three: list[Detection], tmp_path: Path) -> None:
+    path = tmp_path / ("coco.json" if name == "coco" else f"{name}.zip")
+    path.write_bytes(download(f"format={name}"))
+    with archives.unpacked(path) as folder, pytest.raises(DatasetError, match="with the photos"):
+        load_dataset(folder)
 
 
 def test_csv_has_a_row_for_each_object_and_one_for_a_photo_without_any(three: list[Detection]) -> None:

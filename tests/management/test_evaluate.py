@@ -215,7 +215,7 @@ def test_nanodet_plus_is_as_good_on_coco_photos_as_is_known(
     resize: Any, numbers: tuple[float, float], limits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if resize is not None:
-        monkeypatch.setattr(preprocess, "_stretch", resize)
+        monkeypatch.setattr(preprocess, "stretch", resize)
     limits(model_prefix=REPOSITORY / "models" / "nanodet_plus_m", model_edge=0)
     scores = measured(tmp_path, ANNOTATED, "--classes", "voc")["precisions"]["f32"]["scores"]
     assert (scores["coco_ap50"], scores["coco_ap"]) == pytest.approx(numbers, abs=0.005)

@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from detection.conf import PRECISION_NAMES, current
 from detection.evaluation.annotations import DatasetError
+from detection.evaluation.archives import unpacked
 from detection.evaluation.class_names import VOC_CLASSES, common_classes, common_name
 from detection.evaluation.datasets import Dataset, load_dataset
 from detection.evaluation.plots import plot_curves, require_matplotlib
@@ -42,7 +43,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("dataset", type=Path, help="a folder in the style of Pascal VOC or COCO, or a COCO file")
+        parser.add_argument("dataset", type=Path, help="a folder or a zip of Pascal VOC, COCO or YOLO, or a COCO file")
         parser.add_argument(
             "--compare",
             type=_precisions,
@@ -79,9 +80,10 @@ class Command(BaseCommand):
         try:
             if options["plots"]:
                 require_matplotlib()
-            dataset = load_dataset(options["dataset"])
-            dataset = replace(dataset, photos=dataset.photos[: options["limit"]])
-            self._evaluate(dataset, precisions, options)
+            with unpacked(options["dataset"]) as folder:
+                dataset = load_dataset(folder)
+                dataset = replace(dataset, photos=dataset.photos[: options["limit"]])
+                self._evaluate(dataset, precisions, options)
         except (DatasetError, InferenceError) as error:
             raise CommandError(str(error)) from error
 
