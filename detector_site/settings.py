@@ -215,7 +215,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # Behind a proxy that ends TLS and reports it in X-Forwarded-Proto.
-if DETECTOR.https:
+if DETECTOR.https.is_on:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     # Requested by container health checks, past the proxy.
@@ -223,7 +223,7 @@ if DETECTOR.https:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
     LANGUAGE_COOKIE_SECURE = True
-SECURE_HSTS_SECONDS = DETECTOR.hsts_seconds
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = DETECTOR.hsts_seconds > 0
+SECURE_HSTS_SECONDS = DETECTOR.https.hsts_seconds
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = DETECTOR.https.hsts_seconds > 0
 
 LOGGING = logging_config(DETECTOR)

@@ -2,7 +2,7 @@
 messages.
 """
 
-from detection.conf.compound import PhotoStore, RemoteServer, Retention, Throttle, size_bytes
+from detection.conf.compound import Https, LogStyle, PhotoStore, RemoteServer, Retention, Throttle, size_bytes
 from detection.conf.config import (
     BASE_DIR,
     DEFAULT_MODEL_PREFIX,
@@ -28,6 +28,8 @@ __all__ = [
     "PRODUCTION_MODEL_NAME",
     "PRODUCTION_MODEL_PREFIX",
     "Config",
+    "Https",
+    "LogStyle",
     "PhotoStore",
     "Problem",
     "Rate",

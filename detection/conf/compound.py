@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from detection.conf.reading import Kind
-from detection.conf.values import Rate, in_range
+from detection.conf.values import Rate, boolean, in_range
 
 REMOTE_SCHEMES = ("http", "https", "grpc", "grpcs")
 
@@ -97,6 +97,40 @@ class Throttle:
         return cls(rate, rate)
 
 
+@dataclass(frozen=True, slots=True)
+class Https:
+    """Whether a proxy in front ends TLS, and for how many seconds browsers shall insist on it (HSTS), 0 for not."""
+
+    is_on: bool = False
+    hsts_seconds: int = 0
+
+    @classmethod
+    def parse(cls, raw: str) -> "Https":
+        """Parse true, false, or hsts:SECONDS, which is true with HSTS. Raises ValueError."""
+        if ":" not in raw:
+            return cls(boolean(raw))
+        return cls(is_on=True, **_parsed(_pairs(raw), _HTTPS_PARTS))
+
+
+@dataclass(frozen=True, slots=True)
+class LogStyle:
+    """Form of a line of the log, and the least level that is written."""
+
+    form: str = "text"
+    level: str = "INFO"
+
+    @classmethod
+    def parse(cls, raw: str) -> "LogStyle":
+        """Parse json, debug, or both with a comma between them. Raises ValueError."""
+        found: dict[str, str] = {}
+        for word in raw.split(","):
+            field, value = _LOG_WORDS.get(word.strip().lower(), ("", ""))
+            if not field or field in found:
+                raise ValueError(raw)
+            found[field] = value
+        return cls(**found)
+
+
 def size_bytes(text: str) -> int:
     """Parse 5000000, 500MB, 5G. Raises ValueError."""
     match = _SIZE.fullmatch(text)
@@ -146,6 +180,11 @@ _REMOTE_PARTS: Parts = {
     "connections": ("connections", lambda raw: in_range(int(raw), 1, 64)),
     "batch": ("batch", lambda raw: in_range(int(raw), 1, 128)),
 }
+_HTTPS_PARTS: Parts = {"hsts": ("hsts_seconds", lambda raw: in_range(int(raw), 0, 10**9))}
+_LOG_WORDS = {
+    **{form: ("form", form) for form in ("text", "json")},
+    **{level.lower(): ("level", level) for level in ("DEBUG", "INFO", "WARNING", "ERROR")},
+}
 _THROTTLE_PARTS: Parts = {"user": ("user", Rate.parse), "address": ("address", Rate.parse)}
 _RETENTION_PARTS: Parts = {
     "days": ("days", lambda raw: in_range(int(raw), 0, 36_500)),
@@ -154,6 +193,8 @@ _RETENTION_PARTS: Parts = {
 }
 
 THROTTLE = Kind(Throttle.parse, "600/min, or user:600/min,address:60/min, or one of these, or unset it")
+HTTPS = Kind(Https.parse, "true, false, or hsts:SECONDS for true with HSTS, or unset it")
+LOGGING = Kind(LogStyle.parse, "text or json, debug, info, warning or error, or one of each: json,debug; or unset it")
 RETENTION = Kind(Retention.parse, "days:30,count:100000,free:5GB or some of them, or unset it to keep everything")
 REMOTE_URL = Kind(
     RemoteServer.parse,

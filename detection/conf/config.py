@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from detection.conf import compound, values
-from detection.conf.compound import PhotoStore, RemoteServer, Retention, Throttle
+from detection.conf.compound import Https, LogStyle, PhotoStore, RemoteServer, Retention, Throttle
 from detection.conf.former import former_settings
 from detection.conf.reading import UNUSABLE, Problem, read_settings, setting
 from detection.conf.tracing import read_tracing
@@ -31,8 +31,6 @@ BODY_BUDGET_BYTES = 500_000_000
 _OWNER_ONLY = 0o700
 ENGINE_NAMES = ("auto", "openvino", "onnxruntime", "mxnet", "remote")
 PRECISION_NAMES = ("auto", "f32", "bf16", "f16", "int8")
-LOG_FORMATS = ("text", "json")
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 ACCESS_MODES = ("open", "login")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
@@ -71,8 +69,7 @@ class Config:
     max_connections: int = setting("MAX_CONNECTIONS", 1000, values.whole(1, 1_000_000))
     access: str = setting("ACCESS", "open", values.choice(ACCESS_MODES))
     throttle: Throttle = setting("THROTTLE", Throttle(), compound.THROTTLE)
-    https: bool = setting("HTTPS", False, values.BOOLEAN)
-    hsts_seconds: int = setting("HSTS_SECONDS", 0, values.whole(0, 10**9))
+    https: Https = setting("HTTPS", Https(), compound.HTTPS)
     metrics_token: str = setting("METRICS_TOKEN", "", values.TEXT)
     data_dir: Path = setting("DATA_DIR", BASE_DIR / "var", values.FOLDER)
     durable: bool = setting("DURABLE", True, values.BOOLEAN)
@@ -83,8 +80,7 @@ class Config:
     debug: bool = setting("DEBUG", False, values.BOOLEAN)
     allowed_hosts: tuple[str, ...] = setting("ALLOWED_HOSTS", LOOPBACK_HOSTS, values.WORDS)
     csrf_trusted_origins: tuple[str, ...] = setting("CSRF_TRUSTED_ORIGINS", (), values.WORDS)
-    log_format: str = setting("LOG_FORMAT", "text", values.choice(LOG_FORMATS))
-    log_level: str = setting("LOG_LEVEL", "INFO", values.choice(LOG_LEVELS))
+    logging: LogStyle = setting("LOGGING", LogStyle(), compound.LOGGING)
     traces: bool = False
     problems: tuple[Problem, ...] = ()
 

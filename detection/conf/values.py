@@ -63,7 +63,8 @@ def in_range(value: Any, low: float, high: float) -> Any:
     return value
 
 
-def _boolean(raw: str) -> bool:
+def boolean(raw: str) -> bool:
+    """Parse true or false, and other words for them. Raises ValueError."""
     try:
         return _BOOLEANS[raw.strip().lower()]
     except KeyError as error:
@@ -99,7 +100,7 @@ def _database_url(raw: str) -> str:
 
 TEXT = Kind(str, "a text")
 FOLDER = Kind(lambda raw: Path(raw).resolve(), "a folder")
-BOOLEAN = Kind(_boolean, "true or false, or unset it")
+BOOLEAN = Kind(boolean, "true or false, or unset it")
 WORDS = Kind(_words, "names with commas between them")
 ENTRY_POINT = Kind(_entry_point, "a path such as /predict")
 MODEL_PREFIX = Kind(_model_prefix, "a folder with a model card, or to FOLDER/NAME of a checkpoint")

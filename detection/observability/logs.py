@@ -1,4 +1,4 @@
-"""Logging: one line per event, as text for people or as JSON for machines (LOG_FORMAT)."""
+"""Logging: one line per event, as text for people or as JSON for machines (LOGGING)."""
 
 import json
 import logging
@@ -92,9 +92,9 @@ def logging_config(config: Config) -> dict[str, Any]:
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",
-                "formatter": config.log_format,
+                "formatter": config.logging.form,
                 "filters": ["request_id", "callers_fault"],
             }
         },
-        "root": {"handlers": ["stderr"], "level": config.log_level},
+        "root": {"handlers": ["stderr"], "level": config.logging.level},
     }

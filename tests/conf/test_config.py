@@ -14,6 +14,8 @@ from detection.conf import (
     BASE_DIR,
     DEFAULT_MODEL_PREFIX,
     Config,
+    Https,
+    LogStyle,
     PhotoStore,
     Rate,
     RemoteServer,
@@ -95,8 +97,8 @@ def test_nothing_set_is_the_2019_service_on_this_machine_only() -> None:
             Throttle(Rate(5, 3600.0), Rate(10, 1.0)),
             id="throttle of both",
         ),
-        pytest.param("HTTPS", "true", "https", True, id="HTTPS"),
-        pytest.param("HSTS_SECONDS", "31536000", "hsts_seconds", 31_536_000, id="HSTS"),
+        pytest.param("HTTPS", "true", "https", Https(is_on=True), id="HTTPS"),
+        pytest.param("HTTPS", "hsts:31536000", "https", Https(is_on=True, hsts_seconds=31_536_000), id="HSTS"),
         pytest.param("METRICS_TOKEN", "abc", "metrics_token", "abc", id="metrics token"),
         pytest.param("RETENTION", "days:30", "retention", Retention(days=30), id="retention by age"),
         pytest.param(
@@ -121,8 +123,9 @@ def test_nothing_set_is_the_2019_service_on_this_machine_only() -> None:
         pytest.param(
             "CSRF_TRUSTED_ORIGINS", "https://a.example", "csrf_trusted_origins", ("https://a.example",), id="origins"
         ),
-        pytest.param("LOG_FORMAT", "json", "log_format", "json", id="log format"),
-        pytest.param("LOG_LEVEL", "WARNING", "log_level", "WARNING", id="log level"),
+        pytest.param("LOGGING", "json", "logging", LogStyle("json"), id="log format"),
+        pytest.param("LOGGING", "WARNING", "logging", LogStyle("text", "WARNING"), id="log level"),
+        pytest.param("LOGGING", "debug, json", "logging", LogStyle("json", "DEBUG"), id="log format and level"),
         pytest.param("REST_PORT", "", "rest_port", 8080, id="empty counts as unset"),
     ],
 )
@@ -181,7 +184,8 @@ def test_variable_is_read(name: str, raw: str, field: str, value: Any) -> None:
         pytest.param("THROTTLE", "address:5/fortnight", "throttle", id="throttle with an unknown time"),
         pytest.param("THROTTLE", "staff:5/min", "throttle", id="throttle of somebody else"),
         pytest.param("HTTPS", "1.3", "https", id="HTTPS as a version"),
-        pytest.param("HSTS_SECONDS", "-1", "hsts_seconds", id="negative HSTS"),
+        pytest.param("HTTPS", "hsts:-1", "https", id="negative HSTS"),
+        pytest.param("HTTPS", "port:443", "https", id="HTTPS with something else"),
         pytest.param("RETENTION", "30", "retention", id="retention of something"),
         pytest.param("RETENTION", "days:-1", "retention", id="retention of negative days"),
         pytest.param("RETENTION", "days:1,days:2", "retention", id="retention of two ages"),
@@ -191,8 +195,9 @@ def test_variable_is_read(name: str, raw: str, field: str, value: Any) -> None:
         pytest.param("DATABASE_URL", "mysql://u@h/n", "database_url", id="database of another kind"),
         pytest.param("DATABASE_URL", "postgres://u@h:port/n", "database_url", id="database with a bad port"),
         pytest.param("DEBUG", "maybe", "debug", id="debug neither true nor false"),
-        pytest.param("LOG_FORMAT", "xml", "log_format", id="unknown log format"),
-        pytest.param("LOG_LEVEL", "loud", "log_level", id="unknown log level"),
+        pytest.param("LOGGING", "xml", "logging", id="unknown log format"),
+        pytest.param("LOGGING", "json,loud", "logging", id="unknown log level"),
+        pytest.param("LOGGING", "debug,info", "logging", id="two log levels"),
     ],
 )
 def test_variable_that_does_not_parse_is_named_with_what_to_do(name: str, raw: str, field: str) -> None:
@@ -380,6 +385,9 @@ def test_no_database_is_made_beside_another_one(tmp_path: Path) -> None:
         pytest.param("MIN_FREE_BYTES", "5000", "RETENTION=free:5000.", id="room on the disk"),
         pytest.param("THROTTLE_USER", "600/min", "THROTTLE=user:600/min.", id="throttle of users"),
         pytest.param("THROTTLE_ANON", "10/s", "THROTTLE=address:10/s.", id="throttle of addresses"),
+        pytest.param("HSTS_SECONDS", "3600", "HTTPS=hsts:3600 in place of HTTPS=true.", id="HSTS"),
+        pytest.param("LOG_FORMAT", "json", "LOGGING=json.", id="log format"),
+        pytest.param("LOG_LEVEL", "DEBUG", "LOGGING=DEBUG.", id="log level"),
     ],
 )
 def test_former_setting_is_named_with_what_takes_its_place(name: str, value: str, instead: str) -> None:

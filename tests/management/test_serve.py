@@ -334,10 +334,10 @@ def test_gpu_that_is_not_there_is_told_and_no_cpu_takes_its_place(tmp_path: Path
 
 
 def test_all_settings_that_cannot_be_used_are_told_at_once(tmp_path: Path) -> None:
-    status, output = failed_start({"DATA_DIR": str(tmp_path), "REST_PORT": "http", "LOG_LEVEL": "loud"})
+    status, output = failed_start({"DATA_DIR": str(tmp_path), "REST_PORT": "http", "LOGGING": "loud"})
     assert status == 1
     assert "REST_PORT is 'http'" in output
-    assert "LOG_LEVEL is 'loud'" in output
+    assert "LOGGING is 'loud'" in output
 
 
 ENGINES = ("openvino", "onnxruntime", "mxnet")
@@ -365,7 +365,7 @@ def test_other_commands_import_no_engine(arguments: list[str], tmp_path: Path) -
 
 
 def test_json_log_is_one_object_a_line(tmp_path: Path, chelsea: bytes) -> None:
-    with running_server({"DATA_DIR": str(tmp_path), "LOG_FORMAT": "json"}) as server:
+    with running_server({"DATA_DIR": str(tmp_path), "LOGGING": "json"}) as server:
         detection_id = predict(server.url, chelsea).headers["X-Detection-Id"]
     entries = [json.loads(line) for line in server.lines if line.startswith("{")]
     (detected,) = [entry for entry in entries if entry.get("detection") == detection_id]

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from detection.conf import Config
+from detection.conf import Config, LogStyle
 from detection.observability.logs import CallersFaultFilter, JsonFormatter, TextFormatter, logging_config
 
 UUID_1 = UUID("00000000-0000-0000-0000-000000000001")
@@ -59,7 +59,7 @@ def test_json_line_has_the_traceback() -> None:
 
 
 def test_everything_goes_to_one_handler_from_the_chosen_level_on() -> None:
-    chosen = logging_config(Config(log_format="json", log_level="WARNING"))
+    chosen = logging_config(Config(logging=LogStyle("json", "WARNING")))
     assert chosen["root"] == {"handlers": ["stderr"], "level": "WARNING"}
     assert chosen["handlers"]["stderr"]["formatter"] == "json"
     assert chosen["disable_existing_loggers"] is False
@@ -67,7 +67,7 @@ def test_everything_goes_to_one_handler_from_the_chosen_level_on() -> None:
 
 @pytest.mark.parametrize(("log_format", "start"), [("text", "20"), ("json", '{"time": "')])
 def test_line_has_the_chosen_form(log_format: str, start: str) -> None:
-    chosen = logging_config(Config(log_format=log_format))
+    chosen = logging_config(Config(logging=LogStyle(log_format)))
     configurator = logging.config.DictConfigurator(chosen)
     formatter = configurator.configure_formatter(chosen["formatters"][log_format])
     assert formatter.format(record()).startswith(start)

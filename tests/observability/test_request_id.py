@@ -22,7 +22,7 @@ from tests.support.serving import Server, running_server
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    settings = {"DATA_DIR": str(tmp_path_factory.mktemp("ids")), "LOG_FORMAT": "json"}
+    settings = {"DATA_DIR": str(tmp_path_factory.mktemp("ids")), "LOGGING": "json"}
     with running_server(settings) as running:
         yield running
 

@@ -92,7 +92,7 @@ def receiver() -> Iterator[Receiver]:
 def server(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = {
         "DATA_DIR": str(tmp_path_factory.mktemp("tracing")),
-        "LOG_FORMAT": "json",
+        "LOGGING": "json",
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
         "OTEL_BSP_SCHEDULE_DELAY": "100",
     }

@@ -188,8 +188,7 @@ def test_deployment_checks_are_content_with_the_documented_settings(tmp_path: Pa
     given = {
         "DATA_DIR": str(tmp_path),
         "ACCESS": "login",
-        "HTTPS": "true",
-        "HSTS_SECONDS": "31536000",
+        "HTTPS": "hsts:31536000",
         "ALLOWED_HOSTS": "detector.example.org",
         "CSRF_TRUSTED_ORIGINS": "https://detector.example.org",
         "REST_HOST": "0.0.0.0",  # noqa: S104 behind the proxy of the same network

@@ -145,7 +145,7 @@ def answers(url: str) -> bool:
 
 
 def test_proxy_spreads_requests_and_passes_over_a_replica_that_was_killed(tmp_path: Path, chelsea: bytes) -> None:
-    settings = {"DATA_DIR": str(tmp_path / "data"), "LOG_LEVEL": "INFO", "THROTTLE": "address:40/hour"}
+    settings = {"DATA_DIR": str(tmp_path / "data"), "LOGGING": "info", "THROTTLE": "address:40/hour"}
     with running_server(settings) as one, running_server(settings) as two, nginx(tmp_path, one, two) as url:
 
         def post(count: int, **headers: str) -> list[int]:

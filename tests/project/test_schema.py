@@ -73,7 +73,7 @@ def test_description_has_the_address_of_the_environment(tmp_path: Any) -> None:
     """One that is the API's own is described once."""
     for entry_point, paths in (("/v1/detect", {"/v1/detect", "/api/predict"}), ("/api/predict", {"/api/predict"})):
         # The database has no tables yet, of which the log warns.
-        settings = {"DATA_DIR": str(tmp_path), "REST_ENTRY_POINT": entry_point, "LOG_LEVEL": "ERROR"}
+        settings = {"DATA_DIR": str(tmp_path), "REST_ENTRY_POINT": entry_point, "LOGGING": "error"}
         command = [sys.executable, "manage.py", "spectacular", "--fail-on-warn", "--format", "openapi-json"]
         done = subprocess.run(
             command, cwd=BASE_DIR, env=server_environment(settings), capture_output=True, text=True, check=False
