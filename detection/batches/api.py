@@ -10,8 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection.accounts.access import caller_of, visible_to
+from detection.accounts.access import caller_of
 from detection.batches import service as batches
+from detection.batches.selectors import visible_batches, visible_items
 from detection.batches.serializers import AnsweredPhotoSerializer, BatchSerializer, NewBatchSerializer
 from detection.batches.states import ListedPhoto
 from detection.errors import InvalidContentError
@@ -81,13 +82,13 @@ class BatchPhotoView(APIView):
 
 def _batch(request: Request, batch_id: UUID) -> Batch:
     try:
-        return visible_to(caller_of(request.user), Batch.objects.all()).get(uuid=batch_id)
+        return visible_batches(caller_of(request.user)).get(uuid=batch_id)
     except Batch.DoesNotExist as error:
         raise NotFound from error
 
 
 def _item(request: Request, batch_id: UUID, position: int) -> BatchItem:
-    items = visible_to(caller_of(request.user), BatchItem.objects.all(), owner="batch__owner")
+    items = visible_items(caller_of(request.user))
     try:
         return items.select_related("batch", "detection").get(batch__uuid=batch_id, position=position)
     except BatchItem.DoesNotExist as error:

@@ -9,12 +9,12 @@ from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from redis.exceptions import RedisError
 
-from detection.accounts.access import ANYBODY, Caller, visible_to
+from detection.accounts.access import ANYBODY, Caller
 from detection.asgi.consumer import JsonSocket
 from detection.batches import notifications
 from detection.batches.notifications import group_of
+from detection.batches.selectors import visible_batches
 from detection.errors import NOT_FOUND, error_body, headers_for
-from detection.models import Batch
 from detection.web.serializers import to_json
 
 BATCH_SOCKETS = "/ws/batches/"
@@ -94,4 +94,4 @@ def _uuid(text: str) -> UUID | None:
 
 @database_sync_to_async
 def _exists(batch_uuid: UUID, caller: Caller) -> bool:
-    return visible_to(caller, Batch.objects.filter(uuid=batch_uuid)).exists()
+    return visible_batches(caller).filter(uuid=batch_uuid).exists()

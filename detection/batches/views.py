@@ -12,8 +12,9 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from detection.accounts.access import caller_of, visible_to
+from detection.accounts.access import caller_of
 from detection.batches import service as batches
+from detection.batches.selectors import visible_batches
 from detection.batches.states import ItemState
 from detection.conf import current
 from detection.models import Batch, BatchItem
@@ -67,9 +68,7 @@ class ItemCard:
 @require_safe
 def batch_list(request: HttpRequest) -> HttpResponse:
     """Show all batches, newest first."""
-    page = Paginator(visible_to(caller_of(request.user), Batch.objects.all()), PAGE_SIZE).get_page(
-        request.GET.get("page")
-    )
+    page = Paginator(visible_batches(caller_of(request.user)), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {"page": page, "rows": _rows(page.object_list), "models": listing.choices(), **_limits()}
     return render(request, "detection/batches/batches.html", context)
 
@@ -77,7 +76,7 @@ def batch_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def batch_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show one batch: its state, and each photo of it; scripts send the photos and keep it up to date."""
-    batch = get_object_or_404(visible_to(caller_of(request.user), Batch.objects.all()), uuid=uuid)
+    batch = get_object_or_404(visible_batches(caller_of(request.user)), uuid=uuid)
     states = batches.states_of(batch)
     listed = batch.items.values_list("name", "size_bytes")
     context = {

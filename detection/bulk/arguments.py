@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from detection.errors import RequestError
 from detection.history.filters import DetectionFilter
+from detection.history.selectors import shown
 from detection.models import Detection
 
 FILTERS = {
@@ -30,9 +31,12 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen_detections(options: Mapping[str, Any]) -> QuerySet[Detection]:
-    """Return the detections that the filters choose. Raises RequestError with a message that names the option."""
+    """Return the detections that the filters choose, without those in the trash.
+
+    Raises RequestError with a message that names the option.
+    """
     given = {name: options[f"filter_{name}"] for name in FILTERS if options[f"filter_{name}"] is not None}
-    filters = DetectionFilter(given, Detection.objects.all())
+    filters = DetectionFilter(given, shown(Detection.objects.all()))
     if not filters.is_valid():
         name, errors = next(iter(filters.errors.items()))
         raise RequestError(f"--{name.replace('_', '-')}: {errors[0]}")

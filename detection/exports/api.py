@@ -13,7 +13,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from detection.accounts.access import caller_of, visible_to
+from detection.accounts.access import caller_of
 from detection.errors import RequestError
 from detection.exports.registry import ExportFormat, export_formats
 from detection.exports.selection import Selection
@@ -74,7 +74,7 @@ class ExportView(APIView):
         refuse_unknown(request.query_params, ["format", "photos", *DetectionFilter.base_filters])
         chosen = _format(request)
         photos = parse_flag(request.query_params, "photos", default=False)
-        detections = selectors.shown(visible_to(caller_of(request.user), Detection.objects.all()))
+        detections = selectors.visible_detections(caller_of(request.user))
         filters = DetectionFilter(request.query_params, detections, request=request)
         if not filters.is_valid():
             raise ValidationError(filters.errors)

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection.accounts.access import caller_of, visible_to
+from detection.accounts.access import caller_of
 from detection.errors import RequestError
 from detection.history import deletion, selectors
 from detection.history.filters import DetectionFilter
@@ -39,8 +39,8 @@ _NOT_FOUND = OpenApiResponse(ErrorSerializer, description="There is no such dete
 
 
 def _with_everything(request: Request) -> QuerySet[Detection]:
-    detections = Detection.objects.select_related("photo").prefetch_related("objects_found")
-    return selectors.shown(visible_to(caller_of(request.user), detections))
+    detections = selectors.visible_detections(caller_of(request.user))
+    return detections.select_related("photo").prefetch_related("objects_found")
 
 
 class HistoryPagination(BasePagination):

@@ -1,22 +1,33 @@
 """Queries that other packages share: visible detections, models and engines in the history."""
 
-from django.db.models import QuerySet
+from typing import TypeVar
 
+from django.db.models import Model, QuerySet
+
+from detection.accounts.access import Caller, visible_to
 from detection.models import Detection, Removal
 
-
-def shown(detections: QuerySet[Detection]) -> QuerySet[Detection]:
-    """Exclude detections in the trash, which are few."""
-    return detections.exclude(pk__in=Removal.objects.values("detection_id"))
+M = TypeVar("M", bound=Model)
 
 
-_Model = tuple[str, str]
+def shown(rows: QuerySet[M], detection: str = "pk") -> QuerySet[M]:
+    """Exclude detections in the trash, which are few. detection: the lookup from a row to the id of its detection."""
+    return rows.exclude(**{f"{detection}__in": Removal.objects.values("detection_id")})
 
 
-def models_in_history() -> list[_Model]:
+def visible_detections(caller: Caller) -> QuerySet[Detection]:
+    """Return the detections that a caller may see: none of another user's, and none in the trash."""
+    return shown(visible_to(caller, Detection.objects.all()))
+
+
+ModelKey = tuple[str, str]
+"""Name and version of a model."""
+
+
+def models_in_history() -> list[ModelKey]:
     """Return name and version of all models with detections: one index look-up for each, not one for each detection."""
     models = Detection.objects.order_by("model_name", "model_version").values_list("model_name", "model_version")
-    found: list[_Model] = []
+    found: list[ModelKey] = []
     following = models.first()
     while following is not None:
         found.append(following)

@@ -4,18 +4,18 @@ from operator import itemgetter
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from detection.accounts.access import caller_of, limits, visible_to
+from detection.accounts.access import caller_of, limits
 from detection.errors import RequestError
-from detection.history import counters, presentation, selectors, trash
+from detection.history import counters, presentation, trash
 from detection.history.filters import DetectionFilter
 from detection.history.pagination import BadCursorError, Cursor, HistoryPage, page_of
+from detection.history.selectors import visible_detections
 from detection.i18n.class_titles import class_title
 from detection.models import Detection
 from detection.web.forms import ThresholdForm, first_sentence
@@ -61,7 +61,8 @@ def restore_detection(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_safe
 def history(request: HttpRequest) -> HttpResponse:
     """Show thumbnails of past detections, newest first, by class and date, in pages of keyset cursors."""
-    filters = DetectionFilter(request.GET, presentation.with_reported_objects(_detections(request)), request=request)
+    detections = presentation.with_reported_objects(visible_detections(caller_of(request.user)))
+    filters = DetectionFilter(request.GET, detections, request=request)
     if not filters.is_valid():
         return _render_history(request, error=RequestError(_filter_sentence(filters)))
     try:
@@ -74,12 +75,8 @@ def history(request: HttpRequest) -> HttpResponse:
     return _render_history(request, page)
 
 
-def _detections(request: HttpRequest) -> QuerySet[Detection]:
-    return selectors.shown(visible_to(caller_of(request.user), Detection.objects.all()))
-
-
 def _detection(request: HttpRequest, uuid: UUID) -> Detection:
-    return get_object_or_404(_detections(request).select_related("photo"), uuid=uuid)
+    return get_object_or_404(visible_detections(caller_of(request.user)).select_related("photo"), uuid=uuid)
 
 
 def _render_detection(request: HttpRequest, detection: Detection, error: Exception | None = None) -> HttpResponse:
@@ -94,7 +91,7 @@ def _render_detection(request: HttpRequest, detection: Detection, error: Excepti
         **presentation.result_context(detection, threshold, page_url),
         **presentation.provenance_context(detection),
         "undo_minutes": trash.UNDO_MINUTES,
-        **presentation.closer_context(detection, threshold, _detections(request)),
+        **presentation.closer_context(detection, threshold, visible_detections(caller_of(request.user))),
     }
     return _render(request, "detection/history/detection.html", context, error)
 

@@ -14,7 +14,7 @@ from detection.accounts.access import caller_of
 from detection.conf import current
 from detection.errors import ModelUnavailableError, RequestError
 from detection.history import presentation
-from detection.history.views import _detections
+from detection.history.selectors import visible_detections
 from detection.inference.detector import KEPT_PROBABILITY
 from detection.models import Detection
 from detection.predict import service as predict_service
@@ -75,7 +75,7 @@ def _detect(request: HttpRequest, data: bytes, name: str, model: str = "") -> Ht
 
 def _render_home(request: HttpRequest, error: Exception | None = None) -> HttpResponse:
     max_body_bytes = current.config().max_body_bytes
-    recent = presentation.with_reported_objects(_detections(request))[:RECENT_COUNT]
+    recent = presentation.with_reported_objects(visible_detections(caller_of(request.user)))[:RECENT_COUNT]
     context = {
         "max_body_bytes": max_body_bytes,
         "max_megabytes": f"{max_body_bytes / 1e6:g}",

@@ -9,7 +9,7 @@ from django.db import Error
 from django.db.models import QuerySet
 
 from detection.conf import BASE_DIR, current
-from detection.history.selectors import _Model, models_in_history
+from detection.history.selectors import ModelKey, models_in_history
 from detection.inference.cards.card import ModelCard, has_card, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.model_files import ModelSource, card_threshold, classes_of, name_and_version
@@ -144,7 +144,7 @@ def _named() -> Iterator[ModelSource]:
     yield serving.configured_source(current.config())
 
 
-def _installed() -> Iterator[tuple[_Model, tuple[str, ...]]]:
+def _installed() -> Iterator[tuple[ModelKey, tuple[str, ...]]]:
     """Yield name and version of every readable model, and its classes."""
     with suppress(CheckpointError):
         configured = serving.configured_source(current.config())

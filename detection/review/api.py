@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection.accounts.access import caller_of, visible_to
+from detection.accounts.access import caller_of
 from detection.history import selectors
 from detection.inference.types import PixelBox
 from detection.models import Detection, Verdict
@@ -126,7 +126,7 @@ def _statement(said: dict[str, Any]) -> Statement:
 
 
 def _detection(request: Request, detection_id: UUID) -> Detection:
-    detections = selectors.shown(visible_to(caller_of(request.user), Detection.objects.all()))
+    detections = selectors.visible_detections(caller_of(request.user))
     try:
         return review_service.reviewable(detections).get(uuid=detection_id)
     except Detection.DoesNotExist as error:

@@ -7,7 +7,8 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from detection.accounts.access import Caller, visible_to
-from detection.models import ListEntry, Removal
+from detection.history.selectors import shown
+from detection.models import ListEntry
 
 MAX_COUNTED = 1_000
 
@@ -40,12 +41,11 @@ class Queue:
 
     def entries(self, caller: Caller) -> QuerySet[ListEntry]:
         """Return its entries that the caller may see, in its order."""
-        removed = Removal.objects.values("detection_id")
         # `IN`, because Django turns `is_reviewed=False` into `NOT is_reviewed`, which SQLite finds in no index.
         entries = ListEntry.objects.filter(class_name=self.class_name, is_reviewed__in=[self.is_reviewed])
-        entries = entries.exclude(detection_id__in=removed)
+        entries = visible_to(caller, shown(entries, "detection_id"), owner="owner_id")
         sign = "-" if self.order.is_descending else ""
-        return visible_to(caller, entries, owner="owner_id").order_by(*(sign + name for name in self.order.fields))
+        return entries.order_by(*(sign + name for name in self.order.fields))
 
     def after(self, caller: Caller, detection_id: UUID | None, count: int) -> list[UUID]:
         """Return the next detections after one of them, which need not be in the queue any more; the first ones without

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_POST, require_safe
 
-from detection.accounts.access import Caller, caller_of, limits, visible_to
+from detection.accounts.access import Caller, caller_of, limits
 from detection.errors import RequestError
 from detection.history import counters, selectors
 from detection.inference.errors import CheckpointError
@@ -76,7 +76,7 @@ def _said(form: QueryDict, detection: Detection, reviewer: Reviewer) -> ReviewSt
 
 
 def _detection(caller: Caller, uuid: UUID) -> Detection:
-    detections = selectors.shown(visible_to(caller, Detection.objects.all()))
+    detections = selectors.visible_detections(caller)
     return get_object_or_404(review_service.reviewable(detections), uuid=uuid)
 
 

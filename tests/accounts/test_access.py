@@ -17,8 +17,11 @@ from detection.accounts.access import ANYBODY, Caller, caller_of_socket, visible
 from detection.accounts.throttling import Limiter
 from detection.accounts.tokens import REMEMBERED_S, Tokens
 from detection.batches import service as batches
+from detection.batches.selectors import visible_batches, visible_items
 from detection.batches.states import ListedPhoto
 from detection.conf import Config, Rate, Throttle
+from detection.history import trash
+from detection.history.selectors import visible_detections
 from detection.inference.types import StageTimings
 from detection.models import Batch, Detection
 from detection.predict import service as predict_service
@@ -514,3 +517,23 @@ def test_rows_without_an_owner_are_for_staff(login: Any) -> None:
     ]
     assert counts == [0, 0, 1]
     assert get_user_model().objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_caller_may_see_only_what_is_theirs_and_not_in_the_trash(login: Any) -> None:
+    owner, other = account("owner"), account("other")
+    kept, removed = (stored_detection(("cat", 0.9), owner=owner) for _ in range(2))
+    stored_detection(("dog", 0.9), owner=other)
+    trash.remove(removed)
+    assert list(visible_detections(Caller(owner.pk))) == [kept]
+    assert visible_detections(Caller(owner.pk, is_staff=True)).count() == 2
+    assert not visible_detections(ANYBODY).exists()
+
+
+@pytest.mark.django_db
+def test_caller_may_see_the_batches_and_photos_that_are_theirs(login: Any) -> None:
+    owner, other = account("owner"), account("other")
+    mine = batches.create("mine", None, [ListedPhoto("a", 1)], owner.pk)
+    batches.create("another's", None, [ListedPhoto("b", 1)], other.pk)
+    assert list(visible_batches(Caller(owner.pk))) == [mine]
+    assert [item.batch for item in visible_items(Caller(owner.pk))] == [mine]

@@ -1,11 +1,13 @@
 """What is deleted in a page can be brought back for a while, and is gone for good after it."""
 
+import io
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
+from django.core.management import call_command
 from django.db import OperationalError
 from django.db.models import QuerySet
 from django.test import Client
@@ -43,13 +45,16 @@ def restore(client: Client, detection: Detection) -> Any:
     return client.post(f"{detection.get_absolute_url()}restore/")
 
 
-def test_deleted_detection_is_hidden_everywhere(client: Client, kept: Detection) -> None:
+def test_deleted_detection_is_hidden_everywhere(client: Client, kept: Detection, tmp_path: Path) -> None:
     answer = delete(client, kept)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/history/")
     hidden = [kept.get_absolute_url(), f"/api/detections/{kept.uuid}/", f"/api/detections/{kept.uuid}/photo"]
     assert {address: client.get(address).status_code for address in hidden} == dict.fromkeys(hidden, 404)
     assert client.get("/api/detections/").json()["results"] == []
     assert b"".join(client.get("/api/export?format=jsonl")) == b""
+    exported = tmp_path / "detections.jsonl"
+    call_command("export", "jsonl", str(exported), stdout=io.StringIO())
+    assert exported.read_bytes() == b""
     assert "card-link" not in client.get("/history/").text
     assert "card-link" not in client.get("/").text
 

@@ -13,7 +13,6 @@ from detection.bulk.redetect import detect_again
 from detection.bulk.running import Totals
 from detection.conf import current
 from detection.errors import RequestError
-from detection.history import selectors
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import InferenceError
 from detection.registry.catalogue import find_model
@@ -58,7 +57,7 @@ class Command(BaseCommand):
             raise SystemExit(totals.exit_code)
 
     def _run(self, options: dict[str, Any]) -> Totals:
-        detections = selectors.shown(chosen_detections(options))
+        detections = chosen_detections(options)
         chosen = replace(current.config(), queue_size=_UNBOUNDED)
         wanted = replace(serving.detector_options(chosen), source=find_model(options["model"]))
         detector = serving.on_owner(lambda: load_detector(wanted))
