@@ -19,7 +19,7 @@ from detection.history.selectors import visible_detections
 from detection.i18n.class_titles import class_title
 from detection.models import Detection
 from detection.web.forms import ThresholdForm, first_sentence
-from detection.web.responses import _ANSWERED, HttpResponseSeeOther, _render
+from detection.web.responses import ANSWERED_ERRORS, HttpResponseSeeOther, render_with_error
 
 FILTER_LABELS = {
     "class": gettext_lazy("Object"),
@@ -41,7 +41,7 @@ def delete_detection(request: HttpRequest, uuid: UUID) -> HttpResponse:
     detection = _detection(request, uuid)
     try:
         trash.remove(detection)
-    except _ANSWERED as error:
+    except ANSWERED_ERRORS as error:
         return _render_detection(request, detection, error)
     return HttpResponseSeeOther(reverse("history"))
 
@@ -52,7 +52,7 @@ def restore_detection(request: HttpRequest, uuid: UUID) -> HttpResponse:
     removal = get_object_or_404(trash.of(caller_of(request.user)), detection__uuid=uuid)
     try:
         trash.restore(removal)
-    except _ANSWERED as error:
+    except ANSWERED_ERRORS as error:
         return _render_history(request, error=error)
     messages.success(request, gettext("The detection is back."))
     return HttpResponseSeeOther(removal.detection.get_absolute_url())
@@ -93,7 +93,7 @@ def _render_detection(request: HttpRequest, detection: Detection, error: Excepti
         "undo_minutes": trash.UNDO_MINUTES,
         **presentation.closer_context(detection, threshold, visible_detections(caller_of(request.user))),
     }
-    return _render(request, "detection/history/detection.html", context, error)
+    return render_with_error(request, "detection/history/detection.html", context, error)
 
 
 def _render_history(
@@ -112,7 +112,7 @@ def _render_history(
         "newer_url": shown.newer and _history_url(request.GET, shown.newer),
         "older_url": shown.older and _history_url(request.GET, shown.older),
     }
-    return _render(request, "detection/history/history.html", context, error)
+    return render_with_error(request, "detection/history/history.html", context, error)
 
 
 def _known_classes(request: HttpRequest) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from detection.models import Detection
 from detection.predict.service import Answer, Upload
-from detection.web.query import _choice, parse_flag, parse_threshold
+from detection.web.query import parse_choice, parse_flag, parse_threshold
 
 PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
 FILE_NAME_HEADER = "X-File-Name"
@@ -38,7 +38,7 @@ def upload_from(data: bytes, query: Mapping[str, str], original_name: str) -> Up
     """
     return Upload(
         data,
-        source=_choice(query, "source", _SOURCES, Detection.Source.API),
+        source=parse_choice(query, "source", _SOURCES, Detection.Source.API),
         original_name=original_name,
         threshold=parse_threshold(query),
         store=parse_flag(query, "store", default=True),

@@ -21,7 +21,7 @@ from detection.predict import service as predict_service
 from detection.registry import catalogue, listing
 from detection.serving import service as serving
 from detection.web.forms import PhotoForm, first_sentence
-from detection.web.responses import _ANSWERED, HttpResponseSeeOther, _render
+from detection.web.responses import ANSWERED_ERRORS, HttpResponseSeeOther, render_with_error
 
 RECENT_COUNT = 6
 
@@ -56,7 +56,7 @@ def live(request: HttpRequest) -> HttpResponse:
         "lowest_threshold": f"{min(KEPT_PROBABILITY, threshold):g}",
         "models": listing.choices(),
     }
-    return _render(request, "detection/predict/live.html", context, None)
+    return render_with_error(request, "detection/predict/live.html", context, None)
 
 
 def _detect(request: HttpRequest, data: bytes, name: str, model: str = "") -> HttpResponse:
@@ -68,7 +68,7 @@ def _detect(request: HttpRequest, data: bytes, name: str, model: str = "") -> Ht
                 data, Detection.Source.PAGE, original_name=name, owner_id=caller.user_id, model=model
             )
         )
-    except _ANSWERED as error:
+    except ANSWERED_ERRORS as error:
         return _render_home(request, error)
     return HttpResponseSeeOther(reverse("detection-page", args=[answer.detection_uuid]))
 
@@ -85,7 +85,7 @@ def _render_home(request: HttpRequest, error: Exception | None = None) -> HttpRe
         "predict_url": request.build_absolute_uri(current.config().rest_entry_point),
         "recent": presentation.cards(recent),
     }
-    return _render(request, "detection/predict/home.html", context, error)
+    return render_with_error(request, "detection/predict/home.html", context, error)
 
 
 def _model_info() -> dict[str, Any] | None:

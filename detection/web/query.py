@@ -59,10 +59,11 @@ def parse_threshold(query: Mapping[str, str]) -> float | None:
 
 def parse_flag(query: Mapping[str, str], name: str, *, default: bool) -> bool:
     """Parse a parameter that is 1 or true, 0 or false, or absent. Raises RequestError."""
-    return _choice(query, name, _BOOLEANS, default)
+    return parse_choice(query, name, _BOOLEANS, default)
 
 
-def _choice(query: Mapping[str, str], name: str, choices: Mapping[str, T], default: T) -> T:
+def parse_choice(query: Mapping[str, str], name: str, choices: Mapping[str, T], default: T) -> T:
+    """Return the value of a parameter by a table of its texts, or the default when absent. Raises RequestError."""
     raw = query.get(name)
     if raw is None:
         return default

@@ -15,10 +15,13 @@ class HttpResponseSeeOther(HttpResponseRedirect):
     status_code = 303
 
 
-_ANSWERED = tuple(kind for kind, _ in ANSWERS)
+ANSWERED_ERRORS = tuple(kind for kind, _ in ANSWERS)
+"""The errors that a page shows with their message, their status and their headers."""
 
 
-def _render(request: HttpRequest, template: str, context: dict[str, Any], error: Exception | None) -> HttpResponse:
+def render_with_error(
+    request: HttpRequest, template: str, context: dict[str, Any], error: Exception | None
+) -> HttpResponse:
     """Render a page with the message, the status and the headers of an error, if any."""
     status, sentence = (200, "") if error is None else respond_to(error, request.path)
     response = render(request, template, context | {"error": in_language(sentence)}, status=status)
