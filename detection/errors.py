@@ -100,6 +100,13 @@ class ForeignSiteError(RequestError):
         super().__init__("The request comes from a page of another site. Send it from this site, or from a program.")
 
 
+class AccountClosedError(RequestError):
+    """The account of the caller was deleted while the photo was on its way."""
+
+    def __init__(self) -> None:
+        super().__init__("Your account was closed. Nothing was stored. Ask the server's operator.")
+
+
 class UnknownModelError(RequestError):
     """There is no model of this name."""
 
@@ -158,6 +165,7 @@ ANSWERS: tuple[tuple[type[Exception], Answer], ...] = (
     (UploadTimeoutError, Answer(408, _TRY_LATER)),
     (ContentEncodingError, Answer(415, _BAD_DATA)),
     (ForeignSiteError, Answer(403, _NOT_ALLOWED)),
+    (AccountClosedError, Answer(401, _NOT_ALLOWED)),
     (UnknownModelError, Answer(404, _BAD_DATA)),
     (RequestError, Answer(400, _BAD_DATA)),
     (OverloadedError, Answer(503, _TRY_LATER)),

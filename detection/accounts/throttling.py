@@ -4,6 +4,7 @@ The generic cell rate algorithm: one number per caller, no list of requests. A c
 at once, and then goes on at the rate. Each process counts for itself.
 """
 
+import ipaddress
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -14,6 +15,8 @@ from detection.conf.current import config
 from detection.errors import ThrottledError
 
 LOGINS = Rate(20, 60.0)
+LOGINS_OF_ACCOUNT = Rate(20, 600.0)
+_NETWORK_BITS = 64
 _MOST = 10_000
 
 
@@ -55,12 +58,29 @@ def take(caller: Caller, address: str) -> None:
     rate = config().throttle.address if caller.user_id is None else config().throttle.user
     if rate is None:
         return
-    _take(("address", address) if caller.user_id is None else ("user", caller.user_id), rate)
+    _take(("address", network_of(address)) if caller.user_id is None else ("user", caller.user_id), rate)
 
 
-def take_login(address: str) -> None:
-    """Count an attempt to log in from an address. Raises ThrottledError, against guessing of passwords."""
-    _take(("login", address), LOGINS)
+def take_login(address: str, name: str) -> None:
+    """Count an attempt to log in, by address and by account, against guessing of passwords. Raises ThrottledError.
+
+    A guesser has many addresses: all of an IPv6 network count as one, and the account is limited on its own.
+    """
+    _take(("login", network_of(address)), LOGINS)
+    _take(("login at", name.casefold()), LOGINS_OF_ACCOUNT)
+
+
+def network_of(address: str) -> str:
+    """Return an IPv4 address as it is, and the network of 64 bits of an IPv6 address, which one caller has whole."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, _NETWORK_BITS), strict=False))
 
 
 def _take(who: tuple[str, Hashable], rate: Rate) -> None:

@@ -31,7 +31,7 @@ class StaffNameAndPassword(AdminAuthenticationForm):
     def clean(self) -> dict[str, Any]:
         """Raise ValidationError after too many attempts, before the password is checked."""
         try:
-            throttling.take_login(_address(self.request))
+            throttling.take_login(_address(self.request), str(self.cleaned_data.get("username", "")))
         except ThrottledError as error:
             raise ValidationError(str(error)) from error
         return super().clean()
@@ -48,7 +48,7 @@ class LoginView(views.LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Log in; too many attempts are answered with 429."""
         try:
-            throttling.take_login(_address(request))
+            throttling.take_login(_address(request), request.POST.get("username", ""))
         except ThrottledError as error:
             form = self.get_form_class()(request)
             context = self.get_context_data(form=form, error=sentence_of(error))

@@ -1,15 +1,23 @@
 """Base of the WebSocket consumers: JSON responses, and release of processed messages."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any, cast
 
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import DatabaseError
 
+from detection.accounts.access import ANYBODY, caller_of_socket
 from detection.asgi.memory_budget import LET_GO
+from detection.errors import error_body
 from detection.web.serializers import to_json
 
 # Channels gives a consumer no layer under a name that is missing in CHANNEL_LAYERS.
 _NO_LAYER = ""
+_CHECK_EVERY_S = 5.0
+_POLICY_VIOLATION = 1008
+_LOGGED_OUT = "You are logged out, or your token or account was closed. Log in again, or send another token."
 
 
 class JsonSocket(AsyncWebsocketConsumer):
@@ -23,11 +31,31 @@ class JsonSocket(AsyncWebsocketConsumer):
     channel_layer_alias = _NO_LAYER
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one connection."""
+        """Serve one connection, as long as its caller is known."""
+        watch = None
+        if scope.get("caller", ANYBODY) != ANYBODY:
+            watch = asyncio.create_task(self._close_when_unknown(scope))
         try:
             await super().__call__(scope, receive, send)
         finally:
+            if watch is not None:
+                watch.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await watch
             await self.clean_up()
+
+    async def _close_when_unknown(self, scope: Any) -> None:
+        """Close the connection of a caller who has logged out, or whose token or account was closed."""
+        while True:
+            await asyncio.sleep(_CHECK_EVERY_S)
+            try:
+                is_known = await caller_of_socket(scope) is not None
+            except DatabaseError:
+                continue
+            if not is_known:
+                await self.send_body(error_body(_LOGGED_OUT))
+                await self.close(_POLICY_VIOLATION)
+                return
 
     async def clean_up(self) -> None:
         """Clean up after the connection; called once for each."""

@@ -14,9 +14,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
 
+from django.contrib.auth import get_user_model
 from django.db import (
     DatabaseError,
     Error,
+    IntegrityError,
     InterfaceError,
     OperationalError,
     connection,
@@ -25,7 +27,7 @@ from django.db import (
 from django.utils import timezone
 
 from detection.conf import current
-from detection.errors import StorageUnavailableError
+from detection.errors import AccountClosedError, StorageUnavailableError
 from detection.history import indexing
 from detection.inference.hardware import usable_cores
 from detection.inference.photos.decode import PhotoInfo
@@ -221,7 +223,13 @@ def _give_up(stored: _Stored, what: str, error: Exception) -> None:
         # It is unknown which files have rows. One that existed before may have; one that we made has none.
         if photo.is_new:
             photo_store.discard(photo.file)
-    future.set_exception(_unavailable(what, error))
+    future.set_exception(AccountClosedError() if _has_lost_its_owner(record, error) else _unavailable(what, error))
+
+
+def _has_lost_its_owner(record: Record, error: Exception) -> bool:
+    if record.owner_id is None or not isinstance(error, IntegrityError):
+        return False
+    return not get_user_model().objects.filter(pk=record.owner_id).exists()
 
 
 def _unavailable(what: str, error: Exception) -> StorageUnavailableError:

@@ -335,6 +335,35 @@ def test_passwords_are_not_guessed_for_long(login: Any, client: Client) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/login/", "/admin/login/"])
+def test_password_is_not_guessed_from_many_addresses(path: str, login: Any, client: Client) -> None:
+    with mock.patch.object(throttling, "LOGINS_OF_ACCOUNT", Rate(3, 60.0)):
+        answers = [
+            client.post(path, {"username": name, "password": "x"}, REMOTE_ADDR=f"203.0.113.{number}")
+            for number, name in enumerate(("anna", "Anna", "ANNA", "anna", "ben"))
+        ]
+    told = ["Too many requests" in answer.content.decode() for answer in answers]
+    assert told == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("unix:", "unix:"),
+    ],
+)
+def test_all_addresses_of_a_network_are_one_caller(address: str, network: str) -> None:
+    assert throttling.network_of(address) == network
+
+
+@pytest.mark.django_db
 def test_passwords_are_not_guessed_in_the_admin_either(login: Any, client: Client) -> None:
     account("anna", is_staff=True)
     given = {"username": "anna", "password": "x", "next": "/admin/"}

@@ -14,7 +14,7 @@ from django.core.files.storage import default_storage
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from detection.errors import StorageUnavailableError
+from detection.errors import AccountClosedError, StorageUnavailableError
 from detection.history import recorder
 from detection.history.recorder import MAX_GROUP, Record, Recorder
 from detection.inference.hardware import usable_cores
@@ -266,3 +266,13 @@ def test_repaired_file_is_described_by_all_its_rows(running: Recorder) -> None:
     Photo.objects.update(stored_bytes=1, stored_sha256="0" * 64)
     running.submit(record()).result(60)
     assert [photo_store.damage(one) for one in Photo.objects.all()] == ["", ""]
+
+
+def test_photo_of_a_deleted_user_says_so_and_the_others_are_kept(running: Recorder, stored_files: Any) -> None:
+    with held(running):
+        futures = [running.submit(one) for one in (record(owner_id=404), *different(2))]
+        wait_for_files(running)
+    refused, *kept = outcomes(futures)
+    assert isinstance(refused, AccountClosedError)
+    assert [isinstance(one, UUID) for one in kept] == [True, True]
+    assert Detection.objects.count() == len(stored_files()) == 2

@@ -12,9 +12,9 @@ Consumer = Callable[..., Awaitable[None]]
 class ConsumerSocket:
     """Accepted connection; leaving the block disconnects and waits until the consumer has ended."""
 
-    def __init__(self, consumer: Consumer, path: str, query: bytes = b"") -> None:
+    def __init__(self, consumer: Consumer, path: str, query: bytes = b"", **scope: Any) -> None:
         self._consumer = consumer
-        self._scope = {"type": "websocket", "path": path, "query_string": query, "headers": []}
+        self._scope = {"type": "websocket", "path": path, "query_string": query, "headers": [], **scope}
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._outgoing: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
