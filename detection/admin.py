@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from detection.accounts.views import StaffNameAndPassword
+from detection.accounts.views import StaffLoginForm
 from detection.history import admin as history_admin
 from detection.history import deletion
 from detection.history.admin import (
@@ -32,7 +32,7 @@ from detection.review.admin import ReviewActions, VerdictInline, verdict_in_forc
 from detection.shadow import admin as shadow_admin  # noqa: F401  (registers its page)
 from detection.web.admin import ReadOnlyAdmin
 
-admin.site.login_form = StaffNameAndPassword
+admin.site.login_form = StaffLoginForm
 admin.site.site_header = admin.site.site_title = _("Object detector")
 admin.site.index_title = _("Past detections and accounts")
 

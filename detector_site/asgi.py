@@ -17,7 +17,7 @@ from detection.asgi.body_limits import BodyLimit, KnownLength  # noqa: E402
 from detection.asgi.memory_budget import BodyBudget  # noqa: E402
 from detection.asgi.websocket_origin import WebSocketDoor  # noqa: E402
 from detection.batches.consumers import BATCH_SOCKETS, BatchConsumer  # noqa: E402
-from detection.observability.middleware import Watch  # noqa: E402
+from detection.observability.middleware import RequestMetricsMiddleware  # noqa: E402
 from detection.predict.consumers import PredictConsumer  # noqa: E402
 from detection.predict.fast_path import PredictDoor  # noqa: E402
 from detection.predict.live import LiveConsumer  # noqa: E402
@@ -35,7 +35,7 @@ def _build(budget: BodyBudget) -> ASGI3Application:
     }
     sockets = WebSocketDoor(consumers, settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)
     router = ProtocolTypeRouter({"http": http, "websocket": sockets, "lifespan": Lifespan()})
-    return Watch(BodyLimit(router, config.max_body_bytes, config.upload_timeout_s, budget))
+    return RequestMetricsMiddleware(BodyLimit(router, config.max_body_bytes, config.upload_timeout_s, budget))
 
 
 # One for the process: messages of WebSockets count in it too (`manage.py serve`).

@@ -152,7 +152,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["detection.accounts.authentication.CallerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["detection.accounts.authentication.MayCall"],
+    "DEFAULT_PERMISSION_CLASSES": ["detection.accounts.authentication.CallerPermission"],
     "DEFAULT_THROTTLE_CLASSES": ["detection.accounts.authentication.CallerThrottle"],
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -168,7 +168,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "A photo in, its objects out: class, probability and box of each.",
     "VERSION": "1.0.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["detection.accounts.authentication.MayCall"],
+    "SERVE_PERMISSIONS": ["detection.accounts.authentication.CallerPermission"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "detection.serving.schema.describe_probes",

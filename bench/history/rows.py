@@ -74,7 +74,7 @@ def _make_each(plan: Plan) -> Iterator[int]:
         count = min(CHUNK, plan.detections - first)
         with transaction.atomic():
             detections, objects = _chunk(plan, random, photos, first, count)
-            indexing.enter(detections, objects)
+            indexing.add(detections, objects)
             _review(plan, random, detections, objects)
         yield first + count
 

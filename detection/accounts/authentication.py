@@ -68,7 +68,7 @@ class CallerAuthentication(BaseAuthentication):
         return "Token"
 
 
-class MayCall(BasePermission):
+class CallerPermission(BasePermission):
     """Permission for known callers, or for everybody where ACCESS=open."""
 
     def has_permission(self, request: Request, _view: "APIView") -> bool:

@@ -16,7 +16,7 @@ from detection.errors import ThrottledError, headers_for
 from detection.i18n.error_messages import sentence_of
 
 
-class NameAndPassword(AuthenticationForm):
+class LoginForm(AuthenticationForm):
     """Django's login form, with error messages that say what to do."""
 
     error_messages = {
@@ -25,7 +25,7 @@ class NameAndPassword(AuthenticationForm):
     }
 
 
-class StaffNameAndPassword(AdminAuthenticationForm):
+class StaffLoginForm(AdminAuthenticationForm):
     """Login form of the admin, with the same limit on attempts."""
 
     def clean(self) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class LoginView(views.LoginView):
     """Login page, with a limit on attempts."""
 
     template_name = "detection/accounts/login.html"
-    authentication_form = NameAndPassword
+    authentication_form = LoginForm
     redirect_authenticated_user = True
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

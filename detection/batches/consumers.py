@@ -18,7 +18,7 @@ from detection.errors import NOT_FOUND, error_body, headers_for
 from detection.web.serializers import to_json
 
 BATCH_SOCKETS = "/ws/batches/"
-_NO_NEWS = "There is no news for now: Redis does not answer. Ask for the batch itself, and connect again later."
+_NO_UPDATES = "There is no news for now: Redis does not answer. Ask for the batch itself, and connect again later."
 _POLICY_VIOLATION, _TRY_LATER = 1008, 1013
 _UNAVAILABLE = 503
 
@@ -40,7 +40,7 @@ class BatchConsumer(JsonSocket):
         try:
             await super().__call__(scope, receive, send)
         except RedisError as error:
-            notifications.line.is_broken(error)
+            notifications.channel_layer.mark_unreachable(error)
             if not self._is_refused:
                 await self.close(_TRY_LATER)
 
@@ -56,10 +56,10 @@ class BatchConsumer(JsonSocket):
         try:
             await self.channel_layer.group_add(group, self.channel_name)
         except RedisError as error:
-            notifications.line.is_broken(error)
+            notifications.channel_layer.mark_unreachable(error)
             await self._refuse_for_now()
         self.group = group
-        notifications.line.works()
+        notifications.channel_layer.mark_reachable()
         await self.accept()
 
     async def _refuse_for_now(self) -> None:
@@ -68,7 +68,7 @@ class BatchConsumer(JsonSocket):
         headers = {"Content-Type": "application/json", **headers_for(_UNAVAILABLE)}
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         await self.base_send({"type": "websocket.http.response.start", "status": _UNAVAILABLE, "headers": raw})
-        body = to_json(error_body(_NO_NEWS))
+        body = to_json(error_body(_NO_UPDATES))
         await self.base_send({"type": "websocket.http.response.body", "body": body, "more_body": False})
         raise StopConsumer
 

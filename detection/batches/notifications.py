@@ -19,21 +19,21 @@ from detection.web.serializers import to_json
 logger = logging.getLogger(__name__)
 
 
-class Line:
+class ChannelLayerState:
     """Availability of the channel layer, by the last attempts. Thread-safe."""
 
     def __init__(self) -> None:
         self._is_broken = False
         self._lock = threading.Lock()
 
-    def is_broken(self, error: Exception) -> None:
+    def mark_unreachable(self, error: Exception) -> None:
         """Record a failed attempt."""
         if self._change(is_broken=True):
             logger.error(
                 "Redis does not answer (%s). Open pages hear nothing until it does; photos are detected.", error
             )
 
-    def works(self) -> None:
+    def mark_reachable(self) -> None:
         """Record a successful attempt."""
         if self._change(is_broken=False):
             logger.warning("Redis answers again.")
@@ -45,10 +45,10 @@ class Line:
         return changes
 
 
-line = Line()
+channel_layer = ChannelLayerState()
 
 
-def tell(group: str, event: dict[str, Any]) -> None:
+def send(group: str, event: dict[str, Any]) -> None:
     """Send an event to all sockets of a group; logs a failure."""
     layer = get_channel_layer()
     if layer is None:
@@ -56,9 +56,9 @@ def tell(group: str, event: dict[str, Any]) -> None:
     try:
         async_to_sync(layer.group_send)(group, event)
     except (OSError, RedisError) as error:
-        line.is_broken(error)
+        channel_layer.mark_unreachable(error)
     else:
-        line.works()
+        channel_layer.mark_reachable()
 
 
 def group_of(batch_uuid: UUID) -> str:
@@ -66,6 +66,6 @@ def group_of(batch_uuid: UUID) -> str:
     return f"batch.{batch_uuid}"
 
 
-def announce(batch_uuid: UUID, state: ItemState) -> None:
+def notify(batch_uuid: UUID, state: ItemState) -> None:
     """Notify every page of the batch."""
-    tell(group_of(batch_uuid), {"type": "item.changed", "text": to_json(state.as_json()).decode()})
+    send(group_of(batch_uuid), {"type": "item.changed", "text": to_json(state.as_json()).decode()})

@@ -12,7 +12,7 @@ from dataclasses import replace
 from django.db import transaction
 from django.db.models import Case, Count, F, Min, When
 
-from detection.batches.notifications import announce
+from detection.batches.notifications import notify
 from detection.batches.states import DETECTING, ItemState, ListedPhoto, Totals
 from detection.conf import current
 from detection.errors import FAILED, BodyTooLargeError, answer_to, describe
@@ -81,15 +81,15 @@ def detect_item(item: BatchItem, upload: Upload) -> tuple[ItemState, Iterable[Na
         owner_id=batch.owner_id,
         model=batch.model_name or upload.model,
     )
-    announce(batch.uuid, ItemState(item.position, DETECTING))
+    notify(batch.uuid, ItemState(item.position, DETECTING))
     try:
         answer = predict_service.detect(wanted)
     except Exception as error:
-        announce(batch.uuid, _after(error, item))
+        notify(batch.uuid, _after(error, item))
         raise
     counts = Counter(found.class_name for found in answer.objects)
     done = ItemState(item.position, BatchItem.State.DONE, "", answer.detection_uuid, counts)
-    announce(batch.uuid, done)
+    notify(batch.uuid, done)
     return done, answer.objects
 
 

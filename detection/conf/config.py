@@ -119,16 +119,16 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
     """Build the configuration from environment variables; values that do not parse are in `problems`."""
     found, problems = read_settings(Config, environ)
     traces, misused = read_tracing(environ)
-    problems += [Problem(UNUSABLE, message, hint) for message, hint in (*_misfits(environ, found), *misused)]
+    problems += [Problem(UNUSABLE, message, hint) for message, hint in (*_mismatches(environ, found), *misused)]
     problems += former_settings(environ)
     prefix = found.get("model_prefix") or _default_model(found.get("data_dir", BASE_DIR / "var") / "models")
     budget_bytes = max(BODY_BUDGET_BYTES, found.get("max_body_bytes", 0))
     defaults = {"model_prefix": prefix, "model_edge": _edge_of(prefix), "body_budget_bytes": budget_bytes}
     config = Config(**{**defaults, **found}, traces=traces, problems=tuple(problems))
-    return replace(config, problems=(*config.problems, *_disproportions(config)))
+    return replace(config, problems=(*config.problems, *_proportion_problems(config)))
 
 
-def _disproportions(config: Config) -> Iterator[Problem]:
+def _proportion_problems(config: Config) -> Iterator[Problem]:
     """Return problems of values that are valid each, and wrong together."""
     if config.body_budget_bytes < config.max_body_bytes:
         yield Problem(
@@ -138,7 +138,7 @@ def _disproportions(config: Config) -> Iterator[Problem]:
         )
 
 
-def _misfits(environ: Mapping[str, str], found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _mismatches(environ: Mapping[str, str], found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Return problems of settings that need or exclude each other, with what to do."""
     if environ.get("MODEL_ENGINE") == "remote" and not environ.get("REMOTE_URL"):
         yield (

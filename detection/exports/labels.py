@@ -45,7 +45,7 @@ def with_labels(detections: QuerySet[Detection]) -> QuerySet[Detection]:
     )
 
 
-def class_names_ever() -> set[str]:
+def all_class_names() -> set[str]:
     """Return every class of the whole history, reported by a model or given by a person."""
     named = Verdict.objects.exclude(class_name="").order_by().values_list("class_name", flat=True).distinct()
     return {*counters.class_names(), *named}

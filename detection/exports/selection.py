@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from django.db.models import Max, QuerySet
 
-from detection.exports.labels import Label, class_names_ever, class_names_in, labels_of, with_labels
+from detection.exports.labels import Label, all_class_names, class_names_in, labels_of, with_labels
 from detection.exports.names import photo_name
 from detection.models import Detection
 
@@ -59,7 +59,7 @@ class Selection:
         sent.
         """
         last_id = Detection.objects.aggregate(last=Max("pk"))["last"] or 0
-        foreign = class_names_in(detections, sorted(class_names_ever() - set(model_classes)))
+        foreign = class_names_in(detections, sorted(all_class_names() - set(model_classes)))
         return cls(detections, (*model_classes, *foreign), last_id)
 
     def photos(self) -> Iterator[Detection]:

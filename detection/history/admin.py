@@ -222,8 +222,8 @@ def _found(admin: _Admin, request: HttpRequest, text: str) -> list[int]:
     """Return the photos' primary keys. Of very many only the first ones: sorting them would take seconds."""
     found = list(Photo.objects.filter(_matching(text)).order_by().values_list("pk", flat=True)[: MAX_PHOTOS + 1])
     if len(found) > MAX_PHOTOS:
-        told = gettext("More than %(count)s photos match, and the others are not shown. Type more of the name.")
-        admin.message_user(request, told % {"count": f"{MAX_PHOTOS:,}"}, messages.WARNING)
+        text = gettext("More than %(count)s photos match, and the others are not shown. Type more of the name.")
+        admin.message_user(request, text % {"count": f"{MAX_PHOTOS:,}"}, messages.WARNING)
     return found[:MAX_PHOTOS]
 
 

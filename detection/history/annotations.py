@@ -98,7 +98,7 @@ def _drawn(number: int, verdict: Verdict) -> Judged:
     )
 
 
-def tally_key(detection: Detection, judged: Judged) -> Key | None:
+def counter_key(detection: Detection, judged: Judged) -> Key | None:
     """Return the counter of an object's verdict; None where it is not counted.
 
     Weaker objects are not counted: precision is that of the model's reported objects.
@@ -119,5 +119,5 @@ def verdict_counts(detections: Sequence[Detection]) -> Counter[Key]:
     judged = Detection.objects.filter(pk__in=verdicts)
     counts: Counter[Key] = Counter()
     for detection in with_verdicts(judged):
-        counts.update(key for one in objects_of(detection) if (key := tally_key(detection, one)) is not None)
+        counts.update(key for one in objects_of(detection) if (key := counter_key(detection, one)) is not None)
     return counts

@@ -21,7 +21,7 @@ def delete_detection(detection: Detection) -> None:
             # Locked, so that of two concurrent deletions of a photo's last two detections, one sees that it was the
             # last.
             photo = Photo.objects.select_for_update().filter(pk=detection.photo_id).first()
-            indexing.leave(Detection.objects.filter(pk=detection.pk))
+            indexing.remove(Detection.objects.filter(pk=detection.pk))
             detection.delete()
             if photo is not None and not photo.detections.exists():
                 photo.delete()

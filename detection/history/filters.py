@@ -54,25 +54,25 @@ class DetectionFilter(django_filters.FilterSet):
     objects, for no index of the detections themselves could find the few that match among a million.
     """
 
-    min_probability = django_filters.NumberFilter(method="take_together", min_value=0, max_value=1)
-    date_from = django_filters.DateFilter(method="take_together")
-    date_to = django_filters.DateFilter(method="take_together")
-    zone = ZoneFilter(method="take_together", max_length=64)
-    source = django_filters.ChoiceFilter(choices=Detection.Source.choices, method="take_together")
-    batch = django_filters.UUIDFilter(method="take_together")
-    model = django_filters.CharFilter(method="take_together", max_length=300)
-    engine = django_filters.CharFilter(method="take_together", max_length=32)
-    reviewed = django_filters.ChoiceFilter(choices=(("0", "not reviewed"), ("1", "reviewed")), method="take_together")
+    min_probability = django_filters.NumberFilter(method="apply_together", min_value=0, max_value=1)
+    date_from = django_filters.DateFilter(method="apply_together")
+    date_to = django_filters.DateFilter(method="apply_together")
+    zone = ZoneFilter(method="apply_together", max_length=64)
+    source = django_filters.ChoiceFilter(choices=Detection.Source.choices, method="apply_together")
+    batch = django_filters.UUIDFilter(method="apply_together")
+    model = django_filters.CharFilter(method="apply_together", max_length=300)
+    engine = django_filters.CharFilter(method="apply_together", max_length=32)
+    reviewed = django_filters.ChoiceFilter(choices=(("0", "not reviewed"), ("1", "reviewed")), method="apply_together")
     verdict = django_filters.ChoiceFilter(
         choices=(("rejected", "a rejected object"), ("changed", "a changed object"), ("added", "an added object")),
-        method="take_together",
+        method="apply_together",
     )
 
     class Meta:
         model = Detection
         fields: list[str] = []
 
-    def take_together(self, queryset: QuerySet[Detection], _name: str, _value: Any) -> QuerySet[Detection]:
+    def apply_together(self, queryset: QuerySet[Detection], _name: str, _value: Any) -> QuerySet[Detection]:
         """Return the queryset unchanged: `filter_queryset` applies all filters to the same row, which one index
         serves.
         """
@@ -185,4 +185,4 @@ def _midnight(day: date, zone: ZoneInfo | None) -> datetime:
 
 
 # `class` is a keyword of Python, but the right word in an address.
-DetectionFilter.base_filters["class"] = django_filters.CharFilter(method="take_together", max_length=100)
+DetectionFilter.base_filters["class"] = django_filters.CharFilter(method="apply_together", max_length=100)

@@ -24,7 +24,7 @@ _MARKS: Mapping[str, frozenset[str]] = {
 }
 
 
-def enter(detections: Sequence[Detection], objects: Iterable[DetectedObject]) -> None:
+def add(detections: Sequence[Detection], objects: Iterable[DetectedObject]) -> None:
     """Add new detections to lists and counters. objects: all of theirs, with `detection_id` set."""
     by_detection = _by_detection(objects)
     counts: Counter[Key] = Counter()
@@ -47,7 +47,7 @@ def show(detection: Detection) -> None:
     counters.add(_counts_with_verdicts([detection]))
 
 
-def leave(detections: QuerySet[Detection]) -> None:
+def remove(detections: QuerySet[Detection]) -> None:
     """Subtract detections that are about to be deleted from the counters; their entries are deleted with them.
 
     Those in the trash are subtracted already.

@@ -280,7 +280,7 @@ def insert_detections(records: Sequence[Record], photos: Sequence[Photo]) -> lis
         for record, detection in zip(records, detections, strict=True)
         for rank, found in enumerate(record.objects)
     )
-    indexing.enter(detections, objects)
+    indexing.add(detections, objects)
     return detections
 
 

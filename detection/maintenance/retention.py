@@ -201,7 +201,7 @@ def _delete(batch: list[_Old]) -> Pruned:
         locked = Photo.objects.select_for_update().filter(pk__in={old.photo_id for old in batch}).order_by("pk")
         photos = {photo.pk: photo for photo in locked}
         detections = Detection.objects.filter(pk__in=[old.pk for old in batch])
-        indexing.leave(detections)
+        indexing.remove(detections)
         _, rows = detections.delete()
         unused = Photo.objects.filter(pk__in=photos, detections=None).values_list("pk", flat=True)
         gone = [photos[pk] for pk in unused]

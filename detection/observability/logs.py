@@ -59,7 +59,7 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
-class CallersFaultFilter(logging.Filter):
+class ClientErrorFilter(logging.Filter):
     """Filter that passes everything, and turns Django's errors about callers' mistakes into warnings of one line.
 
     Django logs an unknown Host header as an error, with a traceback, for each request of a network scanner,
@@ -87,7 +87,7 @@ def logging_config(config: Config) -> dict[str, Any]:
         },
         "filters": {
             "request_id": {"()": "detection.observability.logs.RequestIdFilter"},
-            "callers_fault": {"()": "detection.observability.logs.CallersFaultFilter"},
+            "callers_fault": {"()": "detection.observability.logs.ClientErrorFilter"},
         },
         "handlers": {
             "stderr": {

@@ -154,12 +154,12 @@ def observe_stage(stage: str, spent_ms: float) -> None:
 
 def submit(detector: Detector, data: bytes, min_probability: float) -> Future[Prediction]:
     """Call `Detector.submit` and observe the future; raises the same errors."""
-    return _watched(detector, lambda: detector.submit(data, min_probability=min_probability))
+    return _observed(detector, lambda: detector.submit(data, min_probability=min_probability))
 
 
 def submit_input(detector: Detector, image_rgb: ImageArray) -> Future[Outputs]:
     """Call `Detector.submit_input` and observe the future; raises the same errors."""
-    return _watched(detector, lambda: detector.submit_input(image_rgb))
+    return _observed(detector, lambda: detector.submit_input(image_rgb))
 
 
 def _introduce(detector: Detector) -> None:
@@ -169,7 +169,7 @@ def _introduce(detector: Detector) -> None:
         detector.on_batch = observe_batch
 
 
-def _watched(detector: Detector, submit: Callable[[], Future[R]]) -> Future[R]:
+def _observed(detector: Detector, submit: Callable[[], Future[R]]) -> Future[R]:
     _introduce(detector)
     try:
         future = submit()

@@ -11,13 +11,13 @@ from django.utils.deprecation import MiddlewareMixin
 from detection.observability import metrics, request_id, tracing
 from detection.web.asgi_messages import header
 
-_KEY = "detector.seen"
+_KEY = "detector.state"
 _STATIC, _UNKNOWN = "static", "unknown"
 # The status of a request whose caller disconnected before the answer, as proxies log it.
 _LEFT = 499
 
 
-class _Seen:
+class _RequestState:
     """State of a request so far; every layer below shares it through the scope."""
 
     __slots__ = ("route", "status")
@@ -29,12 +29,12 @@ class _Seen:
 
 def name_route(scope: Any, route: str) -> None:
     """Record the name of the route, which unlike paths are few."""
-    seen = scope.get(_KEY)
-    if seen is not None:
-        seen.route = route
+    state = scope.get(_KEY)
+    if state is not None:
+        state.route = route
 
 
-class Watch:
+class RequestMetricsMiddleware:
     """ASGI middleware that takes the id of `X-Request-ID`, or makes one, and sends it back; counts and times answers by
     route.
     """
@@ -47,7 +47,7 @@ class Watch:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        given = request_id.sane_or_new(header(scope, request_id.HEADER))
+        given = request_id.valid_or_new(header(scope, request_id.HEADER))
         with request_id.bound(given), tracing.request(scope, given) as span:
             if scope["type"] == "http":
                 await self._count(scope, receive, send, given.encode("ascii"), span)
@@ -57,22 +57,22 @@ class Watch:
     async def _count(
         self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable, given: bytes, span: Any
     ) -> None:
-        seen = _Seen(_STATIC if scope["path"].startswith(self._static) else _UNKNOWN)
+        state = _RequestState(_STATIC if scope["path"].startswith(self._static) else _UNKNOWN)
         started = time.perf_counter()
 
-        async def send_seen(event: Any) -> None:
+        async def send_observed(event: Any) -> None:
             if event["type"] == "http.response.start":
-                seen.status = event["status"]
+                state.status = event["status"]
                 event["headers"] = [*event["headers"], (request_id.HEADER, given)]
             await send(event)
 
         try:
-            known: Any = {**scope, _KEY: seen}
-            await self._app(known, receive, send_seen)
+            known: Any = {**scope, _KEY: state}
+            await self._app(known, receive, send_observed)
         finally:
-            metrics.series(metrics.REQUESTS, seen.route, str(seen.status)).inc()
-            metrics.series(metrics.REQUEST_SECONDS, seen.route).observe(time.perf_counter() - started)
-            tracing.answered(span, scope["method"], seen.route, seen.status)
+            metrics.series(metrics.REQUESTS, state.route, str(state.status)).inc()
+            metrics.series(metrics.REQUEST_SECONDS, state.route).observe(time.perf_counter() - started)
+            tracing.answered(span, scope["method"], state.route, state.status)
 
 
 class RouteMiddleware(MiddlewareMixin):

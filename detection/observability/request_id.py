@@ -16,7 +16,7 @@ def current() -> str:
     return _current.get()
 
 
-def sane_or_new(given: str | None) -> str:
+def valid_or_new(given: str | None) -> str:
     """Return the caller's id if it is short and plain (it goes to the log and back into a header), else a new one."""
     return given if given is not None and _SANE.fullmatch(given) else uuid.uuid4().hex
 

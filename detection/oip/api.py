@@ -175,7 +175,7 @@ class OipInferView(APIView):
         try:
             asked = read_request(request.body, request.headers.get(HEADER_LENGTH))
             reference = oip.reference_of(detector, model, version)
-            tensors = oip.answer(detector, reference, asked, caller_of(request.user).user_id)
+            tensors = oip.infer(detector, reference, asked, caller_of(request.user).user_id)
             body, header_length = write_answer(model, oip.version_of(detector.network), asked, tensors)
         except MessageError as error:
             raise RequestError(str(error)) from error

@@ -75,7 +75,7 @@ def metadata(detector: Detector) -> dict[str, Any]:
     }
 
 
-def answer(detector: Detector, reference: str, request: InferenceRequest, owner_id: int | None) -> Tensors:
+def infer(detector: Detector, reference: str, request: InferenceRequest, owner_id: int | None) -> Tensors:
     """Return all outputs for the input of a request.
 
     Raises MessageError and RequestError, and the errors of `predict/many.py`.

@@ -107,5 +107,5 @@ def _wishes_of_form(request: Request) -> dict[str, str]:
     """
     if media_type(request.content_type or "") in PHOTO_TYPES:
         return {}
-    said = request.POST.dict()
-    return {name: str(said[name]) for name in FORM_WISHES & said.keys()}
+    given = request.POST.dict()
+    return {name: str(given[name]) for name in FORM_WISHES & given.keys()}

@@ -84,7 +84,7 @@ class _Keeper:
         self._lock = threading.Lock()
         self._recorder: Recorder | None = None
         # Called before the caller gets its answer: must not block or raise.
-        self.on_kept: Callable[[Kept], None] = _nobody
+        self.on_kept: Callable[[Kept], None] = _ignore
 
     def recorder(self) -> Recorder:
         if self._recorder is None:
@@ -100,7 +100,7 @@ class _Keeper:
             recorder.close()
 
 
-def _nobody(_kept: Kept) -> None:
+def _ignore(_kept: Kept) -> None:
     """Do nothing: the default listener."""
 
 
@@ -111,7 +111,7 @@ def listen(on_kept: Callable[[Kept], None] | None) -> None:
     """Set the listener of recorded detections, called on the caller's thread; must not block or raise. None removes
     it.
     """
-    _keeper.on_kept = on_kept or _nobody
+    _keeper.on_kept = on_kept or _ignore
 
 
 def stop() -> None:

@@ -91,11 +91,11 @@ def verdict_in_force(newest: Verdict | None) -> str:
     """Describe the verdict in force on an object, with author and time. newest: the last verdict on it."""
     if newest is None or newest.kind == Verdict.Kind.CLEARED:
         return gettext("Open")
-    said = str(newest.get_kind_display())
+    text = str(newest.get_kind_display())
     if newest.kind == Verdict.Kind.RELABELLED:
-        said += f": {class_title(newest.class_name)}"
+        text += f": {class_title(newest.class_name)}"
     when = localize(localtime(newest.created_at))
-    return f"{said}, {newest.reviewer_name or gettext('Somebody')}, {when}"
+    return f"{text}, {newest.reviewer_name or gettext('Somebody')}, {when}"
 
 
 class ReviewActions:
@@ -138,8 +138,8 @@ class ReviewActions:
         """Take a step in each review and report the outcomes. ends: whether reviews are finished after it."""
         chosen = list(queryset.values_list("pk", flat=True)[: MAX_AT_ONCE + 1])
         if len(chosen) > MAX_AT_ONCE:
-            told = gettext("At most %(count)s detections go into one step. Choose fewer.") % {"count": MAX_AT_ONCE}
-            messages.error(request, told)
+            text = gettext("At most %(count)s detections go into one step. Choose fewer.") % {"count": MAX_AT_ONCE}
+            messages.error(request, text)
             return
         seen, reviewer = _seen(request.POST), reviewer_of(request.user)
         outcomes: Counter[str] = Counter()
@@ -147,7 +147,7 @@ class ReviewActions:
             state = review_service.state_of(detection)
             version = seen.get(detection.pk, state.version)
             outcomes[_outcome(state, reviewer, version, step, ends=ends)] += 1
-        _tell(request, outcomes)
+        _report(request, outcomes)
 
 
 def _seen(form: QueryDict) -> dict[int, int]:
@@ -173,26 +173,26 @@ def _outcome(state: ReviewState, reviewer: Reviewer, version: int, step: _Step, 
     return _DONE
 
 
-def _tell(request: HttpRequest, outcomes: Counter[str]) -> None:
+def _report(request: HttpRequest, outcomes: Counter[str]) -> None:
     """Show one message for each outcome, with its count."""
     done, conflicts, same = (outcomes.pop(kind, 0) for kind in (_DONE, _CONFLICT, _SAME))
     if done:
-        told = ngettext(
+        text = ngettext(
             "%(count)s review was changed. “Undo my last step” takes it back.",
             "%(count)s reviews were changed. “Undo my last step” takes it back.",
             done,
         )
-        messages.success(request, told % {"count": done})
+        messages.success(request, text % {"count": done})
     if conflicts:
-        told = ngettext(
+        text = ngettext(
             "%(count)s review was left as it is: somebody has changed it after this list was shown. Look at it again.",
             "%(count)s reviews were left as they are: somebody has changed them after this list was shown. Look at "
             "them again.",
             conflicts,
         )
-        messages.warning(request, told % {"count": conflicts})
+        messages.warning(request, text % {"count": conflicts})
     if same:
-        told = ngettext("%(count)s review was so already.", "%(count)s reviews were so already.", same)
-        messages.info(request, told % {"count": same})
+        text = ngettext("%(count)s review was so already.", "%(count)s reviews were so already.", same)
+        messages.info(request, text % {"count": same})
     for sentence, count in outcomes.items():
         messages.error(request, f"{count} \N{MULTIPLICATION SIGN} {in_language(sentence)}")

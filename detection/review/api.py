@@ -23,7 +23,7 @@ from detection.review.serializers import (
     QueueQuerySerializer,
     QueueSerializer,
     ReviewSerializer,
-    SayingSerializer,
+    VerdictsSerializer,
     VersionSerializer,
     review_body,
 )
@@ -43,7 +43,7 @@ class ReviewView(APIView):
 
     @extend_schema(
         operation_id="judge",
-        request=SayingSerializer,
+        request=VerdictsSerializer,
         responses={
             200: ReviewSerializer,
             400: OpenApiResponse(ErrorSerializer, description="A verdict cannot be used."),
@@ -52,7 +52,7 @@ class ReviewView(APIView):
         },
     )
     def post(self, request: Request, detection_id: UUID) -> Response:
-        given = SayingSerializer(data=request.data)
+        given = VerdictsSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         data = given.validated_data
         statements = [_statement(one) for one in data["verdicts"]]
@@ -115,12 +115,12 @@ class ReviewQueueView(APIView):
         return Response({"detections": [str(uuid) for uuid in found]})
 
 
-def _statement(said: dict[str, Any]) -> Statement:
-    box = said["box"]
+def _statement(given: dict[str, Any]) -> Statement:
+    box = given["box"]
     return Statement(
-        said["object"],
-        Verdict.Kind(said["verdict"]),
-        said["objectClass"],
+        given["object"],
+        Verdict.Kind(given["verdict"]),
+        given["objectClass"],
         None if box is None else PixelBox(box["x"], box["y"], box["width"], box["height"]),
     )
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from detection.history.annotations import Judged
@@ -127,7 +128,8 @@ class VersionSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField(min_value=0, max_value=_MAX_PIXEL)
 
 
-class SayingSerializer(VersionSerializer):
+@extend_schema_serializer(component_name="Saying")
+class VerdictsSerializer(VersionSerializer):
     """A step of a review."""
 
     verdicts = VerdictSerializer(many=True, required=False, default=list)

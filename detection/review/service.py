@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from detection.errors import RequestError
 from detection.history import counters, indexing
-from detection.history.annotations import Judged, newest_verdicts, objects_of, tally_key, with_verdicts
+from detection.history.annotations import Judged, counter_key, newest_verdicts, objects_of, with_verdicts
 from detection.history.counters import Key
 from detection.inference.class_names import MAX_LENGTH
 from detection.inference.types import PixelBox
@@ -126,8 +126,8 @@ def judge(
         raise RequestError("Nothing is said: send `verdicts`, or `reviewed`.")
     with transaction.atomic():
         before = _raise_version(detection, version)
-        said = [*statements, *(_confirmations(before, statements) if reviewed else ())]
-        rows = _rows(before, said)
+        statements = [*statements, *(_confirmations(before, statements) if reviewed else ())]
+        rows = _rows(before, statements)
         if reviewed is not None and reviewed != before.is_reviewed:
             rows.append(Verdict(kind=Verdict.Kind.REVIEWED if reviewed else Verdict.Kind.REOPENED))
         return _write(before, rows, reviewer)
@@ -156,8 +156,8 @@ def confirm_all(detection: Detection, version: int, reviewer: Reviewer) -> Revie
 
 def reject_all(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
     """Reject all open objects and finish the review. Raises the errors of `judge`."""
-    said = [Statement(one.key, Verdict.Kind.REJECTED) for one in _fresh(detection).open_objects]
-    return judge(detection, version, said, reviewer, reviewed=True)
+    rejections = [Statement(one.key, Verdict.Kind.REJECTED) for one in _fresh(detection).open_objects]
+    return judge(detection, version, rejections, reviewer, reviewed=True)
 
 
 def reopen(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
@@ -181,8 +181,8 @@ def _raise_version(detection: Detection, version: int) -> ReviewState:
 
 
 def _confirmations(state: ReviewState, statements: Iterable[Statement]) -> list[Statement]:
-    said = {one.key for one in statements}
-    return [Statement(one.key, Verdict.Kind.CONFIRMED) for one in state.open_objects if one.key not in said]
+    judged_keys = {one.key for one in statements}
+    return [Statement(one.key, Verdict.Kind.CONFIRMED) for one in state.open_objects if one.key not in judged_keys]
 
 
 def _rows(state: ReviewState, statements: Sequence[Statement]) -> list[Verdict]:
@@ -323,7 +323,7 @@ def _write(before: ReviewState, rows: list[Verdict], reviewer: Reviewer) -> Revi
 
 
 def _counted(state: ReviewState) -> list[Key]:
-    keys = (tally_key(state.detection, one) for one in state.objects)
+    keys = (counter_key(state.detection, one) for one in state.objects)
     return [key for key in keys if key is not None]
 
 

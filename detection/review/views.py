@@ -41,12 +41,12 @@ def review_page(request: HttpRequest, uuid: UUID | None = None) -> HttpResponseB
 
 
 @require_POST
-def say(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def record_verdict(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Record the verdict of a form, in a browser without scripts; then show the page, or the next one."""
     caller, queue = caller_of(request.user), queue_of(request.GET)
     detection = _detection(caller, uuid)
     try:
-        state = _said(request.POST, detection, reviewer_of(request.user))
+        state = _record(request.POST, detection, reviewer_of(request.user))
     except (RequestError, ConflictError) as error:
         messages.error(request, str(error))
         return HttpResponseSeeOther(_page(queue, uuid))
@@ -62,7 +62,7 @@ def queue_of(query: QueryDict) -> Queue:
     return Queue(order, query.get("class", "")[: review_service.CLASS_NAME_LENGTH], query.get("reviewed") == "1")
 
 
-def _said(form: QueryDict, detection: Detection, reviewer: Reviewer) -> ReviewState:
+def _record(form: QueryDict, detection: Detection, reviewer: Reviewer) -> ReviewState:
     what, raw = form.get("say", ""), form.get("version", "")
     if not (raw.isascii() and raw.isdigit()):
         raise RequestError(gettext("The form is damaged. Open the page again."))

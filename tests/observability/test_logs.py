@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from detection.conf import Config, LogStyle
-from detection.observability.logs import CallersFaultFilter, JsonFormatter, TextFormatter, logging_config
+from detection.observability.logs import ClientErrorFilter, JsonFormatter, TextFormatter, logging_config
 
 UUID_1 = UUID("00000000-0000-0000-0000-000000000001")
 
@@ -81,7 +81,7 @@ def test_fault_of_a_caller_is_one_line_and_one_of_ours_has_its_traceback(level: 
         raise PermissionDenied
     except PermissionDenied:
         told = logging.LogRecord("django.request", level, "", 1, "Forbidden: /admin/", (), sys.exc_info())
-    assert CallersFaultFilter().filter(told)
+    assert ClientErrorFilter().filter(told)
     first, *rest = TextFormatter().format(told).splitlines()
     assert first.endswith("Forbidden: /admin/")
     assert bool(rest) is is_ours

@@ -23,7 +23,7 @@ from detection.inference.errors import ImageDecodeError, OverloadedError
 from detection.inference.types import FoundObject, PixelBox
 from detection.models import Detection
 from detection.observability import metrics
-from detection.observability.middleware import Watch
+from detection.observability.middleware import RequestMetricsMiddleware
 from detection.photos import rendering
 from detection.predict import service as predict_service
 from detection.serving import service as serving
@@ -190,7 +190,7 @@ def test_answer_is_counted_by_route_and_status(path: str, raises: bool, route: s
         await send({"type": "http.response.body", "body": b""})
 
     before = value("detector_requests_total", route=route, status=status)
-    calling = call(Watch(app), http_scope(path, []))
+    calling = call(RequestMetricsMiddleware(app), http_scope(path, []))
     if raises:
         with pytest.raises(ConnectionError):
             asyncio.run(calling)
@@ -238,7 +238,7 @@ def test_system_without_proc_tells_no_memory(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_process_that_ended_takes_its_gauges_along(tmp_path: Path) -> None:
-    program = "from detection import metrics; metrics.IN_FLIGHT.labels('m').set(3); metrics.STORED_PHOTOS.inc(); {}"
+    program = "from detection.observability import metrics; metrics.IN_FLIGHT.labels('m').set(3); metrics.STORED_PHOTOS.inc(); {}"
     environment = {**server_environment({}), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
 
     def run(end: str) -> str:

@@ -29,15 +29,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.mark.parametrize("given", ["abc-1", "a" * 128, "Root=1-67/x+y=:.", "0"])
 def test_sane_id_is_taken(given: str) -> None:
-    assert request_id.sane_or_new(given) == given
+    assert request_id.valid_or_new(given) == given
 
 
 @pytest.mark.parametrize("given", [None, "", "a" * 129, "a b", "a\nforged", "\xe4", '{"a"}'])
 def test_other_id_is_replaced(given: str | None) -> None:
-    made = request_id.sane_or_new(given)
+    made = request_id.valid_or_new(given)
     assert made != given
     assert len(made) == 32
-    assert request_id.sane_or_new(given) != made
+    assert request_id.valid_or_new(given) != made
 
 
 def lines_of(server: Server, given: str) -> list[dict[str, Any]]:

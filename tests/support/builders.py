@@ -50,7 +50,7 @@ def stored_detection(
     if created_at is not None:
         Detection.objects.filter(pk=detection.pk).update(created_at=created_at)
         detection.refresh_from_db()
-    indexing.enter([detection], rows)
+    indexing.add([detection], rows)
     return detection
 
 
