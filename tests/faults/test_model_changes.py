@@ -31,7 +31,7 @@ ACTIVATE = """
 import sys, django
 django.setup()
 from pathlib import Path
-from detection import model_versions
+from detection.registry import versions as model_versions
 for line in sys.stdin:
     name, _, version = line.strip().partition("@")
     try:

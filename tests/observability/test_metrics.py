@@ -238,7 +238,10 @@ def test_system_without_proc_tells_no_memory(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_process_that_ended_takes_its_gauges_along(tmp_path: Path) -> None:
-    program = "from detection.observability import metrics; metrics.IN_FLIGHT.labels('m').set(3); metrics.STORED_PHOTOS.inc(); {}"
+    program = (
+        "from detection.observability import metrics\n"
+        "metrics.IN_FLIGHT.labels('m').set(3); metrics.STORED_PHOTOS.inc(); {}"
+    )
     environment = {**server_environment({}), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
 
     def run(end: str) -> str:

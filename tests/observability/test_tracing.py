@@ -199,7 +199,8 @@ def test_collector_that_is_gone_costs_no_answer_and_no_time_at_the_end(tmp_path:
 def test_nothing_of_traces_is_imported_where_nobody_asks_for_them(tmp_path: Path) -> None:
     """redis-py imports the API and the metrics by itself, where they are installed."""
     program = (
-        "import asyncio, sys; from detector_site.asgi import application; from detection import services, tracing\n"
+        "import asyncio, sys; from detector_site.asgi import application\n"
+        "from detection.observability import tracing\n"
         "from tests.support.asgi_calls import call, http_scope, body_events\n"
         "answered = asyncio.run(call(application, http_scope('/predict', [('Host', 'localhost'), "
         "('Content-Type', 'image/jpeg')], query='store=0'), body_events(b'no photo')))\n"

@@ -13,9 +13,9 @@ from detection.serving import malloc
 # Each thread holds a piece of memory while all the others get theirs; then glibc tells its arenas as XML.
 PROGRAM = """
 import ctypes, sys, threading
-from detection import memory
+from detection.serving import malloc
 if sys.argv[1] == "few":
-    memory.keep_few_arenas()
+    malloc.keep_few_arenas()
 libc = ctypes.CDLL(None)
 together = threading.Barrier(int(sys.argv[2]))
 def take():
@@ -51,7 +51,7 @@ def test_threads_share_few_arenas() -> None:
 # Small pieces stay between large ones that are freed. glibc keeps that memory: its heap cannot shrink below them.
 GIVING_BACK = """
 import os, sys, time
-from detection import memory
+from detection.serving import malloc
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
