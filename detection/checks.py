@@ -73,7 +73,7 @@ def _card_problems(folder: Path) -> list[checks.CheckMessage]:
 def check_shadow_model(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[checks.CheckMessage]:
     """Check detection.E003: SHADOW_MODEL names no existing model, or one whose card cannot be used."""
     config: Config = settings.DETECTOR
-    if not config.shadow_model:
+    if not config.shadow.name:
         return []
     try:
         read_card(shadow_folder(config))

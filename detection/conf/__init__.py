@@ -2,7 +2,16 @@
 messages.
 """
 
-from detection.conf.compound import Https, LogStyle, PhotoStore, RemoteServer, Retention, Throttle, size_bytes
+from detection.conf.compound import (
+    Https,
+    LogStyle,
+    PhotoStore,
+    RemoteServer,
+    Retention,
+    ShadowModel,
+    Throttle,
+    size_bytes,
+)
 from detection.conf.config import (
     BASE_DIR,
     DEFAULT_MODEL_PREFIX,
@@ -35,6 +44,7 @@ __all__ = [
     "Rate",
     "RemoteServer",
     "Retention",
+    "ShadowModel",
     "Throttle",
     "load_config",
     "make_data_dir",

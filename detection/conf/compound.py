@@ -131,6 +131,22 @@ class LogStyle:
         return cls(**found)
 
 
+@dataclass(frozen=True, slots=True)
+class ShadowModel:
+    """Model that gets a share of the recorded photos too: NAME or NAME@VERSION, "" for none, and 0 to 1."""
+
+    name: str = ""
+    share: float = 0.1
+
+    @classmethod
+    def parse(cls, raw: str) -> "ShadowModel":
+        """Parse NAME or NAME@VERSION, where :SHARE may follow. Raises ValueError."""
+        name, colon, share = raw.strip().partition(":")
+        if not name:
+            raise ValueError(raw)
+        return cls(name, in_range(float(share), 0, 1)) if colon else cls(name)
+
+
 def size_bytes(text: str) -> int:
     """Parse 5000000, 500MB, 5G. Raises ValueError."""
     match = _SIZE.fullmatch(text)
@@ -195,6 +211,7 @@ _RETENTION_PARTS: Parts = {
 THROTTLE = Kind(Throttle.parse, "600/min, or user:600/min,address:60/min, or one of these, or unset it")
 HTTPS = Kind(Https.parse, "true, false, or hsts:SECONDS for true with HSTS, or unset it")
 LOGGING = Kind(LogStyle.parse, "text or json, debug, info, warning or error, or one of each: json,debug; or unset it")
+SHADOW_MODEL = Kind(ShadowModel.parse, "NAME or NAME@VERSION of a model, or NAME:SHARE with a share from 0 to 1")
 RETENTION = Kind(Retention.parse, "days:30,count:100000,free:5GB or some of them, or unset it to keep everything")
 REMOTE_URL = Kind(
     RemoteServer.parse,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from detection.conf import compound, values
-from detection.conf.compound import Https, LogStyle, PhotoStore, RemoteServer, Retention, Throttle
+from detection.conf.compound import Https, LogStyle, PhotoStore, RemoteServer, Retention, ShadowModel, Throttle
 from detection.conf.former import former_settings
 from detection.conf.reading import UNUSABLE, Problem, read_settings, setting
 from detection.conf.tracing import read_tracing
@@ -40,7 +40,6 @@ class Config:
     """All settings of an operator. Sizes in bytes or pixels as named, times in seconds.
 
     probability_more: None for the threshold of the answering model.
-    shadow_model: "" for none; shadow_share: the share of recorded photos that it gets too, 0 to 1.
     models: names that `?model=` may give; the default model may be among them.
     """
 
@@ -53,8 +52,7 @@ class Config:
     model_edge: int = setting("MODEL_EDGE", DEFAULT_MODEL_EDGE, values.whole(32, 4096))
     models: tuple[str, ...] = setting("MODELS", EMBEDDED_MODELS, values.WORDS)
     max_resident_models: int = setting("MAX_RESIDENT_MODELS", 3, values.whole(2, 100))
-    shadow_model: str = setting("SHADOW_MODEL", "", values.TEXT)
-    shadow_share: float = setting("SHADOW_SHARE", 0.1, values.number(0, 1))
+    shadow: ShadowModel = setting("SHADOW_MODEL", ShadowModel(), compound.SHADOW_MODEL)
     model_context_gpu: bool = setting("MODEL_CONTEXT_GPU", False, values.BOOLEAN)
     model_engine: str = setting("MODEL_ENGINE", "auto", values.choice(ENGINE_NAMES))
     model_precision: str = setting("MODEL_PRECISION", "f32", values.choice(PRECISION_NAMES))

@@ -20,6 +20,7 @@ FORMER_SETTINGS = {
     "MIN_FREE_BYTES": "Add free:{} to RETENTION: RETENTION=free:{}.",
     "THROTTLE_USER": "Add user:{} to THROTTLE: THROTTLE=user:{}.",
     "THROTTLE_ANON": "Add address:{} to THROTTLE: THROTTLE=address:{}.",
+    "SHADOW_SHARE": "Add :{} to SHADOW_MODEL: SHADOW_MODEL=NAME:{}.",
     "HSTS_SECONDS": "Set HTTPS=hsts:{} in place of HTTPS=true.",
     "LOG_FORMAT": "Add {} to LOGGING: LOGGING={}.",
     "LOG_LEVEL": "Add {} to LOGGING: LOGGING={}.",

@@ -62,7 +62,7 @@ def _full_names(folder: Path) -> set[str]:
 
 def shadow_folder(config: Config) -> Path:
     """Return the folder of SHADOW_MODEL: NAME, or NAME@VERSION of an added version. Raises CheckpointError."""
-    found = _folder_named(config, config.shadow_model)
+    found = _folder_named(config, config.shadow.name)
     if found is None:
-        raise CheckpointError(f"There is no model {config.shadow_model}, which SHADOW_MODEL names.")
+        raise CheckpointError(f"There is no model {config.shadow.name}, which SHADOW_MODEL names.")
     return found

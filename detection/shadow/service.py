@@ -38,10 +38,10 @@ _REAL = frozenset({Detection.Source.PAGE, Detection.Source.API, Detection.Source
 @contextmanager
 def shadowing() -> Iterator["Shadow | None"]:
     """Compare while the block runs, where SHADOW_MODEL is set."""
-    if not current.config().shadow_model:
+    if not current.config().shadow.name:
         yield None
         return
-    shadow = Shadow(current.config().shadow_share)
+    shadow = Shadow(current.config().shadow.share)
     predict_service.listen(shadow.offer)
     try:
         yield shadow
@@ -111,9 +111,9 @@ def _load() -> Detector | None:
         options = replace(options, engine=replace(options.engine, threads=1))
         candidate = serving.on_owner(lambda: load_detector(options))
     except (InferenceError, OSError) as error:
-        logger.error("SHADOW_MODEL=%s cannot be loaded: nothing is compared. %s", config.shadow_model, error)
+        logger.error("SHADOW_MODEL=%s cannot be loaded: nothing is compared. %s", config.shadow.name, error)
         return None
-    logger.info("%s looks at %g %% of the photos too.", candidate.network.full_name, config.shadow_share * 100)
+    logger.info("%s looks at %g %% of the photos too.", candidate.network.full_name, config.shadow.share * 100)
     return candidate
 
 

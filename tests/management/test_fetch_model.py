@@ -19,7 +19,7 @@ from django.test import Client
 from pytest_django import Settings
 from rich.console import Console
 
-from detection.conf import BASE_DIR, DEFAULT_MODEL_PREFIX, PRODUCTION_MODEL_PREFIX, load_config
+from detection.conf import BASE_DIR, DEFAULT_MODEL_PREFIX, PRODUCTION_MODEL_PREFIX, ShadowModel, load_config
 from detection.inference.cards.card import CARD_NAME, read_card
 from detection.management.commands.fetch_model import ProgressOfFiles, progress_bar
 from detection.models import ModelVersion
@@ -160,7 +160,7 @@ def test_a_fetched_checkpoint_is_offered_added_and_compared(
         settings.DETECTOR,
         model_prefix=EMBEDDED_PREFIX,
         models=("resnet50_ssd",),
-        shadow_model="resnet50_ssd",
+        shadow=ShadowModel("resnet50_ssd"),
     )
     settings.DETECTOR = config
     try:

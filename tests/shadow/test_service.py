@@ -13,6 +13,7 @@ from django.core.checks import run_checks
 from django.db import OperationalError
 from django.test import Client
 
+from detection.conf import ShadowModel
 from detection.history import deletion
 from detection.models import Detection, ShadowRun
 from detection.observability import metrics
@@ -46,7 +47,7 @@ def counted() -> Iterator[dict[str, float]]:
 def looking(limits: Any, tmp_path: Path) -> Iterator[Shadow]:
     """A model that finds a cat where there is one, and a dog that nobody sees, looks at every photo."""
     write_candidate(tmp_path)
-    limits(data_dir=tmp_path, shadow_model="candidate", shadow_share=1.0)
+    limits(data_dir=tmp_path, shadow=ShadowModel("candidate", 1.0))
     with shadowing() as running:
         assert running is not None
         yield running
@@ -94,7 +95,7 @@ def test_the_threshold_of_the_caller_counts_for_both(looking: Shadow, chelsea: b
 
 def test_a_share_of_the_photos_is_looked_at(limits: Any, tmp_path: Path, chelsea: bytes) -> None:
     write_candidate(tmp_path)
-    limits(data_dir=tmp_path, shadow_model="candidate")
+    limits(data_dir=tmp_path, shadow=ShadowModel("candidate"))
     numbers = iter([0.1, 0.29, 0.3, 0.9])
     running = Shadow(0.3, lambda: next(numbers))
     predict_service.listen(running.offer)
@@ -172,7 +173,7 @@ def test_a_candidate_that_cannot_be_loaded_stops_nothing(
     limits: Any, tmp_path: Path, chelsea: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_candidate(tmp_path, classes=["cat", "dog", "bird"])
-    limits(data_dir=tmp_path, shadow_model="candidate", shadow_share=1.0)
+    limits(data_dir=tmp_path, shadow=ShadowModel("candidate", 1.0))
     with caplog.at_level(logging.ERROR), shadowing() as running:
         assert running is not None
         answer = detect(chelsea)
@@ -182,16 +183,16 @@ def test_a_candidate_that_cannot_be_loaded_stops_nothing(
 
 
 def test_a_name_without_a_model_stops_the_start_with_a_sentence(limits: Any) -> None:
-    limits(shadow_model="gone")
+    limits(shadow=ShadowModel("gone"))
     (problem,) = [each for each in run_checks() if each.id == "detection.E003"]
     assert "There is no model gone" in problem.msg
-    limits(shadow_model="nanodet_plus_m")
+    limits(shadow=ShadowModel("nanodet_plus_m"))
     assert [each for each in run_checks() if each.id == "detection.E003"] == []
 
 
 def test_two_servers_record_into_one_table(tmp_path: Path, chelsea: bytes) -> None:
     write_candidate(tmp_path)
-    settings = {"DATA_DIR": str(tmp_path), "SHADOW_MODEL": "candidate", "SHADOW_SHARE": "1"}
+    settings = {"DATA_DIR": str(tmp_path), "SHADOW_MODEL": "candidate:1"}
     compared = 'detector_shadow_photos_total{outcome="compared"} '
     with running_server(settings) as first, running_server(settings) as second:
         for server in (first, second):
