@@ -18,8 +18,8 @@ DETECTOR = load_config()
 make_data_dir(DETECTOR)
 SECRET_KEY = secret_key(DETECTOR)
 DEBUG = DETECTOR.debug
-ALLOWED_HOSTS = list(DETECTOR.allowed_hosts)
-CSRF_TRUSTED_ORIGINS = list(DETECTOR.csrf_trusted_origins)
+ALLOWED_HOSTS = list(DETECTOR.hosts.names)
+CSRF_TRUSTED_ORIGINS = list(DETECTOR.hosts.origins)
 
 INSTALLED_APPS = [
     "django.contrib.admin",

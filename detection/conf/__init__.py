@@ -3,6 +3,7 @@ messages.
 """
 
 from detection.conf.compound import (
+    Hosts,
     Https,
     LogStyle,
     PhotoStore,
@@ -37,6 +38,7 @@ __all__ = [
     "PRODUCTION_MODEL_NAME",
     "PRODUCTION_MODEL_PREFIX",
     "Config",
+    "Hosts",
     "Https",
     "LogStyle",
     "PhotoStore",

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from detection.conf.reading import Kind
-from detection.conf.values import Rate, boolean, in_range
+from detection.conf.values import Rate, boolean, in_range, words
 
 REMOTE_SCHEMES = ("http", "https", "grpc", "grpcs")
 
@@ -132,6 +132,24 @@ class LogStyle:
 
 
 @dataclass(frozen=True, slots=True)
+class Hosts:
+    """Names under which the site is reached, as Django's ALLOWED_HOSTS has them, and origins that are this site too.
+
+    An origin is the site's address as browsers see it, where a proxy passes on another host, port or scheme.
+    """
+
+    names: tuple[str, ...]
+    origins: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, raw: str) -> "Hosts":
+        """Parse names and origins with commas between them, or `none`; an origin's name counts. Raises ValueError."""
+        given = words(raw)
+        names = (_name_of_origin(each) if "://" in each else each for each in given)
+        return cls(tuple(dict.fromkeys(names)), tuple(each for each in given if "://" in each))
+
+
+@dataclass(frozen=True, slots=True)
 class ShadowModel:
     """Model that gets a share of the recorded photos too: NAME or NAME@VERSION, "" for none, and 0 to 1."""
 
@@ -176,6 +194,16 @@ def _parsed(given: Iterable[tuple[str, str]], known: Parts) -> dict[str, Any]:
     return found
 
 
+def _name_of_origin(origin: str) -> str:
+    """Return the name of http(s)://NAME or NAME:PORT; of https://*.NAME it is .NAME, all names below it."""
+    url = urlsplit(origin)
+    if url.scheme not in {"http", "https"} or not url.hostname or origin != f"{url.scheme}://{url.netloc}":
+        raise ValueError(origin)
+    if url.username is not None or url.port == 0:
+        raise ValueError(origin)
+    return f"[{url.hostname}]" if ":" in url.hostname else url.hostname.removeprefix("*")
+
+
 def _endpoint(raw: str) -> str:
     url = urlsplit(raw)
     if url.scheme not in {"http", "https"} or not url.hostname or url.username is not None:
@@ -212,6 +240,7 @@ THROTTLE = Kind(Throttle.parse, "600/min, or user:600/min,address:60/min, or one
 HTTPS = Kind(Https.parse, "true, false, or hsts:SECONDS for true with HSTS, or unset it")
 LOGGING = Kind(LogStyle.parse, "text or json, debug, info, warning or error, or one of each: json,debug; or unset it")
 SHADOW_MODEL = Kind(ShadowModel.parse, "NAME or NAME@VERSION of a model, or NAME:SHARE with a share from 0 to 1")
+ALLOWED_HOSTS = Kind(Hosts.parse, "names, or addresses such as https://NAME:PORT, with commas between them")
 RETENTION = Kind(Retention.parse, "days:30,count:100000,free:5GB or some of them, or unset it to keep everything")
 REMOTE_URL = Kind(
     RemoteServer.parse,

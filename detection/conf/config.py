@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from detection.conf import compound, values
-from detection.conf.compound import Https, LogStyle, PhotoStore, RemoteServer, Retention, ShadowModel, Throttle
+from detection.conf.compound import Hosts, Https, LogStyle, PhotoStore, RemoteServer, Retention, ShadowModel, Throttle
 from detection.conf.former import former_settings
 from detection.conf.reading import UNUSABLE, Problem, read_settings, setting
 from detection.conf.tracing import read_tracing
@@ -76,8 +76,7 @@ class Config:
     database_url: str = setting("DATABASE_URL", "", values.DATABASE_URL, is_secret=True)
     redis_url: str = setting("REDIS_URL", "", values.TEXT)
     debug: bool = setting("DEBUG", False, values.BOOLEAN)
-    allowed_hosts: tuple[str, ...] = setting("ALLOWED_HOSTS", LOOPBACK_HOSTS, values.WORDS)
-    csrf_trusted_origins: tuple[str, ...] = setting("CSRF_TRUSTED_ORIGINS", (), values.WORDS)
+    hosts: Hosts = setting("ALLOWED_HOSTS", Hosts(LOOPBACK_HOSTS), compound.ALLOWED_HOSTS)
     logging: LogStyle = setting("LOGGING", LogStyle(), compound.LOGGING)
     traces: bool = False
     problems: tuple[Problem, ...] = ()

@@ -21,6 +21,7 @@ FORMER_SETTINGS = {
     "THROTTLE_USER": "Add user:{} to THROTTLE: THROTTLE=user:{}.",
     "THROTTLE_ANON": "Add address:{} to THROTTLE: THROTTLE=address:{}.",
     "SHADOW_SHARE": "Add :{} to SHADOW_MODEL: SHADOW_MODEL=NAME:{}.",
+    "CSRF_TRUSTED_ORIGINS": "Add {} to ALLOWED_HOSTS, in place of the name: ALLOWED_HOSTS={}.",
     "HSTS_SECONDS": "Set HTTPS=hsts:{} in place of HTTPS=true.",
     "LOG_FORMAT": "Add {} to LOGGING: LOGGING={}.",
     "LOG_LEVEL": "Add {} to LOGGING: LOGGING={}.",

@@ -71,9 +71,10 @@ def boolean(raw: str) -> bool:
         raise ValueError(raw) from error
 
 
-def _words(raw: str) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in raw.split(",") if word.strip())
-    return () if words == (NOTHING,) else words
+def words(raw: str) -> tuple[str, ...]:
+    """Split a list; `none` is an empty one."""
+    found = tuple(word.strip() for word in raw.split(",") if word.strip())
+    return () if found == (NOTHING,) else found
 
 
 def _entry_point(raw: str) -> str:
@@ -101,7 +102,7 @@ def _database_url(raw: str) -> str:
 TEXT = Kind(str, "a text")
 FOLDER = Kind(lambda raw: Path(raw).resolve(), "a folder")
 BOOLEAN = Kind(boolean, "true or false, or unset it")
-WORDS = Kind(_words, "names with commas between them")
+WORDS = Kind(words, "names with commas between them")
 ENTRY_POINT = Kind(_entry_point, "a path such as /predict")
 MODEL_PREFIX = Kind(_model_prefix, "a folder with a model card, or to FOLDER/NAME of a checkpoint")
 DATABASE_URL = Kind(_database_url, "postgres://USER:PASSWORD@HOST/NAME, or unset it for SQLite")

@@ -32,7 +32,7 @@ def problem(config: Config, timeout_s: float = TIMEOUT_S) -> str:
 
 def _allowed_host(config: Config) -> str:
     """Return a Host header that ALLOWED_HOSTS allows: `*` allows any, `.example.org` also example.org itself."""
-    return next(iter(config.allowed_hosts), "localhost").lstrip("*.") or "localhost"
+    return next(iter(config.hosts.names), "localhost").lstrip("*.") or "localhost"
 
 
 if __name__ == "__main__":

@@ -189,8 +189,7 @@ def test_deployment_checks_are_content_with_the_documented_settings(tmp_path: Pa
         "DATA_DIR": str(tmp_path),
         "ACCESS": "login",
         "HTTPS": "hsts:31536000",
-        "ALLOWED_HOSTS": "detector.example.org",
-        "CSRF_TRUSTED_ORIGINS": "https://detector.example.org",
+        "ALLOWED_HOSTS": "https://detector.example.org",
         "REST_HOST": "0.0.0.0",  # noqa: S104 behind the proxy of the same network
     }
     checked = subprocess.run(

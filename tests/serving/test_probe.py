@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from detection.conf import BASE_DIR, Config
+from detection.conf import BASE_DIR, Config, Hosts
 from detection.serving.probe import problem
 from tests.support.file_server import file_server
 
@@ -36,7 +36,7 @@ def test_a_ready_server_has_no_problem(rest_host: str) -> None:
 )
 def test_the_host_header_is_one_that_is_allowed(allowed_hosts: tuple[str, ...], host: str) -> None:
     with file_server({"readyz": b"ready"}) as server:
-        assert problem(config_for(server.url, allowed_hosts=allowed_hosts)) == ""
+        assert problem(config_for(server.url, hosts=Hosts(allowed_hosts))) == ""
     assert server.seen_hosts == [host]
 
 
