@@ -126,7 +126,7 @@ def provenance_context(detection: Detection) -> dict[str, Any]:
     }
 
 
-def closer_context(detection: Detection, threshold: float | None, visible: QuerySet[Detection]) -> dict[str, Any]:
+def viewer_context(detection: Detection, threshold: float | None, visible: QuerySet[Detection]) -> dict[str, Any]:
     """Return the data of the viewer's script: to redraw a detection without the server, and the neighbouring
     detections.
 
@@ -138,14 +138,14 @@ def closer_context(detection: Detection, threshold: float | None, visible: Query
         {"drawing": asdict(drawing_of(found, size_wh)), "prediction": prediction}
         for found, prediction in _predictions(detection.objects_found.all())
     ]
-    closer = {
+    viewer = {
         "width": detection.photo.width,
         "height": detection.photo.height,
         "ownThreshold": detection.threshold,
         "threshold": detection.threshold if threshold is None else threshold,
         "objects": objects,
     }
-    return {"closer": closer, "newer": newer, "older": older}
+    return {"viewer": viewer, "newer": newer, "older": older}
 
 
 def _predictions(objects: Iterable[DetectedObject]) -> list[tuple[DetectedObject, dict[str, Any]]]:

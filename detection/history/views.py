@@ -91,7 +91,7 @@ def _render_detection(request: HttpRequest, detection: Detection, error: Excepti
         **presentation.result_context(detection, threshold, page_url),
         **presentation.provenance_context(detection),
         "undo_minutes": trash.UNDO_MINUTES,
-        **presentation.closer_context(detection, threshold, visible_detections(caller_of(request.user))),
+        **presentation.viewer_context(detection, threshold, visible_detections(caller_of(request.user))),
     }
     return render_with_error(request, "detection/history/detection.html", context, error)
 

@@ -166,6 +166,6 @@ def _texts() -> dict[str, str]:
         "keyNext": gettext("The next photo, without a verdict"),
         "keyPrevious": gettext("The photo before"),
         "keyObjects": gettext("The next and the previous object"),
-        "keyCloser": gettext("Look closer at the object, and back"),
+        "keyZoom": gettext("Look closer at the object, and back"),
         "keyEscape": gettext("Leave what was begun"),
     }

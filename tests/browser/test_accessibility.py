@@ -132,7 +132,7 @@ def test_focus_is_seen_wherever_the_keyboard_goes(context: BrowserContext, addre
             break
         reached.add(name)
         assert is_seen, name
-    assert {"a.skip-link", "a.brand", "input#threshold", "button.button", "div.closer-viewport"} <= reached
+    assert {"a.skip-link", "a.brand", "input#threshold", "button.button", "div.viewer-viewport"} <= reached
 
 
 def test_enlarged_photo_and_list_of_keys_have_no_violation(context: BrowserContext, addresses: dict[str, str]) -> None:

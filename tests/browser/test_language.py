@@ -45,7 +45,7 @@ def test_photo_is_answered_in_russian(page: Page, watch: Watch) -> None:
     expect(page.locator("[data-object] th")).to_have_text("мотоцикл")
     expect(page.locator("[data-announce]")).to_have_text("Найден 1 объект, мотоцикл")
     page.get_by_role("link", name="Открыть страницу распознавания").click()
-    expect(page.locator(".closer-label:visible")).to_have_text(re.compile(r"^мотоцикл, 0,\d+$"))
+    expect(page.locator(".viewer-label:visible")).to_have_text(re.compile(r"^мотоцикл, 0,\d+$"))
     slider = page.get_by_label("Показывать объекты выше")
     slider.focus()
     slider.press("Home")
@@ -80,7 +80,7 @@ def test_batch_is_told_in_russian(page: Page, watch: Watch) -> None:
 def test_switch_keeps_the_page_and_what_scripts_made_of_its_address(page: Page, watch: Watch) -> None:
     page.locator("#image").set_input_files(motorbike())
     page.get_by_role("link", name="Открыть страницу распознавания").click()
-    expect(page.locator(".closer-label:visible").first).to_be_visible()
+    expect(page.locator(".viewer-label:visible").first).to_be_visible()
     slider = page.get_by_label("Показывать объекты выше")
     slider.focus()
     slider.press("Home")

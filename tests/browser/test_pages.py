@@ -111,7 +111,7 @@ def test_deletion_can_be_undone_after_leaving_the_page(
     later.locator(f"form[action='{detection_path}restore/']").get_by_role("button", name="Undo").click()
     expect(later).to_have_url(re.compile(f"{detection_path}$"))
     expect(later.get_by_text("The detection is back.")).to_be_visible()
-    expect(later.locator("[data-closer] [data-photo]")).to_be_visible()
+    expect(later.locator("[data-viewer] [data-photo]")).to_be_visible()
     assert [text for text in watch.complaints if "404" not in text] == []
 
 

@@ -97,10 +97,10 @@ def test_detection_is_not_deleted_by_a_link(client: Client) -> None:
 @pytest.mark.django_db
 def test_page_tells_its_script_all_stored_objects_and_where_they_are_drawn(client: Client) -> None:
     detection = stored_detection(("cat", 0.9), ("dog", 0.4))
-    closer = client.get(detection.get_absolute_url(), {"threshold": "0.3"}).context["closer"]
-    assert (closer["width"], closer["height"], closer["ownThreshold"], closer["threshold"]) == (640, 480, 0.5, 0.3)
-    assert [found["prediction"]["objectClass"] for found in closer["objects"]] == ["cat", "dog"]
-    drawing = closer["objects"][1]["drawing"]
+    viewer = client.get(detection.get_absolute_url(), {"threshold": "0.3"}).context["viewer"]
+    assert (viewer["width"], viewer["height"], viewer["ownThreshold"], viewer["threshold"]) == (640, 480, 0.5, 0.3)
+    assert [found["prediction"]["objectClass"] for found in viewer["objects"]] == ["cat", "dog"]
+    drawing = viewer["objects"][1]["drawing"]
     assert [drawing[side] for side in ("left", "top", "right", "bottom")] == [11, 21, 311, 221]
     assert (drawing["stroke_px"], drawing["text"]) == (3, "dog, prob: 0.4")
 

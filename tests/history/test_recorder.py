@@ -235,10 +235,10 @@ def test_what_waits_is_written_before_the_end() -> None:
     closing = Recorder()
     with held(closing):
         futures = [closing.submit(one) for one in different(3)]
-    closer = threading.Thread(target=closing.close)
-    closer.start()
-    closer.join(WAIT_S)
-    assert not closer.is_alive()
+    closing_thread = threading.Thread(target=closing.close)
+    closing_thread.start()
+    closing_thread.join(WAIT_S)
+    assert not closing_thread.is_alive()
     assert all(future.done() for future in futures)
     assert DetectedObject.objects.count() == 6
 

@@ -1,6 +1,6 @@
 // What the page knows of the photos of a batch, and the totals of it. No DOM, no network.
 
-const NEWS = new Set(["done", "failed"]);
+const CORRECTIONS = new Set(["done", "failed"]);
 
 /**
  * All items of a batch by position. `changed` collects the positions that differ since it was last emptied, and
@@ -29,14 +29,14 @@ export class Items {
     return this.list.filter((item) => item.file === null && wanted(item));
   }
 
-  /** Takes over what the server says of one item. What is done stays done, whatever late news say. */
-  apply(news) {
-    const item = this.list[news.position];
-    if (item === undefined || (item.state === "done" && !NEWS.has(news.state))) {
+  /** Takes over what the server says of one item. What is done stays done, whatever late changes say. */
+  apply(change) {
+    const item = this.list[change.position];
+    if (item === undefined || (item.state === "done" && !CORRECTIONS.has(change.state))) {
       return;
     }
     this.#count(item, -1);
-    const { state, error, detection, summary, objects } = news;
+    const { state, error, detection, summary, objects } = change;
     Object.assign(item, { state, error, detection, summary, objects });
     this.#count(item, 1);
     this.#mark(item);
@@ -44,10 +44,10 @@ export class Items {
 
   /** Takes over the whole list of the server. */
   applyAll(listed) {
-    for (const news of listed) {
-      const item = this.list[news.position];
-      if (item !== undefined && (item.state !== news.state || item.detection !== news.detection) && !knowsBetter(item, news)) {
-        this.apply(news);
+    for (const change of listed) {
+      const item = this.list[change.position];
+      if (item !== undefined && (item.state !== change.state || item.detection !== change.detection) && !knowsBetter(item, change)) {
+        this.apply(change);
       }
     }
   }
@@ -82,9 +82,9 @@ export class Items {
 }
 
 /** The server does not know what this page is about to send, nor why it has given up before it got there. */
-function knowsBetter(item, news) {
-  const gaveUp = item.state === "failed" && item.file !== null && news.state === "waiting";
-  return gaveUp || (item.isOurs && news.state !== "done");
+function knowsBetter(item, change) {
+  const gaveUp = item.state === "failed" && item.file !== null && change.state === "waiting";
+  return gaveUp || (item.isOurs && change.state !== "done");
 }
 
 const baseName = (name) => name.split("/").pop();

@@ -43,7 +43,7 @@ class Batch {
     const { root } = this.view;
     const { signal } = this.#leaving;
     followBatch(root.dataset.socket, {
-      onNews: (news) => this.#onNews(news),
+      onChange: (change) => this.#onChange(change),
       onOpen: () => this.#ask(),
       signal,
     });
@@ -115,10 +115,10 @@ class Batch {
     this.view.refresh();
   }
 
-  #onNews(news) {
+  #onChange(change) {
     this.#lastNews = performance.now();
-    if (news.position !== undefined) {
-      this.items.apply(news);
+    if (change.position !== undefined) {
+      this.items.apply(change);
     }
   }
 

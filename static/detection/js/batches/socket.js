@@ -4,8 +4,8 @@ const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 5000;
 const POLICY_VIOLATION = 1008;
 
-/** Calls `onNews` with each message and `onOpen` at each new connection, until `signal` fires. */
-export function followBatch(path, { onNews, onOpen, signal }) {
+/** Calls `onChange` with each message and `onOpen` at each new connection, until `signal` fires. */
+export function followBatch(path, { onChange, onOpen, signal }) {
   const address = new URL(path, window.location.href);
   address.protocol = address.protocol.replace("http", "ws");
   let pauseMs = FIRST_PAUSE_MS;
@@ -16,7 +16,7 @@ export function followBatch(path, { onNews, onOpen, signal }) {
       pauseMs = FIRST_PAUSE_MS;
       onOpen();
     });
-    socket.addEventListener("message", (event) => onNews(JSON.parse(event.data)));
+    socket.addEventListener("message", (event) => onChange(JSON.parse(event.data)));
     socket.addEventListener("close", (event) => {
       if (!signal.aborted && event.code !== POLICY_VIOLATION) {
         window.setTimeout(connect, pauseMs);

@@ -52,7 +52,7 @@ export class Uploads {
     const { item } = job;
     this.items.say(item, "detecting");
     let response;
-    let news;
+    let change;
     try {
       response = await fetch(this.urlOf(item.position), {
         method: "POST",
@@ -60,21 +60,21 @@ export class Uploads {
         body: item.file,
         signal: this.signal,
       });
-      news = await response.json();
+      change = await response.json();
     } catch {
       await this.#afterBreak(job);
       return;
     }
     if (response.status === TRY_LATER) {
-      await this.#afterRefusal(job, response, news.error);
+      await this.#afterRefusal(job, response, change.error);
       return;
     }
     this.say("");
     if (response.ok) {
       item.isOurs = false;
-      this.items.apply(news);
+      this.items.apply(change);
     } else {
-      this.#fail(item, news.error);
+      this.#fail(item, change.error);
     }
   }
 

@@ -88,8 +88,8 @@ document.addEventListener("input", (event) => {
 
 document.addEventListener("change", (event) => {
   const form = event.target.closest("[data-threshold]");
-  // Where `closer.js` is at work, it has redrawn already, or will when its photo is there.
-  if (form !== null && form.closest("[data-closer], [data-closer-comes]") === null) {
+  // Where `viewer.js` is at work, it has redrawn already, or will when its photo is there.
+  if (form !== null && form.closest("[data-viewer], [data-viewer-pending]") === null) {
     onThreshold(form);
   }
 });

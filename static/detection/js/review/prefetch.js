@@ -1,8 +1,8 @@
 // The photos that come next, fetched before they are wanted: the review of each and its picture, decoded.
 
-const AHEAD = 3;
+const PREFETCHED = 3;
 
-export class Ahead {
+export class Prefetch {
   #server;
   #ready = new Map();
   #order = [];
@@ -45,7 +45,7 @@ export class Ahead {
   }
 
   async #fetch(uuid) {
-    const missing = AHEAD - this.#order.length;
+    const missing = PREFETCHED - this.#order.length;
     if (missing <= 0 || this.#isAtEnd) {
       return;
     }

@@ -2,7 +2,7 @@
 // once, and is sent behind the back of whoever goes on; what the server refuses is told, and the photo shown as it is there.
 
 import { addKeys } from "../common/shortcuts.js";
-import { Ahead } from "./prefetch.js";
+import { Prefetch } from "./prefetch.js";
 import { Palette } from "./palette.js";
 import { Refused, Server } from "./server.js";
 import { Stage } from "./stage.js";
@@ -13,7 +13,7 @@ const { texts } = start;
 const root = document.querySelector("[data-review]");
 const part = (name) => document.querySelector(`[data-${name}]`);
 const server = new Server(start.urls, start.queue);
-const ahead = new Ahead(server);
+const prefetch = new Prefetch(server);
 const palette = new Palette(part("palette"), start.classes, texts);
 const stage = new Stage(part("stage"), pick, () => tell(texts.photoMissing));
 
@@ -260,14 +260,14 @@ async function next() {
   }
   isLeaving = true;
   try {
-    const answer = await ahead.after(from);
+    const answer = await prefetch.after(from);
     if (answer === null) {
       atEnd();
     } else {
       open(new Review(answer));
     }
   } catch (error) {
-    ahead.forget();
+    prefetch.forget();
     tell(error instanceof Refused ? error.message : texts.noServer);
   } finally {
     isLeaving = false;
@@ -407,7 +407,7 @@ addKeys([
   { keys: ["ArrowRight"], shown: ["→"], text: texts.keyNext, run: arrow(1, 0) },
   { keys: ["ArrowLeft"], shown: ["←"], text: texts.keyPrevious, run: arrow(-1, 0) },
   { keys: ["ArrowDown", "ArrowUp"], shown: ["↓", "↑"], text: texts.keyObjects, run: (event) => arrow(0, event.key === "ArrowDown" ? 1 : -1)(event) },
-  { keys: ["f"], shown: ["F"], text: texts.keyCloser, run: unlessAtEnd(() => stage.closer()) },
+  { keys: ["f"], shown: ["F"], text: texts.keyZoom, run: unlessAtEnd(() => stage.toggleZoom()) },
   { keys: ["Escape"], shown: ["Esc"], text: texts.keyEscape, run: stopEditing },
 ]);
 
@@ -419,5 +419,5 @@ for (const choice of document.querySelectorAll("[data-filter]")) {
 }
 
 open(new Review(start.review));
-ahead.fill(review.uuid).catch(() => undefined);
+prefetch.fill(review.uuid).catch(() => undefined);
 root.dataset.ready = "";

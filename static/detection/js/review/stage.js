@@ -35,7 +35,7 @@ export class Stage {
   #objects = [];
   #current = null;
   #edit = null;
-  #isClose = false;
+  #isZoomed = false;
   #drag = null;
 
   /** `onPick(key)`: a box was clicked; `onFail()`: the photo cannot be shown. */
@@ -58,7 +58,7 @@ export class Stage {
   /** Shows another photo. */
   open(url, size, alt) {
     this.#size = size;
-    this.#isClose = false;
+    this.#isZoomed = false;
     this.#edit = null;
     this.#image.setAttribute("href", url);
     this.#image.setAttribute("width", size.width);
@@ -109,8 +109,8 @@ export class Stage {
   }
 
   /** Shows the current object large, or all of the photo again. */
-  closer() {
-    this.#isClose = !this.#isClose;
+  toggleZoom() {
+    this.#isZoomed = !this.#isZoomed;
     this.#draw();
   }
 
@@ -120,7 +120,7 @@ export class Stage {
 
   #view() {
     const { width, height } = this.#size;
-    const box = this.#isClose ? this.#objects.find((object) => object.object === this.#current)?.box : undefined;
+    const box = this.#isZoomed ? this.#objects.find((object) => object.object === this.#current)?.box : undefined;
     if (box === undefined) {
       return [0, 0, width, height];
     }

@@ -28,7 +28,7 @@ function labelOf({ drawing, prediction: { objectClass, probability } }) {
 /** One object: a rectangle whose outermost pixels stay where they are while its stroke gets thinner, and its text. */
 class Box {
   #drawing;
-  #rect = element("rect", { class: "closer-box" });
+  #rect = element("rect", { class: "viewer-box" });
   #text;
   #length;
 
@@ -36,9 +36,9 @@ class Box {
     const { text, length } = labelOf(found);
     this.#drawing = found.drawing;
     this.#length = length;
-    this.#text = element("text", { class: "closer-label", lengthAdjust: "spacingAndGlyphs" });
+    this.#text = element("text", { class: "viewer-label", lengthAdjust: "spacingAndGlyphs" });
     this.#text.textContent = text;
-    this.group = element("g", { class: "closer-object" });
+    this.group = element("g", { class: "viewer-object" });
     this.group.append(this.#rect, this.#text);
   }
 
@@ -74,7 +74,7 @@ export class Overlay {
     this.#size = data;
     this.#objects = data.objects;
     this.#boxes = data.objects.map((found) => new Box(found));
-    this.svg = element("svg", { viewBox: `0 0 ${data.width} ${data.height}`, preserveAspectRatio: "none", class: "closer-overlay", "aria-hidden": "true" });
+    this.svg = element("svg", { viewBox: `0 0 ${data.width} ${data.height}`, preserveAspectRatio: "none", class: "viewer-overlay", "aria-hidden": "true" });
     this.svg.append(...this.#boxes.map((box) => box.group).reverse());
     this.fit(1);
   }

@@ -7,7 +7,7 @@ import { Overlay } from "./overlay.js";
 import { Zoom } from "./zoom.js";
 
 const result = document.querySelector("[data-result]");
-const data = JSON.parse(document.querySelector("#closer-data").textContent);
+const data = JSON.parse(document.querySelector("#viewer-data").textContent);
 const part = (name) => result.querySelector(`[data-${name}]`);
 const slider = result.querySelector("[data-threshold] input");
 const overlay = new Overlay(data);
@@ -109,21 +109,21 @@ function adoptRows(zoom) {
 }
 
 /** Puts the photo and its overlay in the place of the server's picture. Returns its Zoom. */
-function open(closer) {
-  const viewport = closer.querySelector("[data-viewport]");
+function open(viewer) {
+  const viewport = viewer.querySelector("[data-viewport]");
   viewport.style.aspectRatio = `${data.width} / ${data.height}`;
   viewport.style.maxWidth = `calc(78vh * ${data.width / data.height})`;
-  closer.querySelector("[data-stage]").append(overlay.svg);
+  viewer.querySelector("[data-stage]").append(overlay.svg);
   part("picture").querySelector("a").hidden = true;
-  part("picture").append(closer);
-  const zoom = new Zoom(viewport, closer.querySelector("[data-stage]"), (scale) => {
+  part("picture").append(viewer);
+  const zoom = new Zoom(viewport, viewer.querySelector("[data-stage]"), (scale) => {
     overlay.fit(scale);
     part("zoom-level").value = `${Math.round(scale * 100)} %`;
   });
   viewport.addEventListener("pointermove", (event) => light(overlay.at(event.clientX, event.clientY)));
   viewport.addEventListener("pointerleave", () => light(null));
   for (const [name, run] of [["in", () => zoom.larger()], ["out", () => zoom.smaller()], ["all", () => zoom.all()]]) {
-    closer.querySelector(`[data-zoom=${name}]`).addEventListener("click", run);
+    viewer.querySelector(`[data-zoom=${name}]`).addEventListener("click", run);
   }
   return zoom;
 }
@@ -162,32 +162,32 @@ function keysOf(zoom) {
 
 async function start() {
   // Imported, not cloned: what stays in the template's own document does not load pictures.
-  const closer = document.importNode(document.querySelector("[data-closer-template]").content.firstElementChild, true);
+  const viewer = document.importNode(document.querySelector("[data-viewer-template]").content.firstElementChild, true);
   // Whoever moves the slider before the photo is there has not moved it for nothing; and the server's picture must not
   // take the place of this one (`site.js`) while the photo is on its way.
   let show = nameThreshold;
-  result.dataset.closerComes = "";
+  result.dataset.viewerPending = "";
   slider.addEventListener("input", () => {
     threshold = Number(slider.value);
     show();
   });
   try {
-    await closer.querySelector("[data-photo]").decode();
+    await viewer.querySelector("[data-photo]").decode();
   } catch {
     // Without the photo, the server's picture (or its absence) is all there is to see.
-    delete result.dataset.closerComes;
+    delete result.dataset.viewerPending;
     if (threshold !== data.threshold) {
       slider.dispatchEvent(new Event("change", { bubbles: true }));
     }
     addKeys(keysOf(null));
     return;
   }
-  const zoom = open(closer);
+  const zoom = open(viewer);
   makeToggles();
   adoptRows(zoom);
   redraw();
   show = redraw;
-  result.dataset.closer = "";
+  result.dataset.viewer = "";
   addKeys(keysOf(zoom));
 }
 

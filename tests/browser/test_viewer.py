@@ -34,7 +34,7 @@ IN_OWN_SIZE = """
 WIDEST = """
 () => Math.max(
   document.documentElement.scrollWidth,
-  ...[...document.querySelectorAll(".result-side > *, .closer-bar > *")].map((e) => e.getBoundingClientRect().right),
+  ...[...document.querySelectorAll(".result-side > *, .viewer-bar > *")].map((e) => e.getBoundingClientRect().right),
 )
 """
 
@@ -64,14 +64,14 @@ def path(server: Server) -> Iterator[str]:
         httpx.delete(f"{server.url}/api{made}")
 
 
-def open_closer(page: Page, path: str) -> None:
+def open_viewer(page: Page, path: str) -> None:
     page.goto(path)
-    expect(page.locator("[data-closer-template]")).to_be_attached()
+    expect(page.locator("[data-viewer-template]")).to_be_attached()
     expect(page.locator("[data-viewport]")).to_be_visible()
 
 
 def boxes(page: Page) -> Locator:
-    return page.locator(".closer-object:visible")
+    return page.locator(".viewer-object:visible")
 
 
 def rows(page: Page) -> Locator:
@@ -131,7 +131,7 @@ def assert_overlay_equals_picture(page: Page, server: Server, path: str) -> None
 
 
 def test_overlay_has_the_pixels_of_the_servers_picture(page: Page, server: Server, path: str) -> None:
-    open_closer(page, path)
+    open_viewer(page, path)
     assert_overlay_equals_picture(page, server, path)
 
 
@@ -139,12 +139,12 @@ def test_overlay_has_the_pixels_of_the_servers_picture(page: Page, server: Serve
 def test_overlay_fits_a_photo_that_exif_turns(page: Page, server: Server, orientation: int) -> None:
     photo = Image.open(io.BytesIO(real_photo("motorcycle_left"))).convert("RGB")
     path = post(server, with_orientation(photo, orientation, quality=95))
-    open_closer(page, path)
+    open_viewer(page, path)
     assert_overlay_equals_picture(page, server, path)
 
 
 def test_threshold_redraws_at_once_without_the_network(page: Page, path: str, watch: Watch) -> None:
-    open_closer(page, path)
+    open_viewer(page, path)
     expect(boxes(page)).to_have_count(1)
     expect(rows(page)).to_have_count(1)
     seen = requests_of(page)
@@ -176,12 +176,12 @@ def test_threshold_that_was_moved_before_the_photo_came_counts(page: Page, path:
     page.goto(path, wait_until="domcontentloaded")
     lower_threshold(page)
     expect(page).to_have_url(re.compile(r"\?threshold=0\.1$"))
-    expect(page.locator("[data-result][data-closer]")).to_have_count(0)
+    expect(page.locator("[data-result][data-viewer]")).to_have_count(0)
     # The page may not have asked yet.
     is_held = False
     for route in waiting:
         route.continue_()
-    expect(page.locator("[data-result][data-closer]")).to_be_visible()
+    expect(page.locator("[data-result][data-viewer]")).to_be_visible()
     expect(rows(page)).not_to_have_count(1)
     assert page.url.endswith("?threshold=0.1")
 
@@ -203,7 +203,7 @@ def test_threshold_that_was_moved_counts_without_the_photo_too(page: Page, path:
 
 
 def test_json_and_table_are_those_that_the_server_makes(page: Page, path: str, server: Server) -> None:
-    open_closer(page, path)
+    open_viewer(page, path)
     lower_threshold(page)
     here = (page.locator("[data-json]").text_content(), rows(page).all_inner_texts())
     with httpx.Client() as client:
@@ -225,7 +225,7 @@ def test_nothing_above_the_threshold_says_what_to_do(page: Page, server: Server)
 
 
 def test_class_toggle_hides_its_boxes_and_rows(page: Page, path: str, watch: Watch) -> None:
-    open_closer(page, path)
+    open_viewer(page, path)
     lower_threshold(page)
     names = page.locator("[data-object]:visible th").all_inner_texts()
     assert {"motorbike", "bicycle"} <= set(names)
@@ -241,10 +241,10 @@ def test_class_toggle_hides_its_boxes_and_rows(page: Page, path: str, watch: Wat
 
 
 def test_row_lights_its_box_and_box_lights_its_row(page: Page, path: str) -> None:
-    open_closer(page, path)
+    open_viewer(page, path)
     lower_threshold(page)
     rows(page).nth(1).hover()
-    lit = page.locator(".closer-object.lit text")
+    lit = page.locator(".viewer-object.lit text")
     expect(lit).to_have_count(1)
     name = rows(page).nth(1).locator("th").inner_text()
     expect(lit).to_contain_text(f"{name}, prob: ")
@@ -253,7 +253,7 @@ def test_row_lights_its_box_and_box_lights_its_row(page: Page, path: str) -> Non
     rows(page).first.focus()
     expect(page.locator("[data-object].lit")).to_have_count(1)
     # In the list the last one is on top, and the most probable: the first row.
-    x, y = page.locator(".closer-object .closer-box").last.evaluate(CENTRE_OF)
+    x, y = page.locator(".viewer-object .viewer-box").last.evaluate(CENTRE_OF)
     page.get_by_role("heading", level=1).hover()
     page.mouse.move(x, y)
     expect(page.locator("[data-object].lit")).to_have_count(1)
@@ -261,12 +261,12 @@ def test_row_lights_its_box_and_box_lights_its_row(page: Page, path: str) -> Non
 
 
 def test_row_that_is_clicked_is_enlarged(page: Page, path: str) -> None:
-    open_closer(page, path)
+    open_viewer(page, path)
     lower_threshold(page)
     rows(page).nth(1).click()
     scale, _, _ = transform(page)
     assert scale > 1
-    box = page.locator(".closer-object.lit .closer-box").bounding_box()
+    box = page.locator(".viewer-object.lit .viewer-box").bounding_box()
     viewport = page.locator("[data-viewport]").bounding_box()
     assert box is not None
     assert viewport is not None
@@ -275,7 +275,7 @@ def test_row_that_is_clicked_is_enlarged(page: Page, path: str) -> None:
 
 
 def test_wheel_enlarges_about_the_pointer_once_the_photo_has_the_focus(page: Page, path: str) -> None:
-    open_closer(page, path)
+    open_viewer(page, path)
     viewport = page.locator("[data-viewport]")
     viewport.hover(position={"x": 100, "y": 80})
     page.mouse.wheel(0, -300)
@@ -291,7 +291,7 @@ def test_wheel_enlarges_about_the_pointer_once_the_photo_has_the_focus(page: Pag
 
 
 def test_drag_moves_the_enlarged_photo_within_its_edges(page: Page, path: str) -> None:
-    open_closer(page, path)
+    open_viewer(page, path)
     viewport = page.locator("[data-viewport]")
     viewport.dblclick(position={"x": 200, "y": 150})
     before = transform(page)
@@ -332,7 +332,7 @@ def pinch(page: Page, before: int, after: int) -> None:
 
 
 def test_pinch_enlarges(page: Page, path: str) -> None:
-    open_closer(page, path)
+    open_viewer(page, path)
     pinch(page, 50, 150)
     assert transform(page)[0] == pytest.approx(3, rel=0.2)
     pinch(page, 150, 20)
@@ -340,8 +340,8 @@ def test_pinch_enlarges(page: Page, path: str) -> None:
 
 
 def test_strokes_stay_as_thin_as_they_are_when_the_photo_is_enlarged(page: Page, path: str) -> None:
-    open_closer(page, path)
-    rect = page.locator(".closer-object .closer-box").last
+    open_viewer(page, path)
+    rect = page.locator(".viewer-object .viewer-box").last
     before = float(rect.get_attribute("stroke-width") or 0)
     page.get_by_role("button", name="Larger").click()
     page.get_by_role("button", name="Larger").click()
@@ -351,7 +351,7 @@ def test_strokes_stay_as_thin_as_they_are_when_the_photo_is_enlarged(page: Page,
 
 
 def test_keys_enlarge_move_and_show_all(page: Page, path: str) -> None:
-    open_closer(page, path)
+    open_viewer(page, path)
     page.keyboard.press("+")
     page.keyboard.press("+")
     assert transform(page)[0] == pytest.approx(2.25)
@@ -372,14 +372,14 @@ def test_keys_enlarge_move_and_show_all(page: Page, path: str) -> None:
     ("key", "heading"), [("j", "cat"), ("ArrowRight", "cat"), ("k", "person"), ("ArrowLeft", "person")]
 )
 def test_keys_go_to_the_next_detections(page: Page, path: str, key: str, heading: str) -> None:
-    open_closer(page, path)
+    open_viewer(page, path)
     page.keyboard.press(key)
     page.wait_for_url(lambda url: not url.endswith(path))
     expect(page.get_by_role("rowheader", name=heading).first).to_be_visible()
 
 
 def test_keys_belong_to_the_slider_while_it_has_the_focus(page: Page, path: str) -> None:
-    open_closer(page, path)
+    open_viewer(page, path)
     page.get_by_label("Show objects above").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("[data-threshold-output]")).to_have_text("55 %")
@@ -387,7 +387,7 @@ def test_keys_belong_to_the_slider_while_it_has_the_focus(page: Page, path: str)
 
 
 def test_question_mark_lists_the_keys_and_they_can_be_switched_off(page: Page, path: str) -> None:
-    open_closer(page, path)
+    open_viewer(page, path)
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keys")
     expect(dialog).to_be_visible()
@@ -428,6 +428,6 @@ def test_photo_that_is_gone_leaves_the_page_as_the_server_made_it(page: Page, pa
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_nothing_is_wider_than_the_screen(page: Page, path: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
-    open_closer(page, path)
+    open_viewer(page, path)
     lower_threshold(page)
     assert page.evaluate(WIDEST) <= width
