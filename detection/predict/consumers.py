@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from typing import cast
-from urllib.parse import parse_qsl
 
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller
@@ -13,6 +12,7 @@ from detection.predict import service as predict_service
 from detection.predict.request import upload_from
 from detection.predict.service import Upload
 from detection.web.asgi_messages import address_of
+from detection.web.query import decode_query
 from detection.web.serializers import prediction_body
 
 _OUR_FAULT = 1011
@@ -30,7 +30,7 @@ class PredictConsumer(JsonSocket):
     async def connect(self) -> None:
         """Accept, and refuse an invalid address with an error message."""
         self.caller = cast("Caller", self.scope.get("caller", ANYBODY))
-        self.query = dict(parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        self.query = decode_query(self.scope["query_string"])
         await self.accept()
         try:
             self._upload(b"")

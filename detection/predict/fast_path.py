@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Collection, Coroutine
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl
 
 from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from django.http.request import split_domain_port, validate_host
@@ -22,6 +21,7 @@ from detection.observability.middleware import name_route
 from detection.predict import service as predict_service
 from detection.predict.request import FILE_NAME_HEADER, PHOTO_TYPES, answer_headers, file_name, media_type, upload_from
 from detection.web.asgi_messages import address_of, header, read_body, send_json
+from detection.web.query import decode_query
 from detection.web.serializers import prediction_body
 
 _FILE_NAME = FILE_NAME_HEADER.lower().encode("latin-1")
@@ -83,7 +83,7 @@ async def _answer_while_connected(answer: Coroutine[Any, Any, None], receive: AS
 
 async def _answer(scope: Any, data: bytes, caller: Caller, send: ASGISendCallable) -> None:
     try:
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        query = decode_query(scope["query_string"])
         upload = upload_from(data, query, file_name(header(scope, _FILE_NAME)))
         if caller.user_id is not None:
             upload = replace(upload, owner_id=caller.user_id)

@@ -5,7 +5,6 @@ import contextlib
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import parse_qsl
 
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller
@@ -16,7 +15,7 @@ from detection.predict import service as predict_service
 from detection.predict.service import Answer, Upload
 from detection.serving import service as serving
 from detection.web.asgi_messages import address_of
-from detection.web.query import parse_threshold
+from detection.web.query import decode_query, parse_threshold
 from detection.web.serializers import prediction_body
 
 # A frame of a 4K camera is smaller. A socket can hold four: one arriving, one queued, two in the detector.
@@ -94,7 +93,7 @@ class LiveConsumer(JsonSocket):
         self._working: deque[asyncio.Task[None]] = deque()
         self._worker = asyncio.create_task(self._work())
         await self.accept()
-        query = dict(parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        query = decode_query(self.scope["query_string"])
         try:
             self._threshold = parse_threshold(query)
             self._model = query.get("model", "")

@@ -6,12 +6,20 @@ Pages ignore unknown parameters: links from elsewhere carry some for tracking.
 import math
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
+from urllib.parse import parse_qsl
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.settings import api_settings
 
 from detection.errors import RequestError
+
+
+def decode_query(raw: bytes) -> dict[str, str]:
+    """Return the parameters of a query string as ASGI hands it over; the last of several values counts, as in Django's
+    `QueryDict`.
+    """
+    return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True))
 
 
 def refuse_unknown(query: Iterable[str], known: Iterable[str]) -> None:

@@ -3,9 +3,11 @@
 from urllib.parse import urlencode
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 
 from detection.predict import service as predict_service
+from detection.web.query import decode_query
 from tests.support.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
@@ -57,3 +59,17 @@ def test_export_of_a_page_takes_its_filters_along_and_nothing_else(client: Clien
     form = html.partition('class="export"')[2].partition("</form>")[0]
     assert '<input type="hidden" name="class" value="cat">' in form
     assert [name for name in ("utm_source", "cursor", "page", "date_from") if f'name="{name}"' in form] == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "decoded"),
+    [
+        (b"", {}),
+        (b"threshold=0.3&store=", {"threshold": "0.3", "store": ""}),
+        (b"model=a&model=b", {"model": "b"}),
+        (b"model=caf%C3%A9+1", {"model": "caf\u00e9 1"}),
+        (b"model=%ff", {"model": "\ufffd"}),
+    ],
+)
+def test_query_of_asgi_reads_like_that_of_django(raw: bytes, decoded: dict[str, str]) -> None:
+    assert decode_query(raw) == QueryDict(raw).dict() == decoded
