@@ -33,9 +33,11 @@ def _build(budget: BodyBudget) -> ASGI3Application:
         "/ws/live": LiveConsumer.as_asgi(),
         BATCH_SOCKETS: BatchConsumer.as_asgi(),
     }
-    sockets = WebSocketDoor(consumers, settings.ALLOWED_HOSTS, settings.CSRF_TRUSTED_ORIGINS)
+    trusted = settings.CSRF_TRUSTED_ORIGINS
+    sockets = WebSocketDoor(consumers, settings.ALLOWED_HOSTS, trusted)
     router = ProtocolTypeRouter({"http": http, "websocket": sockets, "lifespan": Lifespan()})
-    return RequestMetricsMiddleware(BodyLimit(router, config.max_body_bytes, config.upload_timeout_s, budget))
+    limited = BodyLimit(router, config.max_body_bytes, config.upload_timeout_s, budget, trusted)
+    return RequestMetricsMiddleware(limited)
 
 
 # One for the process: messages of WebSockets count in it too (`manage.py serve`).

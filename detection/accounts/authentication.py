@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.permissions import BasePermission
@@ -12,6 +13,7 @@ from detection.accounts import throttling
 from detection.accounts.access import caller_of
 from detection.conf.current import config
 from detection.errors import ForeignSiteError
+from detection.web.origin import SAFE_METHODS, Sender, sender_of
 
 # DRF's views import this module: they are not loaded yet when it is read.
 if TYPE_CHECKING:
@@ -40,16 +42,14 @@ class _Session(SessionAuthentication):
         """Refuse requests that a page of another site sends with a visitor's login. Browsers send their origin (Fetch
         Metadata), and the cookie itself is SameSite=Lax; so pages need no hidden field to send a photo.
         """
-        if request.method not in {"GET", "HEAD", "OPTIONS"} and not _is_of_this_site(request):
+        if request.method not in SAFE_METHODS and not _is_of_this_site(request):
             raise ForeignSiteError
 
 
 def _is_of_this_site(request: Request) -> bool:
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return site in {"same-origin", "none"}
-    origin = request.headers.get("Origin")
-    return origin is None or origin == f"{request.scheme}://{request.get_host()}"
+    own_origins = {f"{request.scheme}://{request.get_host()}".lower(), *settings.CSRF_TRUSTED_ORIGINS}
+    sender = sender_of(request.headers.get("Origin"), own_origins, request.headers.get("Sec-Fetch-Site"))
+    return sender is Sender.OWN
 
 
 class CallerAuthentication(BaseAuthentication):

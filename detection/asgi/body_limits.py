@@ -4,6 +4,7 @@ Django copies a whole body into a temporary file before any view or parser sees 
 """
 
 import asyncio
+from collections.abc import Collection
 from io import BytesIO
 from typing import Any
 
@@ -30,8 +31,7 @@ from detection.errors import (
 )
 from detection.web.asgi_messages import header, read_body, send_json
 from detection.web.negotiation import REFUSED, wants_page
-
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+from detection.web.origin import SAFE_METHODS, Sender, sender_of
 
 
 class _RefusedError(Exception):
@@ -54,9 +54,15 @@ class BodyLimit:
     """
 
     def __init__(
-        self, app: ASGI3Application, max_body_bytes: int, timeout_s: float = 60.0, budget: BodyBudget | None = None
+        self,
+        app: ASGI3Application,
+        max_body_bytes: int,
+        timeout_s: float = 60.0,
+        budget: BodyBudget | None = None,
+        trusted_origins: Collection[str] = (),
     ) -> None:
         self._app = app
+        self._trusted_origins = frozenset(trusted_origins)
         self._max_body_bytes = max_body_bytes
         self._timeout_s = timeout_s
         self._budget = budget or BodyBudget()
@@ -85,13 +91,16 @@ class BodyLimit:
             return BodyTooLargeError(self._max_body_bytes)
         if (header(scope, b"content-encoding") or "identity").strip().lower() != "identity":
             return ContentEncodingError()
-        if header(scope, b"sec-fetch-site") == "cross-site" and scope["method"] not in _SAFE_METHODS:
+        if scope["method"] not in SAFE_METHODS and self._sender(scope) is Sender.OTHER_SITE:
             return ForeignSiteError()
         try:
             self._budget.check(declared)
         except BodyBudgetError as error:
             return error
         return None
+
+    def _sender(self, scope: Any) -> Sender:
+        return sender_of(header(scope, b"origin"), self._trusted_origins, header(scope, b"sec-fetch-site"))
 
     def _declared(self, scope: Any) -> int:
         """Return Content-Length; the HTTP parser has refused non-numbers."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from django.http.request import split_domain_port, validate_host
 
 from detection.accounts.access import SUBPROTOCOL, caller_of_socket
 from detection.web.asgi_messages import header
+from detection.web.origin import Sender, sender_of
+
 
 _POLICY_VIOLATION = 1008
 
@@ -51,13 +52,13 @@ class WebSocketDoor:
         return self._apps.get(path) or self._apps.get(path[: path.rfind("/") + 1])
 
     def _is_welcome(self, origin: str | None, host: str | None) -> bool:
-        if origin is None or origin in self._trusted_origins:
-            return True
-        try:
-            asked_by = urlsplit(origin).netloc.lower()
-        except ValueError:
-            return False
-        return asked_by == (host or "").lower() and validate_host(split_domain_port(asked_by)[0], self._allowed_hosts)
+        return sender_of(origin, self._trusted_origins | self._origins_of(host or "")) is Sender.OWN
+
+    def _origins_of(self, host: str) -> frozenset[str]:
+        """Return the origins of this site under a host: with TLS too, which a proxy may end."""
+        if not validate_host(split_domain_port(host)[0], self._allowed_hosts):
+            return frozenset()
+        return frozenset(f"{scheme}://{host.lower()}" for scheme in ("http", "https"))
 
 
 def _with_subprotocol(scope: Any, send: ASGISendCallable) -> ASGISendCallable:

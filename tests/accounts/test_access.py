@@ -291,10 +291,12 @@ def test_anonymous_is_told_what_to_do(login: Any, client: Client) -> None:
         pytest.param({"Origin": "http://testserver"}, 204, id="our page in an old browser"),
         pytest.param({"Origin": "https://evil.example"}, 403, id="another site in an old browser"),
         pytest.param({"Origin": "null"}, 403, id="a page without an origin"),
+        pytest.param({"Origin": "https://detector.example.org"}, 204, id="our page behind a proxy, in an old browser"),
     ],
 )
 def test_login_is_used_by_our_own_pages_only(headers: dict[str, str], status: int, login: Any, settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
+    settings.CSRF_TRUSTED_ORIGINS = ["https://detector.example.org"]
     owner = account("owner")
     client = Client()
     client.force_login(owner)

@@ -237,3 +237,10 @@ def test_share_that_finds_no_room_holds_what_it_held() -> None:
     assert (share.held_bytes, budget.held_bytes) == (60, 60)
     share.hold(10)
     assert budget.held_bytes == 10
+
+
+@pytest.mark.parametrize(("origin", "status"), [("https://front.example.net", 200), ("https://evil.example", 403)])
+def test_page_of_another_site_may_send_where_the_operator_trusts_it(origin: str, status: int) -> None:
+    headers = [("Content-Length", "1"), ("Sec-Fetch-Site", "cross-site"), ("Origin", origin)]
+    answered = post(BodyLimit(Echo(), LIMIT, trusted_origins=["https://front.example.net"]), headers, b"x")
+    assert answered.status == status
