@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
@@ -145,37 +146,45 @@ class DetectionTimeoutError(Exception):
     """The detection took longer than REQUEST_TIMEOUT."""
 
 
+class CloseCode(IntEnum):
+    """WebSocket close codes (RFC 6455, section 7.4.1, and IANA's registry), by the names of both."""
+
+    INVALID_DATA = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
+    TRY_AGAIN_LATER = 1013
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Answer to one class of errors: HTTP status and WebSocket close code (RFC 6455, section 7.4.1)."""
+    """Answer to one class of errors: HTTP status and WebSocket close code."""
 
     status: int
-    close_code: int
+    close_code: CloseCode
 
-
-_BAD_DATA, _NOT_ALLOWED, _TOO_BIG, _OUR_FAULT, _TRY_LATER = 1007, 1008, 1009, 1011, 1013
 
 # The first matching class applies: the more special ones come first.
 ANSWERS: tuple[tuple[type[Exception], Answer], ...] = (
-    (ImageTooLargeError, Answer(413, _TOO_BIG)),
-    (ImageDecodeError, Answer(400, _BAD_DATA)),
-    (BodyTooLargeError, Answer(413, _TOO_BIG)),
-    (ThrottledError, Answer(429, _TRY_LATER)),
-    (BodyBudgetError, Answer(503, _TRY_LATER)),
-    (UploadTimeoutError, Answer(408, _TRY_LATER)),
-    (ContentEncodingError, Answer(415, _BAD_DATA)),
-    (ForeignSiteError, Answer(403, _NOT_ALLOWED)),
-    (AccountClosedError, Answer(401, _NOT_ALLOWED)),
-    (UnknownModelError, Answer(404, _BAD_DATA)),
-    (RequestError, Answer(400, _BAD_DATA)),
-    (OverloadedError, Answer(503, _TRY_LATER)),
-    (DetectionTimeoutError, Answer(503, _TRY_LATER)),
-    (StorageUnavailableError, Answer(503, _TRY_LATER)),
-    (ModelUnavailableError, Answer(503, _TRY_LATER)),
-    (DetectorClosedError, Answer(503, _TRY_LATER)),
-    (CheckpointError, Answer(503, _OUR_FAULT)),
-    (EngineError, Answer(503, _OUR_FAULT)),
-    (InferenceError, Answer(500, _OUR_FAULT)),
+    (ImageTooLargeError, Answer(413, CloseCode.MESSAGE_TOO_BIG)),
+    (ImageDecodeError, Answer(400, CloseCode.INVALID_DATA)),
+    (BodyTooLargeError, Answer(413, CloseCode.MESSAGE_TOO_BIG)),
+    (ThrottledError, Answer(429, CloseCode.TRY_AGAIN_LATER)),
+    (BodyBudgetError, Answer(503, CloseCode.TRY_AGAIN_LATER)),
+    (UploadTimeoutError, Answer(408, CloseCode.TRY_AGAIN_LATER)),
+    (ContentEncodingError, Answer(415, CloseCode.INVALID_DATA)),
+    (ForeignSiteError, Answer(403, CloseCode.POLICY_VIOLATION)),
+    (AccountClosedError, Answer(401, CloseCode.POLICY_VIOLATION)),
+    (UnknownModelError, Answer(404, CloseCode.INVALID_DATA)),
+    (RequestError, Answer(400, CloseCode.INVALID_DATA)),
+    (OverloadedError, Answer(503, CloseCode.TRY_AGAIN_LATER)),
+    (DetectionTimeoutError, Answer(503, CloseCode.TRY_AGAIN_LATER)),
+    (StorageUnavailableError, Answer(503, CloseCode.TRY_AGAIN_LATER)),
+    (ModelUnavailableError, Answer(503, CloseCode.TRY_AGAIN_LATER)),
+    (DetectorClosedError, Answer(503, CloseCode.TRY_AGAIN_LATER)),
+    (CheckpointError, Answer(503, CloseCode.INTERNAL_ERROR)),
+    (EngineError, Answer(503, CloseCode.INTERNAL_ERROR)),
+    (InferenceError, Answer(500, CloseCode.INTERNAL_ERROR)),
 )
 
 _ABSOLUTE_PATH = re.compile(r"(?<![\w:/])/\w|\b[A-Za-z]:\\")
@@ -185,6 +194,12 @@ _LOGGED = (EngineError, CheckpointError, StorageUnavailableError)
 def answer_to(error: Exception) -> Answer | None:
     """Return the row of the table for an error; None when it is not one of ours."""
     return next((answer for kind, answer in ANSWERS if isinstance(error, kind)), None)
+
+
+def close_code_of(error: Exception) -> CloseCode:
+    """Return the WebSocket close code of any error."""
+    answer = answer_to(error)
+    return CloseCode.INTERNAL_ERROR if answer is None else answer.close_code
 
 
 def describe(error: Exception) -> tuple[int, str] | None:

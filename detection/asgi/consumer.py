@@ -10,13 +10,12 @@ from django.db import DatabaseError
 
 from detection.accounts.access import ANYBODY, caller_of_socket
 from detection.asgi.memory_budget import LET_GO
-from detection.errors import error_body
+from detection.errors import CloseCode, error_body
 from detection.web.serializers import to_json
 
 # Channels gives a consumer no layer under a name that is missing in CHANNEL_LAYERS.
 _NO_LAYER = ""
 _CHECK_EVERY_S = 5.0
-_POLICY_VIOLATION = 1008
 _LOGGED_OUT = "You are logged out, or your token or account was closed. Log in again, or send another token."
 
 
@@ -54,7 +53,7 @@ class JsonSocket(AsyncWebsocketConsumer):
                 continue
             if not is_known:
                 await self.send_body(error_body(_LOGGED_OUT))
-                await self.close(_POLICY_VIOLATION)
+                await self.close(CloseCode.POLICY_VIOLATION)
                 return
 
     async def clean_up(self) -> None:

@@ -7,11 +7,9 @@ from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallab
 from django.http.request import split_domain_port, validate_host
 
 from detection.accounts.access import SUBPROTOCOL, caller_of_socket
+from detection.errors import CloseCode
 from detection.web.asgi_messages import header
 from detection.web.origin import Sender, sender_of
-
-
-_POLICY_VIOLATION = 1008
 
 
 class WebSocketDoor:
@@ -43,7 +41,7 @@ class WebSocketDoor:
             await app(known, receive, _with_subprotocol(scope, send))
             return
         await receive()
-        await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": None})
+        await send({"type": "websocket.close", "code": CloseCode.POLICY_VIOLATION, "reason": None})
 
     def _app_for(self, scope: Any) -> ASGI3Application | None:
         if not self._is_welcome(header(scope, b"origin"), header(scope, b"host")):

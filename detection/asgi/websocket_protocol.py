@@ -11,11 +11,10 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import OPEN
 
 from detection.asgi.memory_budget import LET_GO, BodyBudget
-from detection.errors import BodyBudgetError, RequestError, UploadTimeoutError, answer_to
+from detection.errors import BodyBudgetError, CloseCode, RequestError, UploadTimeoutError, close_code_of
 
 # Overhead of a piece of a message beside its bytes; one may be empty.
 _PIECE_BYTES = 64
-_BAD_DATA, _POLICY_VIOLATION = 1007, 1008
 
 
 class PatientSocket(WebSocketsSansIOProtocol):
@@ -56,7 +55,7 @@ class PatientSocket(WebSocketsSansIOProtocol):
         if self.close_sent:
             self.frames = []
         elif self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
-            self._close(_BAD_DATA, "The text is not UTF-8. Send photos as binary messages.")
+            self._close(CloseCode.INVALID_DATA, "The text is not UTF-8. Send photos as binary messages.")
         else:
             self._handed_bytes += sum(map(len, self.frames))
             super().send_receive_event_to_app()
@@ -106,10 +105,9 @@ class PatientSocket(WebSocketsSansIOProtocol):
         return len(self.conn.reader.buffer) + frames_bytes
 
     def _fail(self, error: RequestError) -> None:
-        answer = answer_to(error)
-        self._close(_POLICY_VIOLATION if answer is None else answer.close_code, str(error))
+        self._close(close_code_of(error), str(error))
 
-    def _close(self, code: int, sentence: str) -> None:
+    def _close(self, code: CloseCode, sentence: str) -> None:
         """Close with a code and a message; an unanswered handshake has neither."""
         self._stop_waiting()
         if self.conn.state is not OPEN:

@@ -14,12 +14,11 @@ from detection.asgi.consumer import JsonSocket
 from detection.batches import notifications
 from detection.batches.notifications import group_of
 from detection.batches.selectors import visible_batches
-from detection.errors import NOT_FOUND, error_body, headers_for
+from detection.errors import NOT_FOUND, CloseCode, error_body, headers_for
 from detection.web.serializers import to_json
 
 BATCH_SOCKETS = "/ws/batches/"
 _NO_UPDATES = "There is no news for now: Redis does not answer. Ask for the batch itself, and connect again later."
-_POLICY_VIOLATION, _TRY_LATER = 1008, 1013
 _UNAVAILABLE = 503
 
 
@@ -42,7 +41,7 @@ class BatchConsumer(JsonSocket):
         except RedisError as error:
             notifications.channel_layer.mark_unreachable(error)
             if not self._is_refused:
-                await self.close(_TRY_LATER)
+                await self.close(CloseCode.TRY_AGAIN_LATER)
 
     async def connect(self) -> None:
         """Accept; close with an error message if there is no such batch."""
@@ -50,7 +49,7 @@ class BatchConsumer(JsonSocket):
         if batch_uuid is None or not await _exists(batch_uuid, cast("Caller", self.scope.get("caller", ANYBODY))):
             await self.accept()
             await self.send_body(error_body(NOT_FOUND))
-            await self.close(_POLICY_VIOLATION)
+            await self.close(CloseCode.POLICY_VIOLATION)
             return
         group = group_of(batch_uuid)
         try:

@@ -6,7 +6,7 @@ from typing import cast
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller
 from detection.asgi.consumer import JsonSocket
-from detection.errors import RequestError, answer_to, error_body, respond_to
+from detection.errors import CloseCode, RequestError, close_code_of, error_body, respond_to
 from detection.models import Detection
 from detection.predict import service as predict_service
 from detection.predict.request import upload_from
@@ -14,9 +14,6 @@ from detection.predict.service import Upload
 from detection.web.asgi_messages import address_of
 from detection.web.query import decode_query
 from detection.web.serializers import prediction_body
-
-_OUR_FAULT = 1011
-_POLICY_VIOLATION = 1008
 
 
 class PredictConsumer(JsonSocket):
@@ -36,7 +33,7 @@ class PredictConsumer(JsonSocket):
             self._upload(b"")
         except RequestError as error:
             await self.send_body(error_body(str(error)))
-            await self.close(_POLICY_VIOLATION)
+            await self.close(CloseCode.POLICY_VIOLATION)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Detect in one photo and send its objects."""
@@ -55,9 +52,8 @@ class PredictConsumer(JsonSocket):
     async def _fail(self, error: Exception) -> None:
         _, sentence = respond_to(error, self.scope["path"])
         await self.send_body(error_body(sentence))
-        known = answer_to(error)
-        if known is None or known.close_code == _OUR_FAULT:
-            await self.close(_OUR_FAULT)
+        if close_code_of(error) is CloseCode.INTERNAL_ERROR:
+            await self.close(CloseCode.INTERNAL_ERROR)
 
     def _upload(self, data: bytes) -> Upload:
         upload = upload_from(data, {**self.query, "source": Detection.Source.WEBSOCKET.value}, "")

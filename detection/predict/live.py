@@ -9,7 +9,7 @@ from typing import Any, cast
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller
 from detection.asgi.consumer import JsonSocket
-from detection.errors import RequestError, ThrottledError, answer_to, error_body, respond_to
+from detection.errors import CloseCode, RequestError, ThrottledError, close_code_of, error_body, respond_to
 from detection.models import Detection
 from detection.predict import service as predict_service
 from detection.predict.service import Answer, Upload
@@ -23,8 +23,6 @@ MAX_FRAME_BYTES = 4_000_000
 MAX_WORKED_ON = 2
 # A frame may be delayed by the throttle for so long before the client is told.
 _MOMENT_S = 1.0
-_OUR_FAULT = 1011
-_POLICY_VIOLATION = 1008
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ class LiveConsumer(JsonSocket):
             self._model = query.get("model", "")
         except RequestError as error:
             await self.send_body(error_body(str(error)))
-            await self.close(_POLICY_VIOLATION)
+            await self.close(CloseCode.POLICY_VIOLATION)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Queue a frame for the worker."""
@@ -173,11 +171,11 @@ class LiveConsumer(JsonSocket):
             if earlier is not None:
                 await asyncio.wait({earlier})
             await self._tell(frame, body)
-            if close_code == _OUR_FAULT and self._worker is not None:
+            if close_code is CloseCode.INTERNAL_ERROR and self._worker is not None:
                 self._worker.cancel()
-                await self.close(_OUR_FAULT)
+                await self.close(CloseCode.INTERNAL_ERROR)
 
-    async def _detected(self, frame: Frame) -> tuple[dict[str, Any], int | None]:
+    async def _detected(self, frame: Frame) -> tuple[dict[str, Any], CloseCode | None]:
         """Return the response to a frame; with the close code of an error that has one."""
         try:
             if len(frame.data) > MAX_FRAME_BYTES:
@@ -187,9 +185,7 @@ class LiveConsumer(JsonSocket):
                 )
             return self._body(await predict_service.detect_async(self._upload(frame))), None
         except Exception as error:  # noqa: BLE001 the outermost edge: whatever it is, the caller gets a sentence
-            known = answer_to(error)
-            code = _OUR_FAULT if known is None else known.close_code
-            return error_body(respond_to(error, self.scope["path"])[1]), code
+            return error_body(respond_to(error, self.scope["path"])[1]), close_code_of(error)
 
     def _upload(self, frame: Frame) -> Upload:
         source = Detection.Source.WEBSOCKET.value

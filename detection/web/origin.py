@@ -24,8 +24,8 @@ _BY_FETCH_METADATA = {"same-origin": Sender.OWN, "none": Sender.OWN, "same-site"
 def sender_of(origin: str | None, own_origins: Collection[str], fetch_site: str | None = None) -> Sender:
     """Return the sender by the headers `Origin` and `Sec-Fetch-Site`; None where they are missing.
 
-    own_origins: this server's, and those that its operator trusts (CSRF_TRUSTED_ORIGINS): a proxy may change host and
-    scheme. Cookies ignore ports, so a page of another program on the same machine is another origin.
+    own_origins: this server's, and those that its operator trusts (the addresses in ALLOWED_HOSTS): a proxy may change
+    host and scheme. Cookies ignore ports, so a page of another program on the same machine is another origin.
     """
     if origin is not None and origin.lower() in own_origins:
         return Sender.OWN

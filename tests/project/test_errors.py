@@ -45,7 +45,7 @@ FAILED = "The server failed on this request. The reason is in its log; try again
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
 def test_error_of_ours_has_a_status_and_a_close_code(error: Exception, status: int, close_code: int) -> None:
-    assert errors.answer_to(error) == errors.Answer(status, close_code)
+    assert errors.answer_to(error) == errors.Answer(status, errors.CloseCode(close_code))
     assert errors.describe(error) == (status, str(error))
     assert errors.headers_for(status) == ({"Retry-After": "1"} if status == 503 else {})
 
