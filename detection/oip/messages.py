@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from detection.errors import RequestError
+from detection.web.json_body import read_json
+
 HEADER_LENGTH = "Inference-Header-Content-Length"
 BYTES, UINT8 = "BYTES", "UINT8"
 _TYPES = {"uint8": "UINT8", "int32": "INT32", "int64": "INT64", "float32": "FP32"}
@@ -105,16 +108,12 @@ def _header_length(raw: str, body_length: int) -> int:
 
 def _json_object(raw: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(raw, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise MessageError("The body is no JSON of an inference request.") from error
+        document = read_json(raw)
+    except RequestError as error:
+        raise MessageError(f"The body is no JSON of an inference request. {error}") from error
     if not isinstance(document, dict):
         raise MessageError("The body is no JSON object: send one with `inputs`.")
     return document
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
 
 
 def _list(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

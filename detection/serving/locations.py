@@ -8,8 +8,10 @@ from detection.conf import BASE_DIR, Config
 from detection.errors import UnknownModelError
 from detection.inference.cards.card import has_card, read_card
 from detection.inference.errors import CheckpointError
+from detection.models import ModelVersion
 
-_FULL_NAME = re.compile(r"[\w.-]+@[\w.-]+", re.ASCII)
+# As long as a row of a version allows; longer ones are no names of folders either.
+_FULL_NAME = re.compile(rf"[\w.-]{{1,{ModelVersion.NAME_LENGTH}}}@[\w.-]{{1,{ModelVersion.VERSION_LENGTH}}}", re.ASCII)
 
 
 def models_parents(config: Config) -> tuple[Path, Path]:

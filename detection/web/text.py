@@ -18,3 +18,8 @@ def as_text(name: str) -> str:
 def plain(text: str) -> str:
     """Return a text of any length with a replacement for each character that controls a terminal or a page."""
     return "".join(character if is_plain(character) else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def is_storable(text: str) -> bool:
+    """Return whether a database and UTF-8 can hold a text: PostgreSQL refuses NUL, UTF-8 halves of surrogate pairs."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

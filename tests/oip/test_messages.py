@@ -110,7 +110,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "half a length": (binary(2, datatype="BYTES"), "ends within a value"),
     "outputs that are no list": ({**one(), "outputs": 1}, "`outputs` has to be a list"),
     "id that is a number": ({**one(), "id": 1}, "`id` has to be a text"),
-    "id of half a pair": ({**one(), "id": "\ud800"}, "`id` has to be a text"),
+    "id of half a pair": ({**one(), "id": "\ud800"}, "a character that cannot be stored"),
     "flag that is none": ({**one(), "parameters": {"binary_data_output": 1}}, "true or false"),
 }
 
