@@ -32,9 +32,8 @@ NAMES = ("class", "model", "engine", "q", "order", "name", "o", "p", "source", "
 def test_nul_in_an_address_is_refused_everywhere(path: str, client: Client) -> None:
     stored_detection(("cat", 0.9))
     client.force_login(account("root", is_staff=True, is_superuser=True))
-    asked = [f"{path}?{name}=a%00b" for name in NAMES] + [f"{path}?a%00b=1", f"{path}%00"]
-    assert {client.get(address).status_code for address in asked} <= {400, 404}
-    assert client.get(asked[0]).status_code == 400
+    asked = [f"{path}?{name}=a%00b" for name in NAMES] + [f"{path}?a%00b=1"]
+    assert {client.get(address).status_code for address in asked} == {400}
 
 
 @pytest.mark.parametrize("path", ["/login/", "/admin/login/", "/language/", "/admin/auth/user/add/"])
