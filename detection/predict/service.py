@@ -144,11 +144,8 @@ def keep(upload: Upload, prediction: Prediction, detector: Detector) -> Answer:
     """Record a prediction, if the caller wants that. Raises StorageUnavailableError."""
     if not upload.store:
         return _answer(upload, prediction, detector, None)
-    started = time.perf_counter()
-    detection_uuid = _keeper.recorder().submit(record_of(upload, prediction, detector)).result()
-    _keeper.on_kept(Kept(upload, prediction, detector.network, detection_uuid))
-    prediction.timings.add("record", time.perf_counter() - started)
-    return _answer(upload, prediction, detector, detection_uuid)
+    recording = _Recording(upload, prediction, detector)
+    return recording.answer(recording.queued.result())
 
 
 async def detect_async(upload: Upload) -> Answer:
@@ -168,12 +165,8 @@ async def _detect_async(upload: Upload) -> Answer:
         raise _timed_out() from error
     if not upload.store:
         return _answer(upload, prediction, detector, None)
-    started = time.perf_counter()
-    recorded = _keeper.recorder().submit(record_of(upload, prediction, detector))
-    detection_uuid = await asyncio.wrap_future(recorded)
-    _keeper.on_kept(Kept(upload, prediction, detector.network, detection_uuid))
-    prediction.timings.add("record", time.perf_counter() - started)
-    return _answer(upload, prediction, detector, detection_uuid)
+    recording = _Recording(upload, prediction, detector)
+    return recording.answer(await asyncio.wrap_future(recording.queued))
 
 
 def submit(upload: Upload) -> "tuple[Detector, concurrent.futures.Future[Prediction]]":
@@ -185,6 +178,21 @@ def submit(upload: Upload) -> "tuple[Detector, concurrent.futures.Future[Predict
         detector = serving.model(upload.model)
         with contextlib.suppress(DetectorClosedError):
             return detector, metrics.submit(detector, upload.data, _threshold(upload, detector))
+
+
+class _Recording:
+    """Recording of a prediction, queued at once; its caller waits for `queued` in its own way, then answers."""
+
+    def __init__(self, upload: Upload, prediction: Prediction, detector: Detector) -> None:
+        self._upload, self._prediction, self._detector = upload, prediction, detector
+        self._started = time.perf_counter()
+        self.queued = _keeper.recorder().submit(record_of(upload, prediction, detector))
+
+    def answer(self, detection_uuid: uuid.UUID) -> Answer:
+        """Inform the listener of the recorded detection, and return the answer to its caller."""
+        _keeper.on_kept(Kept(self._upload, self._prediction, self._detector.network, detection_uuid))
+        self._prediction.timings.add("record", time.perf_counter() - self._started)
+        return _answer(self._upload, self._prediction, self._detector, detection_uuid)
 
 
 def _threshold(upload: Upload, detector: Detector) -> float:
