@@ -1,5 +1,6 @@
 """REST API of batches: list many photos, send them one by one, read their states."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +16,10 @@ from detection.batches import service as batches
 from detection.batches.selectors import visible_batches, visible_items
 from detection.batches.serializers import AnsweredPhotoSerializer, BatchSerializer, NewBatchSerializer
 from detection.batches.states import ListedPhoto
-from detection.errors import InvalidContentError
+from detection.errors import InvalidContentError, RequestError
 from detection.models import Batch, BatchItem
-from detection.predict.request import PHOTO_TYPES, media_type, upload_from
+from detection.predict.request import PHOTO_TYPES, media_type, parse_source
+from detection.web.query import parse_flag
 from detection.web.serializers import ErrorSerializer, prediction_body
 
 _PHOTO_BODY = {"type": "string", "format": "binary"}
@@ -74,10 +76,20 @@ class BatchPhotoView(APIView):
         if media_type(request.content_type or "") not in PHOTO_TYPES:
             raise InvalidContentError
         item = _item(request, batch_id, position)
-        state, objects = batches.detect_item(item, upload_from(request.body, request.query_params, item.name))
+        state, objects = batches.detect_item(item, request.body, _source(request.query_params))
         headers = {} if state.detection_uuid is None else {"X-Detection-Id": str(state.detection_uuid)}
         body = {**state.as_json(), **prediction_body(objects)}
         return Response(body, headers=headers, content_type="application/json")
+
+
+def _source(query: Mapping[str, str]) -> str:
+    """Return how a photo came in. Raises RequestError for what only the batch decides, or /api/predict offers."""
+    if not parse_flag(query, "store", default=True):
+        raise RequestError("The photos of a batch are kept. Leave `store` out, or send this one to /api/predict.")
+    for name in ("threshold", "model"):
+        if name in query:
+            raise RequestError(f"The batch has one {name} for all of its photos. Set it there, and leave it out here.")
+    return parse_source(query)
 
 
 def _batch(request: Request, batch_id: UUID) -> Batch:

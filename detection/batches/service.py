@@ -7,7 +7,6 @@ Notifications of open pages are best effort: a page that missed one reads the wh
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from django.db import transaction
 from django.db.models import Case, Count, F, Min, When
@@ -62,7 +61,7 @@ def create(
     return batch
 
 
-def detect_item(item: BatchItem, upload: Upload) -> tuple[ItemState, Iterable[NamedBox]]:
+def detect_item(item: BatchItem, data: bytes, source: str) -> tuple[ItemState, Iterable[NamedBox]]:
     """Detect in the photo of an item and record its state; return the new state, and the objects.
 
     An item that is done stays unchanged: a client that sends its file again, after a lost response, gets the stored
@@ -72,18 +71,18 @@ def detect_item(item: BatchItem, upload: Upload) -> tuple[ItemState, Iterable[Na
     if item.state == BatchItem.State.DONE:
         return _stored_answer(item)
     batch = item.batch
-    wanted = replace(
-        upload,
+    upload = Upload(
+        data,
+        source,
         original_name=item.name,
         threshold=batch.threshold,
-        store=True,
         batch_item=item.pk,
         owner_id=batch.owner_id,
-        model=batch.model_name or upload.model,
+        model=batch.model_name,
     )
     notify(batch.uuid, ItemState(item.position, DETECTING))
     try:
-        answer = predict_service.detect(wanted)
+        answer = predict_service.detect(upload)
     except Exception as error:
         notify(batch.uuid, _after(error, item))
         raise

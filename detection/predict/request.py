@@ -31,6 +31,11 @@ def file_name(raw: str | None) -> str:
     return unquote(raw or "")
 
 
+def parse_source(query: Mapping[str, str]) -> Detection.Source:
+    """Return `source`, how the photo came in. Raises RequestError."""
+    return parse_choice(query, "source", _SOURCES, Detection.Source.API)
+
+
 def upload_from(data: bytes, query: Mapping[str, str], original_name: str) -> Upload:
     """Return an upload with the options of the query string: `threshold`, `store`, `source`, `model`.
 
@@ -38,7 +43,7 @@ def upload_from(data: bytes, query: Mapping[str, str], original_name: str) -> Up
     """
     return Upload(
         data,
-        source=parse_choice(query, "source", _SOURCES, Detection.Source.API),
+        source=parse_source(query),
         original_name=original_name,
         threshold=parse_threshold(query),
         store=parse_flag(query, "store", default=True),

@@ -122,6 +122,32 @@ def test_list_that_cannot_be_used_is_refused_with_a_sentence(client: Client, bod
     assert not Batch.objects.exists()
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("query", "start"),
+    [
+        pytest.param("store=0", "The photos of a batch are kept. Leave `store` out", id="not to be kept"),
+        pytest.param("store=maybe", "store is 'maybe'; set it to one of", id="no answer to store"),
+        pytest.param("threshold=0.2", "The batch has one threshold for all of its photos.", id="another threshold"),
+        pytest.param("model=other", "The batch has one model for all of its photos.", id="another model"),
+        pytest.param("source=moon", "source is 'moon'; set it to one of", id="unknown source"),
+    ],
+)
+def test_option_that_a_batch_cannot_follow_is_refused(query: str, start: str, chelsea: bytes) -> None:
+    batch = new_batch("cat.jpg")
+    answer = send(batch, 0, chelsea, query=f"?{query}")
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith(start)
+    assert states(batch) == ["waiting"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_options_that_agree_with_the_batch_are_taken(model: None, chelsea: bytes) -> None:
+    batch = new_batch("cat.jpg")
+    assert send(batch, 0, chelsea, query="?store=1&source=page").status_code == 200
+    assert Detection.objects.get().source == "page"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_sent_photo_is_done_with_its_detection(chelsea: bytes) -> None:
     batch = new_batch("holiday/cat.jpg", "b.jpg", threshold=0.25)

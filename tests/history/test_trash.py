@@ -103,7 +103,7 @@ def test_program_deletes_at_once(client: Client, kept: Detection) -> None:
 
 def test_batch_tells_it_as_deleted_until_it_is_back(client: Client, model: None, chelsea: bytes) -> None:
     batch = batches.create("trip", None, [ListedPhoto("a.jpg", len(chelsea))])
-    batches.detect_item(batch.items.get(), Upload(chelsea, "page"))
+    batches.detect_item(batch.items.get(), chelsea, "page")
     detection = Detection.objects.get()
     before = client.get(f"/api/batches/{batch.uuid}/").json()
     delete(client, detection)
