@@ -1,4 +1,4 @@
-// What the page knows of the photos of a batch, and the totals of it. No DOM, no network.
+// State of a batch's photos in the page, and its totals. No DOM, no network.
 
 const CORRECTIONS = new Set(["done", "failed"]);
 
@@ -29,7 +29,7 @@ export class Items {
     return this.list.filter((item) => item.file === null && wanted(item));
   }
 
-  /** Takes over what the server says of one item. What is done stays done, whatever late changes say. */
+  /** Applies a change of one item. A finished item stays finished, despite late changes. */
   apply(change) {
     const item = this.list[change.position];
     if (item === undefined || (item.state === "done" && !CORRECTIONS.has(change.state))) {
@@ -42,22 +42,22 @@ export class Items {
     this.#mark(item);
   }
 
-  /** Takes over the whole list of the server. */
+  /** Applies the server's whole list. */
   applyAll(listed) {
     for (const change of listed) {
       const item = this.list[change.position];
-      if (item !== undefined && (item.state !== change.state || item.detection !== change.detection) && !knowsBetter(item, change)) {
+      if (item !== undefined && (item.state !== change.state || item.detection !== change.detection) && !isNewerHere(item, change)) {
         this.apply(change);
       }
     }
   }
 
-  /** A state that only this page knows. */
+  /** Sets a state that exists only in this page. */
   say(item, state, error = "") {
     this.apply({ position: item.position, state, error, detection: null, summary: error, objects: {} });
   }
 
-  /** Gives an item its file, or takes it away; its words change with that. */
+  /** Sets an item's file, or removes it, and updates its text. */
   giveFile(item, file) {
     item.file = file;
     this.#mark(item);
@@ -81,8 +81,8 @@ export class Items {
   }
 }
 
-/** The server does not know what this page is about to send, nor why it has given up before it got there. */
-function knowsBetter(item, change) {
+/** Returns whether the page's state is newer: photos about to be sent, and failures before the request. */
+function isNewerHere(item, change) {
   const gaveUp = item.state === "failed" && item.file !== null && change.state === "waiting";
   return gaveUp || (item.isOurs && change.state !== "done");
 }
@@ -95,7 +95,7 @@ const KEYS = [
   { keyOf: (_name, size) => `${size}`, mayRepeat: false },
 ];
 
-/** Which photo is which item: [[item, photo], ...]; items that have a file or are done are left alone. */
+/** Matches photos with items: [[item, photo], ...]; skips items that have a file or are done. */
 export function matchPhotos(list, photos) {
   const open = new Set(list.filter((item) => item.file === null && item.state !== "done"));
   const left = new Set(photos);

@@ -1,4 +1,4 @@
-// The page of one batch at work: it sends the photos that it has, and shows how all of them stand.
+// The page of a running batch: sends the photos that it has, and shows the states of all.
 
 import { leftOutNote, whyNot } from "../predict/file_picker.js";
 import { watchPhotos } from "../predict/drag_and_drop.js";
@@ -71,7 +71,7 @@ class Batch {
     });
   }
 
-  /** Takes the files of photos that are not done; what is not of this batch is left out, and said. */
+  /** Takes the files of unfinished photos; files of no item are reported. */
   take(photos, leftOut = 0) {
     const pairs = matchPhotos(this.items.list, photos);
     const foreign = photos.length - pairs.length;
@@ -122,7 +122,7 @@ class Batch {
     }
   }
 
-  /** Announcements can be missed: while something is open and nothing is heard, the whole is asked for. */
+  /** Changes can be missed: polls the whole list while items are unfinished and no change comes. */
   #askWhenQuiet() {
     if (!this.items.isFinished && performance.now() - this.#lastNews > QUIET_MS) {
       this.#ask();
@@ -146,7 +146,7 @@ class Batch {
     }
   }
 
-  /** One question for all who wait. */
+  /** Shares one request between concurrent callers. */
   #serverIsBack() {
     this.#back ??= this.#askUntilAnswered().finally(() => {
       this.#back = null;

@@ -1,4 +1,4 @@
-// News of a batch over a WebSocket that comes back by itself.
+// Changes of a batch over a WebSocket that reconnects by itself.
 
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 5000;

@@ -19,7 +19,7 @@ export function pause(seconds) {
 
 /**
  * The queue of one batch. `urlOf(position)` is where a photo goes; `serverIsBack()` resolves when the server answers
- * again; `say(sentence)` tells why nothing moves, and takes it back with an empty one.
+ * again; `say(sentence)` shows why nothing moves, and hides it for an empty one.
  */
 export class Uploads {
   #queue = [];
@@ -83,7 +83,7 @@ export class Uploads {
     this.items.say(item, "failed", sentence);
   }
 
-  /** The answer did not come: the file is gone, or the server is, or it has answered and nobody heard it. */
+  /** Handles a missing response: the file or the server is gone, or the response was lost. */
   async #afterBreak(job) {
     const { item } = job;
     if (this.signal.aborted) {
@@ -104,7 +104,7 @@ export class Uploads {
     }
   }
 
-  /** The server cannot answer now: as long as it says, and longer each time. The photo goes to the end of the queue. */
+  /** Pauses while the server is busy: for its Retry-After, longer each time. Requeues the photo at the end. */
   async #afterRefusal(job, response, sentence) {
     this.items.say(job.item, "waiting");
     this.say(interpolate(gettext("%(reason)s The photos wait, and go on by themselves."), { reason: inLanguage(sentence) }));

@@ -4,7 +4,7 @@ import { classTitle, countsText, gettext, inLanguage, interpolate, ngettext } fr
 
 const PLACEHOLDER_ID = "00000000-0000-0000-0000-000000000000";
 const FLUSH_MS = 120;
-// Whoever listens to the page is told how far it is, not more often than one wants to hear it.
+// Interval of progress messages for screen readers.
 const ANNOUNCE_MS = 10_000;
 const TEXTS = { detecting: gettext("Detecting"), done: gettext("Done"), failed: gettext("Failed") };
 
@@ -15,7 +15,7 @@ function textOf(item) {
   return TEXTS[item.state];
 }
 
-/** What was found, or why nothing, in the language of the page; the server's own `summary` is English. */
+/** Returns the objects, or the reason for none, in the language of the page; the server's `summary` is English. */
 function summaryOf(item) {
   if (item.state !== "done") {
     return inLanguage(item.summary);

@@ -26,7 +26,7 @@ export function number(value, digits = 0) {
   return new Intl.NumberFormat(locales, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 }
 
-/** What people call a class of a model. */
+/** Returns the title of a model's class. */
 export function classTitle(name) {
   return catalogue?.pgettext("object class", name) ?? name;
 }
@@ -49,7 +49,7 @@ function knownSentences() {
 
 let sentences = null;
 
-/** What the API says, which is English, in the language of the page; what is not known stays as it is. */
+/** Translates a message of the API, which is English, to the language of the page; unknown ones stay unchanged. */
 export function inLanguage(sentence) {
   sentences ??= knownSentences();
   for (const [pattern, translated] of sentences) {

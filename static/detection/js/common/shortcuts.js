@@ -34,7 +34,7 @@ function list(shown, text) {
   dialog.querySelector("[data-keys-list]").append(row);
 }
 
-/** Whether a key is meant for the element that has the focus: text that is typed, a slider that is moved. */
+/** Returns whether a key belongs to the focused element: typed text, a moved slider. */
 function belongsTo(target, key) {
   if (!target.matches(ENTRY)) {
     return false;

@@ -3,8 +3,8 @@
 import { carriesFiles, photosOfInput, photosOfTransfer } from "./file_picker.js";
 
 /**
- * Calls `onPhotos` with what `choose.js` makes of each drop, paste or choice, until `signal` fires.
- * `marked` wears the class `dragging` while files are above the page.
+ * Calls `onPhotos` with the photos that `file_picker.js` picks from each drop, paste or choice, until `signal` fires.
+ * `marked` has the class `dragging` while files are above the page.
  */
 export function watchPhotos({ marked, inputs, onPhotos, signal }) {
   const drops = watchDrops(marked, onPhotos);

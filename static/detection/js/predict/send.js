@@ -5,11 +5,11 @@ import { gettext, inLanguage } from "../common/i18n.js";
 export const UNREACHABLE = gettext("The server could not be reached. Check that it runs, then try again.");
 const UNREADABLE = gettext("The server answered with something unexpected. Try again; if it stays so, look into its log.");
 
-/** What went wrong, as a sentence for the person at the page. */
+/** Error with a message for the user. */
 export class SendError extends Error {}
 
 /**
- * POSTs the bytes of a photo. XMLHttpRequest and not fetch, because only it tells how much has been sent.
+ * POSTs the bytes of a photo. XMLHttpRequest and not fetch, because only it reports upload progress.
  * Resolves to the id of the stored detection; rejects with a SendError, or with an AbortError when `signal` fires.
  */
 export function sendPhoto(file, url, { onProgress, signal }) {

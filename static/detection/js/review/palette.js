@@ -49,7 +49,7 @@ export class Palette {
     resolve?.(name);
   }
 
-  /** What was chosen before comes first, and what begins with the text before what only holds it. */
+  /** Sorts recently chosen names first, and names that begin with the text before those that contain it. */
   #search(without) {
     const typed = this.#input.value.trim();
     const text = typed.toLowerCase();

@@ -1,4 +1,4 @@
-// The photos that come next, fetched before they are wanted: the review of each and its picture, decoded.
+// Prefetches the next photos of the queue: the review of each and its decoded picture.
 
 const PREFETCHED = 3;
 
@@ -29,7 +29,7 @@ export class Prefetch {
     return review;
   }
 
-  /** Fetches what lies behind the last photo that is known, or behind `uuid`. */
+  /** Fetches the photos after the last prefetched one, or after `uuid`. */
   fill(uuid) {
     this.#filling ??= this.#fetch(uuid).finally(() => {
       this.#filling = null;
@@ -37,7 +37,7 @@ export class Prefetch {
     return this.#filling;
   }
 
-  /** Forgets what was fetched: it may have changed. */
+  /** Discards the prefetched reviews, which may have changed. */
   forget() {
     this.#order = [];
     this.#ready.clear();

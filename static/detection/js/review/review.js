@@ -1,5 +1,5 @@
-// The page on which people review: one photo after the other, one key for each verdict. What is said is true here at
-// once, and is sent behind the back of whoever goes on; what the server refuses is told, and the photo shown as it is there.
+// The review page: one photo after the other, one key for each verdict. A verdict is applied here immediately and sent in
+// the background; a refused one is reported, and the photo shown in the server's state.
 
 import { addKeys } from "../common/shortcuts.js";
 import { Prefetch } from "./prefetch.js";
@@ -17,7 +17,7 @@ const prefetch = new Prefetch(server);
 const palette = new Palette(part("palette"), start.classes, texts);
 const stage = new Stage(part("stage"), pick, () => tell(texts.photoMissing));
 
-// Every photo that was looked at, in order, by id: going back shows what is known of it.
+// Visited photos, in order, by id, for going back.
 const reviews = new Map();
 const visited = [];
 // The photos of this visit's own steps: undo goes back to them.
@@ -25,7 +25,7 @@ const steps = [];
 let review = null;
 let current = null;
 let drawsNew = false;
-// Until the next photo is there, a key is not meant for the one that is left.
+// Keys are ignored until the next photo is shown.
 let isLeaving = false;
 let left = Number(part("left").dataset.count);
 const isCounted = part("left").textContent === left.toLocaleString("en");
@@ -111,7 +111,7 @@ function pick(key) {
   draw();
 }
 
-/** Says something of the photo that is shown, at once here and then on the server. */
+/** Records a verdict on the shown photo, immediately here and then on the server. */
 function say(statements, reviewed = null) {
   const said = review;
   const wasReviewed = said.isReviewed;
@@ -149,12 +149,12 @@ async function settle(said, answer) {
   showPending();
 }
 
-/** How many verdicts the server has not answered yet. */
+/** Shows the number of verdicts in flight. */
 function showPending() {
   root.dataset.pending = [...reviews.values()].reduce((sum, one) => sum + one.pending, 0);
 }
 
-/** Shows what the server has instead, and says why. */
+/** Shows the server's state instead, with the reason. */
 async function refused(said, error) {
   const before = said.isReviewed;
   const sentence = error instanceof Refused ? error.message : texts.noServer;
@@ -164,7 +164,7 @@ async function refused(said, error) {
     said.take(error.review ?? (await server.review(said.uuid)));
     count(said, before);
   } catch {
-    // Nobody answers: it is asked for again when the photo is opened.
+    // The server is unreachable: the review is fetched again when the photo is opened.
     reviews.delete(said.uuid);
   }
 }

@@ -1,4 +1,4 @@
-// What the page asks of the server: reviews, the queue, and steps, which are sent one after the other.
+// Requests of the review page: reviews, the queue, and steps, which are sent one after the other.
 
 const NO_UUID = "00000000-0000-0000-0000-000000000000";
 
@@ -43,7 +43,7 @@ export class Server {
     return (await ask(`${this.#urls.queue}?${query}`)).detections;
   }
 
-  /** Sends a step when those before it are answered. Rejects with Refused, or with a TypeError when nobody answers. */
+  /** Sends a step when those before it are answered. Rejects with Refused, or with a TypeError without a response. */
   say(uuid, body) {
     return this.#inTurn(() => ask(this.url("review", uuid), body));
   }

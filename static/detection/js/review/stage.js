@@ -181,7 +181,7 @@ export class Stage {
     return { x: point.x, y: point.y };
   }
 
-  /** What a pointer does that goes down here: size by a handle, move from within, or draw anew. */
+  /** Returns the action of a pointer that goes down here: resize by a handle, move from within, or draw. */
   #dragFrom({ x, y }) {
     const box = this.#edit;
     const reach = REACH_PX * this.#unit();

@@ -1,8 +1,8 @@
-// A review as this page sees it: what the server said last, and what was said since and is on its way.
+// State of a review in the page: the server's last one, with the steps in flight applied.
 
 const sameBox = (one, other) => ["x", "y", "width", "height"].every((name) => one[name] === other[name]);
 
-/** What the server will make of a statement about an object (`detection/reviews.py: _row`). */
+/** Predicts the verdict that the server makes of a statement (`detection/review/service.py: _row`). */
 function judged(object, { verdict, objectClass, box }) {
   if (object.model === null) {
     return { ...object, objectClass: objectClass ?? object.objectClass, box: box ?? object.box };
@@ -21,14 +21,14 @@ function judged(object, { verdict, objectClass, box }) {
 const takesOut = (object, { verdict }) => object.model === null && verdict === "rejected";
 
 export class Review {
-  /** How many steps are on their way. */
+  /** Returns the number of steps in flight. */
   pending = 0;
 
   constructor(answer) {
     this.take(answer);
   }
 
-  /** Takes over what the server says. */
+  /** Applies the server's state. */
   take(answer) {
     this.uuid = answer.detection;
     this.answer = answer;
@@ -45,7 +45,7 @@ export class Review {
     return this.objects.find((object) => object.object === key);
   }
 
-  /** The body of a step, which is from now on true on this page. */
+  /** Returns the body of a step, and applies it here. */
   say(statements, reviewed = null) {
     const body = { version: this.version, verdicts: statements, reviewed };
     this.version += 1;

@@ -1,4 +1,4 @@
-// The boxes over the photo, as SVG in pixels of the photo. Their geometry is the server's (`inference/draw.py`).
+// The boxes over the photo, as SVG in pixels of the photo. Their geometry is the server's (`detection/inference/photos/draw.py`).
 
 import { classTitle, locales } from "../common/i18n.js";
 
@@ -14,8 +14,8 @@ function element(name, attributes) {
 }
 
 /**
- * What is written at an object, and how long it is. In English it is what the server writes, as long as it is there; in
- * other languages it is as long as it is, for the server has no word of it.
+ * Returns the text at an object, and its length. In English both are the server's; in other languages the length is the
+ * text's own, for the server draws in English only.
  */
 function labelOf({ drawing, prediction: { objectClass, probability } }) {
   const title = classTitle(objectClass);

@@ -34,7 +34,7 @@ function titleOf(count) {
   return interpolate(ngettext("%(count)s object found", "%(count)s objects found", count), { count });
 }
 
-/** What the server would show at this threshold: table, title, JSON and addresses. Classes only hide rows and boxes. */
+/** Shows the page's content at this threshold: table, title, JSON and addresses. Classes only hide rows and boxes. */
 function redraw() {
   const above = data.objects.map((found, place) => place).filter((place) => data.objects[place].prediction.probability > threshold);
   const shown = above.filter((place) => !hiddenClasses.has(data.objects[place].prediction.objectClass));
@@ -52,7 +52,7 @@ function redraw() {
   countClasses(above);
 }
 
-/** Says the threshold in the page's address, from where a reload or a bookmark takes it. */
+/** Writes the threshold into the page's address, for reloads and bookmarks. */
 function nameThreshold() {
   window.history.replaceState(null, "", withThreshold(window.location.href));
 }
@@ -163,8 +163,7 @@ function keysOf(zoom) {
 async function start() {
   // Imported, not cloned: what stays in the template's own document does not load pictures.
   const viewer = document.importNode(document.querySelector("[data-viewer-template]").content.firstElementChild, true);
-  // Whoever moves the slider before the photo is there has not moved it for nothing; and the server's picture must not
-  // take the place of this one (`site.js`) while the photo is on its way.
+  // A slider moved before the photo is loaded takes effect later; meanwhile `site.js` must not load the server's picture.
   let show = nameThreshold;
   result.dataset.viewerPending = "";
   slider.addEventListener("input", () => {

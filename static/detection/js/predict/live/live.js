@@ -14,7 +14,7 @@ const FRAME_QUALITY = 0.8;
 const KEPT_QUALITY = 0.92;
 const TICK_MS = 250;
 const ANNOUNCE_MS = 2000;
-// Boxes that are not renewed for so long are taken away: they would tell of a past that the video has left.
+// Boxes that are not renewed for so long are removed: the video has moved on.
 const STALE_MS = 1000;
 
 const root = document.querySelector("[data-live]");
@@ -161,7 +161,7 @@ class Run {
     return (this.#newest?.answer.prediction ?? []).filter((found) => found.probability > above);
   }
 
-  /** Tells those who do not see the video what is in it, not more often than it can be listened to. */
+  /** Announces the objects to screen readers, at a pace that can be listened to. */
   #announce(text, now) {
     if (text !== this.#announced.text && now - this.#announced.at > ANNOUNCE_MS) {
       this.#announced = { text, at: now };

@@ -5,7 +5,7 @@ const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 8000;
 // After an answer that is an error, the server gets a rest.
 const REST_MS = 500;
-// No answer for so long means that the connection is dead, even if nobody has said so.
+// No answer for so long means that the connection is dead, even without a close event.
 const SILENCE_MS = 10_000;
 
 /**
@@ -29,12 +29,12 @@ export class LiveSocket {
     this.#connect();
   }
 
-  /** Whether a frame may be taken now: at most two are on their way, so that no answer is older than two frames. */
+  /** Returns whether a frame may be sent now: at most two are in flight, so that no answer is older than two frames. */
   get isReady() {
     return this.#socket?.readyState === WebSocket.OPEN && this.#taken.length < MAX_IN_FLIGHT && performance.now() >= this.#restingUntil;
   }
 
-  /** Announces a frame that is being encoded. Returns how to send its bytes: a function of a Blob, or of null for none. */
+  /** Reserves a place for a frame being encoded. Returns a function that sends its Blob, or cancels with null. */
   take(capturedAt) {
     const socket = this.#socket;
     const frame = { capturedAt };

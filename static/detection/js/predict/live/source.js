@@ -1,4 +1,4 @@
-// Where the frames come from: a camera, or a video file. No DOM but the video element that is given.
+// Sources of frames: a camera, or a video file. No DOM but the given video element.
 
 import { gettext } from "../../common/i18n.js";
 
@@ -15,7 +15,7 @@ const INSECURE = gettext("Browsers give the camera only to pages over https, or 
 const UNPLAYABLE = gettext("This browser cannot play that file. Choose an MP4 or WebM video.");
 export const UNPLUGGED = gettext("The camera was disconnected. Connect it again, then press Start.");
 
-/** What went wrong, as a sentence for the person at the page. */
+/** Error with a message for the user. */
 export class SourceError extends Error {}
 
 /** Shows a camera in the video element. Resolves to its MediaStream; rejects with a SourceError. */

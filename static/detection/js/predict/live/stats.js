@@ -1,4 +1,4 @@
-// How fast it goes, over the last two seconds. No DOM.
+// Throughput and latency over the last two seconds. No DOM.
 
 const WINDOW_MS = 2000;
 
@@ -10,7 +10,7 @@ export class Stats {
     this.#answers.push({ shownAt, latencyMs });
   }
 
-  /** Answers per second and the median latency in milliseconds, or null when there is nothing to tell. */
+  /** Answers per second and the median latency in milliseconds, or null without answers. */
   read(now) {
     this.#answers = this.#answers.filter((answer) => now - answer.shownAt <= WINDOW_MS);
     if (this.#answers.length < 2) {
