@@ -15,11 +15,11 @@ django.setup(set_prefix=False)
 
 from detection.asgi.body_limits import BodyLimit, KnownLength  # noqa: E402
 from detection.asgi.memory_budget import BodyBudget  # noqa: E402
-from detection.asgi.websocket_origin import WebSocketDoor  # noqa: E402
+from detection.asgi.websocket_origin import OriginCheck  # noqa: E402
 from detection.batches.consumers import BATCH_SOCKETS, BatchConsumer  # noqa: E402
 from detection.observability.middleware import RequestMetricsMiddleware  # noqa: E402
 from detection.predict.consumers import PredictConsumer  # noqa: E402
-from detection.predict.fast_path import PredictDoor  # noqa: E402
+from detection.predict.fast_path import FastPath  # noqa: E402
 from detection.predict.live import LiveConsumer  # noqa: E402
 from detector_site.lifespan import Lifespan  # noqa: E402
 
@@ -27,14 +27,14 @@ from detector_site.lifespan import Lifespan  # noqa: E402
 def _build(budget: BodyBudget) -> ASGI3Application:
     config = settings.DETECTOR
     pages = cast("ASGI3Application", get_asgi_application())
-    http = PredictDoor(KnownLength(pages), {config.rest_entry_point, "/api/predict"}, settings.ALLOWED_HOSTS)
+    http = FastPath(KnownLength(pages), {config.rest_entry_point, "/api/predict"}, settings.ALLOWED_HOSTS)
     consumers = {
         "/ws/predict": PredictConsumer.as_asgi(),
         "/ws/live": LiveConsumer.as_asgi(),
         BATCH_SOCKETS: BatchConsumer.as_asgi(),
     }
     trusted = settings.CSRF_TRUSTED_ORIGINS
-    sockets = WebSocketDoor(consumers, settings.ALLOWED_HOSTS, trusted)
+    sockets = OriginCheck(consumers, settings.ALLOWED_HOSTS, trusted)
     router = ProtocolTypeRouter({"http": http, "websocket": sockets, "lifespan": Lifespan()})
     limited = BodyLimit(router, config.max_body_bytes, config.upload_timeout_s, budget, trusted)
     return RequestMetricsMiddleware(limited)

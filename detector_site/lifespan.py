@@ -10,7 +10,7 @@ from detection.inference.errors import InferenceError
 from detection.maintenance.worker import background_worker
 from detection.observability import metrics, tracing
 from detection.predict import service as predict_service
-from detection.registry.reconciler import following_the_active_model
+from detection.registry.reconciler import reconciling
 from detection.serving import malloc
 from detection.serving import service as serving
 from detection.shadow.service import shadowing
@@ -35,7 +35,7 @@ class Lifespan:
             return
         if current.config().traces:
             tracing.start(str(settings.SPECTACULAR_SETTINGS["VERSION"]))
-        with malloc.giving_back(), background_worker(current.config()), following_the_active_model(), shadowing():
+        with malloc.trimming(), background_worker(current.config()), reconciling(), shadowing():
             await send({"type": "lifespan.startup.complete"})
             await receive()
         predict_service.stop()

@@ -158,7 +158,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["detection.web.json_body.JsonBodyParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "detection.web.negotiation.WillingNegotiation",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "detection.web.negotiation.LenientNegotiation",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "detection.errors.api_exception_handler",

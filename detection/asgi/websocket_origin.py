@@ -12,7 +12,7 @@ from detection.web.asgi_messages import header
 from detection.web.origin import Sender, sender_of
 
 
-class WebSocketDoor:
+class OriginCheck:
     """ASGI middleware that passes each connection from a program or from a page of this site to the app of its path.
 
     A path that ends with a slash stands for all addresses directly below it.
@@ -44,12 +44,12 @@ class WebSocketDoor:
         await send({"type": "websocket.close", "code": CloseCode.POLICY_VIOLATION, "reason": None})
 
     def _app_for(self, scope: Any) -> ASGI3Application | None:
-        if not self._is_welcome(header(scope, b"origin"), header(scope, b"host")):
+        if not self._is_allowed_origin(header(scope, b"origin"), header(scope, b"host")):
             return None
         path = scope["path"]
         return self._apps.get(path) or self._apps.get(path[: path.rfind("/") + 1])
 
-    def _is_welcome(self, origin: str | None, host: str | None) -> bool:
+    def _is_allowed_origin(self, origin: str | None, host: str | None) -> bool:
         return sender_of(origin, self._trusted_origins | self._origins_of(host or "")) is Sender.OWN
 
     def _origins_of(self, host: str) -> frozenset[str]:

@@ -14,7 +14,7 @@ from detection.inference.network import Network
 from detection.models import Detection
 from detection.oip.messages import BYTES, UINT8, InferenceRequest, MessageError, Tensor
 from detection.predict import many
-from detection.predict.service import Answer, Upload
+from detection.predict.service import DetectionResult, Upload
 from detection.serving import service as serving
 from detection.web.query import parse_threshold
 
@@ -131,7 +131,7 @@ def _uploads(photos: Sequence[bytes], model: str, parameters: Mapping[str, Any])
     ]
 
 
-def _detections(answers: Sequence[Answer]) -> Tensors:
+def _detections(answers: Sequence[DetectionResult]) -> Tensors:
     """Pad the detections to the image with the most objects: boxes (N, M, 4) x, y, width and height in pixels of each
     photo.
     """

@@ -14,7 +14,7 @@ from detection.errors import InvalidContentError, RequestError
 from detection.predict import service as predict_service
 from detection.predict.request import (
     FILE_NAME_HEADER,
-    FORM_WISHES,
+    FORM_OPTIONS,
     PHOTO_TYPES,
     answer_headers,
     file_name,
@@ -70,7 +70,7 @@ class PredictView(APIView):
     )
     def post(self, request: Request) -> Response:
         data, form_name = _photo_of(request)
-        wishes = {**_wishes_of_form(request), **request.query_params.dict()}
+        wishes = {**_options_of_form(request), **request.query_params.dict()}
         upload = upload_from(data, wishes, file_name(request.headers.get(FILE_NAME_HEADER)) or form_name)
         answer = predict_service.detect(replace(upload, owner_id=caller_of(request.user).user_id))
         return Response(
@@ -101,11 +101,11 @@ def _photo_of(request: Request) -> tuple[bytes, str]:
     return files[0].read(), files[0].name
 
 
-def _wishes_of_form(request: Request) -> dict[str, str]:
+def _options_of_form(request: Request) -> dict[str, str]:
     """Return the fields of a form beside its photo, which the query string may hold too; nothing if the body is the
     photo.
     """
     if media_type(request.content_type or "") in PHOTO_TYPES:
         return {}
     given = request.POST.dict()
-    return {name: str(given[name]) for name in FORM_WISHES & given.keys()}
+    return {name: str(given[name]) for name in FORM_OPTIONS & given.keys()}

@@ -27,7 +27,7 @@ from detection.web.serializers import prediction_body
 _FILE_NAME = FILE_NAME_HEADER.lower().encode("latin-1")
 
 
-class PredictDoor:
+class FastPath:
     """ASGI middleware that handles a photo POSTed to one of `paths` for one of `allowed_hosts`; passes the rest to
     `app`.
     """

@@ -12,7 +12,7 @@ from detection.asgi.consumer import JsonSocket
 from detection.errors import CloseCode, RequestError, ThrottledError, close_code_of, error_body, respond_to
 from detection.models import Detection
 from detection.predict import service as predict_service
-from detection.predict.service import Answer, Upload
+from detection.predict.service import DetectionResult, Upload
 from detection.serving import service as serving
 from detection.web.asgi_messages import address_of
 from detection.web.query import decode_query, parse_threshold
@@ -154,10 +154,10 @@ class LiveConsumer(JsonSocket):
         if error.wait_s > _MOMENT_S:
             frame = await self._newest.take()
             self.let_go(frame.data)
-            await self._tell(frame, error_body(str(error)))
+            await self._send_to(frame, error_body(str(error)))
         await asyncio.sleep(error.wait_s)
 
-    async def _tell(self, frame: Frame, body: dict[str, Any]) -> None:
+    async def _send_to(self, frame: Frame, body: dict[str, Any]) -> None:
         await self.send_body({**body, "frame": frame.number, "dropped": self._newest.dropped})
 
     async def _answer(self, frame: Frame, earlier: asyncio.Task[None] | None) -> None:
@@ -170,7 +170,7 @@ class LiveConsumer(JsonSocket):
                 self.let_go(frame.data)
             if earlier is not None:
                 await asyncio.wait({earlier})
-            await self._tell(frame, body)
+            await self._send_to(frame, body)
             if close_code is CloseCode.INTERNAL_ERROR and self._worker is not None:
                 self._worker.cancel()
                 await self.close(CloseCode.INTERNAL_ERROR)
@@ -191,7 +191,7 @@ class LiveConsumer(JsonSocket):
         source = Detection.Source.WEBSOCKET.value
         return Upload(frame.data, source, threshold=self._threshold, store=False, quiet=True, model=self._model)
 
-    def _body(self, answer: Answer) -> dict[str, Any]:
+    def _body(self, answer: DetectionResult) -> dict[str, Any]:
         width, height = answer.size_wh
         timings = {stage: round(ms, 2) for stage, ms in answer.timings}
         return {**prediction_body(answer.objects), "width": width, "height": height, "timings": timings}

@@ -16,13 +16,13 @@ from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.types import ImageArray
 from detection.observability import metrics
 from detection.predict import service as predict_service
-from detection.predict.service import Answer, Upload
+from detection.predict.service import DetectionResult, Upload
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def detect_all(uploads: Sequence[Upload]) -> list[Answer]:
+def detect_all(uploads: Sequence[Upload]) -> list[DetectionResult]:
     """Detect in all photos, side by side, and then record them; blocks.
 
     Raises the errors of `service.detect`, with the number of an unreadable photo. Nothing is stored then, unless

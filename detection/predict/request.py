@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from detection.models import Detection
-from detection.predict.service import Answer, Upload
+from detection.predict.service import DetectionResult, Upload
 from detection.web.query import parse_choice, parse_flag, parse_threshold
 
 PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
 FILE_NAME_HEADER = "X-File-Name"
 # Options that a form can hold in fields of its own; the query string takes precedence.
-FORM_WISHES = frozenset({"threshold", "store", "model"})
+FORM_OPTIONS = frozenset({"threshold", "store", "model"})
 _SOURCES = {
     source.value: source for source in (Detection.Source.API, Detection.Source.PAGE, Detection.Source.WEBSOCKET)
 }
@@ -51,7 +51,7 @@ def upload_from(data: bytes, query: Mapping[str, str], original_name: str) -> Up
     )
 
 
-def answer_headers(answer: Answer) -> dict[str, str]:
+def answer_headers(answer: DetectionResult) -> dict[str, str]:
     """Return `Server-Timing` (W3C: milliseconds per stage), `X-Model`, and `X-Detection-Id` when it is stored."""
     headers = {"Server-Timing": ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in answer.timings)}
     if answer.model:

@@ -53,7 +53,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DetectionResult:
     """Result for the caller: the reported objects, most probable first, and the id of the stored detection, if any.
 
     size_wh: width and height of the upright photo in pixels, which the boxes refer to.
@@ -120,7 +120,7 @@ def stop() -> None:
     _keeper.close()
 
 
-def detect(upload: Upload) -> Answer:
+def detect(upload: Upload) -> DetectionResult:
     """Detect and record; blocks.
 
     Raises ImageDecodeError, ImageTooLargeError, OverloadedError, EngineError, DetectionTimeoutError, and
@@ -140,7 +140,7 @@ def result_of(future: "concurrent.futures.Future[R]", timeout_s: float) -> R:
         raise _timed_out() from error
 
 
-def keep(upload: Upload, prediction: Prediction, detector: Detector) -> Answer:
+def keep(upload: Upload, prediction: Prediction, detector: Detector) -> DetectionResult:
     """Record a prediction, if the caller wants that. Raises StorageUnavailableError."""
     if not upload.store:
         return _answer(upload, prediction, detector, None)
@@ -148,13 +148,13 @@ def keep(upload: Upload, prediction: Prediction, detector: Detector) -> Answer:
     return recording.answer(recording.queued.result())
 
 
-async def detect_async(upload: Upload) -> Answer:
+async def detect_async(upload: Upload) -> DetectionResult:
     """Run `detect` on the event loop. When the caller is cancelled, a queued photo leaves the queue."""
     with tracing.photo(upload.source, len(upload.data)):
         return await _detect_async(upload)
 
 
-async def _detect_async(upload: Upload) -> Answer:
+async def _detect_async(upload: Upload) -> DetectionResult:
     if serving.resident_network(upload.model) is None:
         await asyncio.to_thread(serving.model, upload.model)
     detector, future = submit(upload)
@@ -188,7 +188,7 @@ class _Recording:
         self._started = time.perf_counter()
         self.queued = _keeper.recorder().submit(record_of(upload, prediction, detector))
 
-    def answer(self, detection_uuid: uuid.UUID) -> Answer:
+    def answer(self, detection_uuid: uuid.UUID) -> DetectionResult:
         """Inform the listener of the recorded detection, and return the answer to its caller."""
         _keeper.on_kept(Kept(self._upload, self._prediction, self._detector.network, detection_uuid))
         self._prediction.timings.add("record", time.perf_counter() - self._started)
@@ -205,13 +205,17 @@ def _timed_out() -> DetectionTimeoutError:
     )
 
 
-def _answer(upload: Upload, prediction: Prediction, detector: Detector, detection_uuid: uuid.UUID | None) -> Answer:
+def _answer(
+    upload: Upload, prediction: Prediction, detector: Detector, detection_uuid: uuid.UUID | None
+) -> DetectionResult:
     threshold = _threshold(upload, detector)
     objects = tuple(found for found in prediction.objects if found.probability > threshold)
     metrics.observe_photo(detector.network, prediction.timings, objects)
     tracing.stages(prediction.timings, detector.network.full_name, len(objects))
     _log(upload, prediction, len(objects), detection_uuid)
-    return Answer(objects, detection_uuid, prediction.timings, prediction.info.size_wh, detector.network.full_name)
+    return DetectionResult(
+        objects, detection_uuid, prediction.timings, prediction.info.size_wh, detector.network.full_name
+    )
 
 
 def _log(upload: Upload, prediction: Prediction, reported: int, detection_uuid: uuid.UUID | None) -> None:

@@ -21,17 +21,17 @@ EVERY_S = 1.0
 
 
 @contextmanager
-def following_the_active_model(every_s: float = EVERY_S) -> Iterator["Follower"]:
+def reconciling(every_s: float = EVERY_S) -> Iterator["Reconciler"]:
     """Run the reconciler while the block runs."""
-    follower = Follower(every_s)
-    follower.start()
+    reconciler = Reconciler(every_s)
+    reconciler.start()
     try:
-        yield follower
+        yield reconciler
     finally:
-        follower.stop()
+        reconciler.stop()
 
 
-class Follower:
+class Reconciler:
     """Thread that compares the answering model with the active version. A version that fails is tried once, not each
     second.
     """
@@ -39,38 +39,38 @@ class Follower:
     def __init__(self, every_s: float = EVERY_S) -> None:
         self._every_s = every_s
         self._ending = threading.Event()
-        self._looked = threading.Event()
+        self._polled = threading.Event()
         self._seen = _NOT_YET
         # Primary keys by NAME@VERSION.
         self._added: dict[str, int] = {}
-        self._thread = threading.Thread(target=self._run, name="model-follower", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
     def start(self) -> None:
         """Poll once and block on the result: a new server has the active version for its first photo."""
         self._thread.start()
-        self._looked.wait()
+        self._polled.wait()
 
     def stop(self) -> None:
         """Stop after the current switch."""
         self._ending.set()
         self._thread.join()
 
-    def once(self) -> None:
+    def poll(self) -> None:
         """Poll the database, and switch the model if another one is active. Logs the reason of a failure."""
         rows = list(ModelVersion.objects.all())
-        self._drop_what_was_removed({str(row): row.pk for row in rows})
+        self._drop_removed({str(row): row.pk for row in rows})
         row = next((row for row in rows if row.is_active), None)
         wanted = () if row is None else (row.pk, row.activated_at)
         if wanted == self._seen:
             return
         is_first_look, self._seen = self._seen is _NOT_YET, wanted
         if serving.answering_version() == _key(row):
-            _tell_problem("")
+            _set_problem("")
         elif _change(row) and row is not None and is_first_look:
             # This server may load a version that its predecessor could not.
             ModelVersion.objects.filter(pk=row.pk).update(problem="")
 
-    def _drop_what_was_removed(self, added: dict[str, int]) -> None:
+    def _drop_removed(self, added: dict[str, int]) -> None:
         """Drop versions that were removed, or removed and added again."""
         for name, key in self._added.items():
             if added.get(name) != key:
@@ -80,15 +80,15 @@ class Follower:
     def _run(self) -> None:
         try:
             while not self._ending.is_set():
-                self._once_or_log()
-                self._looked.set()
+                self._poll_or_log()
+                self._polled.set()
                 self._ending.wait(self._every_s)
         finally:
             connection.close()
 
-    def _once_or_log(self) -> None:
+    def _poll_or_log(self) -> None:
         try:
-            self.once()
+            self.poll()
         except Error as error:
             logger.warning("The active model is not known: the database does not answer. %s", error)
             connection.close()
@@ -105,10 +105,10 @@ def _change(row: ModelVersion | None) -> bool:
         logger.error("The model %s is active, but cannot be loaded; the model before it goes on. %s", name, error)
         if row is not None:
             ModelVersion.objects.filter(pk=row.pk).update(problem=str(error))
-        _tell_problem(_sentence(name))
+        _set_problem(_sentence(name))
         return False
     logger.info("The model %s answers from now on.", name)
-    _tell_problem("")
+    _set_problem("")
     return True
 
 
@@ -121,8 +121,8 @@ def _sentence(name: str) -> str:
     )
 
 
-def _tell_problem(sentence: str) -> None:
-    serving.note_active_problem(sentence)
+def _set_problem(sentence: str) -> None:
+    serving.set_active_problem(sentence)
     metrics.ACTIVE_VERSION_LOADED.set(0 if sentence else 1)
 
 

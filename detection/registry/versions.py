@@ -184,7 +184,7 @@ def _try(source: ModelSource) -> None:
         detector.close()
         return detector
 
-    serving.on_owner(run)
+    serving.on_model_thread(run)
 
 
 def _require_usable(key: str, value: str, most: int, folder: Path) -> None:

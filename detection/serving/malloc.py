@@ -22,14 +22,14 @@ def keep_few_arenas() -> None:
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, usable_cores())
 
 
-def give_back() -> None:
+def trim() -> None:
     """Return freed memory to the system: after some switches of the model it is hundreds of megabytes."""
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextlib.contextmanager
-def giving_back(every_s: float = EVERY_S) -> Iterator[None]:
+def trimming(every_s: float = EVERY_S) -> Iterator[None]:
     """Return freed memory periodically while the block runs, on a thread of its own.
 
     glibc by itself keeps free memory between pieces in use. It grows with each new maximum of concurrent large
@@ -39,7 +39,7 @@ def giving_back(every_s: float = EVERY_S) -> Iterator[None]:
 
     def run() -> None:
         while not over.wait(every_s):
-            give_back()
+            trim()
 
     thread = threading.Thread(target=run, name="memory", daemon=True)
     thread.start()

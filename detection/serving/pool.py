@@ -18,14 +18,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class ModelOwner:
+class ModelThread:
     """Thread for the life of the process that loads and frees every model, one at a time.
 
     Compiling takes all cores and much memory: two at once would take as long and twice the memory.
     """
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model-owner")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model-thread")
 
     def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function on the thread, block, and return its result or raise its error."""
@@ -35,16 +35,16 @@ class ModelOwner:
 def free(detector: Detector) -> None:
     """Close a detector, free it, and return its memory to the system; on the owner's thread."""
     detector.close()
-    malloc.give_back()
+    malloc.trim()
 
 
-class ResidentModels:
+class DetectorPool:
     """Pool of requested models, by the names of their folders, loaded at the first request, each with its own queue.
 
     Beyond the limit the least recently used model is evicted; its queued photos are finished first.
     """
 
-    def __init__(self, owner: ModelOwner) -> None:
+    def __init__(self, owner: ModelThread) -> None:
         self._owner = owner
         self._lock = threading.Lock()
         self._loading = threading.Lock()

@@ -13,7 +13,7 @@ from detection.inference.engines.base import EngineOptions, RemoteOptions
 from detection.inference.model_files import ModelSource
 from detection.inference.network import Network
 from detection.serving.locations import model_folder
-from detection.serving.pool import ModelOwner, ResidentModels, free
+from detection.serving.pool import DetectorPool, ModelThread, free
 
 
 class _Models:
@@ -21,8 +21,8 @@ class _Models:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.owner = ModelOwner()
-        self.others = ResidentModels(self.owner)
+        self.owner = ModelThread()
+        self.others = DetectorPool(self.owner)
         self._detector: Detector | None = None
         self.version: int | None = None
         self.problem = ""
@@ -149,7 +149,7 @@ def answering_version() -> int | None:
     return _models.version
 
 
-def on_owner(function: Callable[[], Detector]) -> Detector:
+def on_model_thread(function: Callable[[], Detector]) -> Detector:
     """Run a function that loads or frees a model on the process's thread for that."""
     return _models.owner.run(function)
 
@@ -159,7 +159,7 @@ def active_model() -> Network | None:
     return None if _models.loaded is None else _models.loaded.network
 
 
-def note_active_problem(sentence: str) -> None:
+def set_active_problem(sentence: str) -> None:
     """Set the reason why the active model does not answer in this process; "" when it does."""
     _models.problem = sentence
 

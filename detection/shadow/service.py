@@ -99,7 +99,7 @@ class Shadow:
                 self._waiting.task_done()
         finally:
             if candidate is not None:
-                serving.on_owner(lambda: _closed(candidate))
+                serving.on_model_thread(lambda: _closed(candidate))
             connection.close()
 
 
@@ -109,7 +109,7 @@ def _load() -> Detector | None:
         options = serving.other_options(config, ModelSource(shadow_folder(config)))
         # One core at most: the others are for the photos of callers.
         options = replace(options, engine=replace(options.engine, threads=1))
-        candidate = serving.on_owner(lambda: load_detector(options))
+        candidate = serving.on_model_thread(lambda: load_detector(options))
     except (InferenceError, OSError) as error:
         logger.error("SHADOW_MODEL=%s cannot be loaded: nothing is compared. %s", config.shadow.name, error)
         return None

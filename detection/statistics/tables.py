@@ -7,7 +7,7 @@ from typing import Any
 from detection.history.counters import SCORE_BINS
 from detection.statistics import queries
 from detection.statistics.queries import Scope
-from detection.web.csv_cells import BYTE_ORDER_MARK, csv_line, harmless
+from detection.web.csv_cells import BYTE_ORDER_MARK, csv_line, escape_formula
 
 Row = tuple[Any, ...]
 
@@ -26,7 +26,7 @@ class Table:
     def csv(self, scope: Scope) -> bytes:
         """Return all rows as CSV in UTF-8, escaped so that a spreadsheet takes none for a formula."""
         lines = [self.columns, *self.rows(scope)]
-        cells = ([harmless(cell) if isinstance(cell, str) else cell for cell in line] for line in lines)
+        cells = ([escape_formula(cell) if isinstance(cell, str) else cell for cell in line] for line in lines)
         return BYTE_ORDER_MARK + b"".join(map(csv_line, cells))
 
 

@@ -22,11 +22,11 @@ _WRITER = csv.writer(_Lines())
 
 
 def csv_line(cells: Iterable[Any]) -> bytes:
-    """Format a line in UTF-8. Untrusted text goes through `harmless` first."""
+    """Format a line in UTF-8. Untrusted text goes through `escape_formula` first."""
     line: bytes = _WRITER.writerow(cells)
     return line
 
 
-def harmless(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Prefix text that a spreadsheet would execute as a formula with an apostrophe, which makes it text again."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

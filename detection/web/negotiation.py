@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from detection.i18n.language import is_for_programs
 
 
-class WillingNegotiation(DefaultContentNegotiation):
+class LenientNegotiation(DefaultContentNegotiation):
     """Negotiation that prefers the accepted formats, and falls back to the available ones.
 
     RFC 9110, section 12.5.1, leaves both to the server. A refusal would turn away `Accept: image/jpeg` for a photo, and

@@ -25,8 +25,8 @@ from detection.history.selectors import visible_detections
 from detection.inference.types import StageTimings
 from detection.models import Batch, Detection
 from detection.predict import service as predict_service
-from detection.predict.fast_path import PredictDoor
-from detection.predict.service import Answer, Upload
+from detection.predict.fast_path import FastPath
+from detection.predict.service import DetectionResult, Upload
 from detection.serving import service as serving
 from tests.support.accounts import PASSWORD, account, token_headers
 from tests.support.asgi_calls import Answered, body_events, call, http_scope
@@ -115,11 +115,11 @@ def uploads() -> Iterator[list[Upload]]:
     """What reaches the service, which finds nothing."""
     given: list[Upload] = []
 
-    def detect(upload: Upload) -> Answer:
+    def detect(upload: Upload) -> DetectionResult:
         given.append(upload)
-        return Answer((), None, StageTimings(), (64, 32))
+        return DetectionResult((), None, StageTimings(), (64, 32))
 
-    async def detect_async(upload: Upload) -> Answer:
+    async def detect_async(upload: Upload) -> DetectionResult:
         return detect(upload)
 
     loaded = mock.patch.object(type(serving._models), "loaded", None)
@@ -425,11 +425,11 @@ def test_limiter_forgets_rather_than_grows(later: float) -> None:
     assert len(limiter._paid_at) == 1
 
 
-# The fast door.
+# The fast path.
 
 
 class Behind:
-    """Django, as far as the door is concerned."""
+    """Django, as seen by the fast path."""
 
     async def __call__(self, _scope: Any, _receive: Any, send_: Any) -> None:
         await send_({"type": "http.response.start", "status": 299, "headers": []})
@@ -437,9 +437,9 @@ class Behind:
 
 
 def through_door(headers: dict[str, str]) -> Answered:
-    door = PredictDoor(Behind(), {"/predict"}, ["127.0.0.1"])
+    fast_path = FastPath(Behind(), {"/predict"}, ["127.0.0.1"])
     given = [("Host", "127.0.0.1"), ("Content-Type", "image/jpeg"), *headers.items()]
-    return asyncio.run(call(door, http_scope("/predict", given), body_events(b"photo")))
+    return asyncio.run(call(fast_path, http_scope("/predict", given), body_events(b"photo")))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from detection.asgi.websocket_origin import WebSocketDoor
+from detection.asgi.websocket_origin import OriginCheck
 from detector_site.asgi import application
 from tests.accounts.test_access import TABLE, WHO, fresh_counts, login, names, targets, uploads, users
 from tests.support.accounts import account, token_headers
@@ -104,17 +104,17 @@ def test_admin_is_for_staff_alone(login: Any) -> None:
             assert answer["Location"].startswith(("/admin/login/", "/login/")), address
 
 
-def door() -> WebSocketDoor:
-    """The door of the running application."""
+def origin_check() -> OriginCheck:
+    """Return the origin check of the running application."""
     layer: Any = application
     while not hasattr(layer, "application_mapping"):
         layer = layer._app
-    found: WebSocketDoor = layer.application_mapping["websocket"]
+    found: OriginCheck = layer.application_mapping["websocket"]
     return found
 
 
 def test_every_socket_has_its_row() -> None:
-    assert {path.split("{")[0] for path in SOCKETS} == set(door()._apps)
+    assert {path.split("{")[0] for path in SOCKETS} == set(origin_check()._apps)
 
 
 async def opened(path: str, headers: list[tuple[str, str]]) -> str:

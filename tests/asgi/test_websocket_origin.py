@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from detection.asgi.websocket_origin import WebSocketDoor
+from detection.asgi.websocket_origin import OriginCheck
 from tests.support.asgi_calls import http_scope
 
 HOSTS = ["localhost", ".example.org"]
@@ -13,7 +13,7 @@ TRUSTED = ["https://front.example.net"]
 
 
 def is_taken(headers: dict[str, str]) -> bool:
-    """Whether the door hands a connection on."""
+    """Return whether a connection is accepted."""
     taken: list[str] = []
 
     async def app(scope: Any, _receive: Any, _send: Any) -> None:
@@ -26,7 +26,7 @@ def is_taken(headers: dict[str, str]) -> bool:
         assert event["type"] == "websocket.close"
 
     scope: Any = {**http_scope("/ws/predict", [*headers.items()]), "type": "websocket", "subprotocols": []}
-    asyncio.run(WebSocketDoor({"/ws/predict": app}, HOSTS, TRUSTED)(scope, receive, send))
+    asyncio.run(OriginCheck({"/ws/predict": app}, HOSTS, TRUSTED)(scope, receive, send))
     return taken == ["/ws/predict"]
 
 

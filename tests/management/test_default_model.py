@@ -24,7 +24,7 @@ from detection.models import Detection, ModelVersion
 from detection.predict import service as predict_service
 from detection.registry import catalogue
 from detection.registry import versions as model_versions
-from detection.registry.reconciler import Follower
+from detection.registry.reconciler import Reconciler
 from tests.evaluation.builders import write_voc
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
 from tests.support.builders import stored_detection
@@ -199,7 +199,7 @@ def mixed() -> None:
     stored_detection(("light", 0.9), model_name="net", model_version="2")
     stored_detection(("motorcycle", 0.9), ("person", 0.7), model_name="nanodet_plus_m", model_version="1.0")
     stored_detection(("griffin", 0.9), ("light", 0.6), model_name="gone", model_version="7")
-    Follower().once()
+    Reconciler().poll()
 
 
 CLASSES = ("dark", "light", *read_card(MOBILENET).classes, *read_card(NANODET).classes, "griffin")

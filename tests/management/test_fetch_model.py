@@ -26,7 +26,7 @@ from detection.models import ModelVersion
 from detection.predict import service as predict_service
 from detection.registry.downloads import KnownFile
 from detection.registry.pretrained import KNOWN_MODELS, RESNET50_SSD
-from detection.registry.reconciler import Follower
+from detection.registry.reconciler import Reconciler
 from detection.serving import service as serving
 from detection.serving.locations import shadow_folder
 from tests.support.checkpoints import EMBEDDED_PREFIX, tiny_ssd, write_checkpoint
@@ -171,7 +171,7 @@ def test_a_fetched_checkpoint_is_offered_added_and_compared(
         assert shadow_folder(config) == folder
         call_command("model", "add", str(folder), stdout=io.StringIO())
         call_command("model", "activate", "resnet50_ssd", stdout=io.StringIO())
-        Follower().once()
+        Reconciler().poll()
         active = serving.active_model()
         assert active is not None
         assert (active.full_name, active.edge) == ("resnet50_ssd@1.0", 512)

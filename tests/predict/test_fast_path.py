@@ -23,8 +23,8 @@ from detection.inference.errors import (
 )
 from detection.inference.types import FoundObject, PixelBox, StageTimings
 from detection.predict import service as predict_service
-from detection.predict.fast_path import PredictDoor
-from detection.predict.service import Answer, Upload
+from detection.predict.fast_path import FastPath
+from detection.predict.service import DetectionResult, Upload
 from tests.support.asgi_calls import Answered, body_events, call, http_scope
 
 CAT = FoundObject(7, "cat", 0.75, PixelBox(1, 2, 3, 4), (0.1, 0.2, 0.3, 0.4))
@@ -50,19 +50,19 @@ def uploads() -> Iterator[list[Upload]]:
     timings = StageTimings()
     timings.add("decode", 0.0015)
 
-    async def detect(upload: Upload) -> Answer:
+    async def detect(upload: Upload) -> DetectionResult:
         given.append(upload)
-        return Answer((CAT,), None, timings, (64, 32))
+        return DetectionResult((CAT,), None, timings, (64, 32))
 
     with mock.patch.object(predict_service, "detect_async", detect):
         yield given
 
 
-def door(behind: Any = None) -> PredictDoor:
-    return PredictDoor(behind or Behind(), {"/predict", "/api/predict"}, ["127.0.0.1", "photos.example"])
+def middleware(behind: Any = None) -> FastPath:
+    return FastPath(behind or Behind(), {"/predict", "/api/predict"}, ["127.0.0.1", "photos.example"])
 
 
-def post(app: PredictDoor, *parts: bytes, path: str = "/predict", query: str = "", headers: Any = HEADERS) -> Answered:
+def post(app: FastPath, *parts: bytes, path: str = "/predict", query: str = "", headers: Any = HEADERS) -> Answered:
     return asyncio.run(call(app, http_scope(path, headers, query=query), body_events(*parts)))
 
 
@@ -71,7 +71,7 @@ def post(app: PredictDoor, *parts: bytes, path: str = "/predict", query: str = "
 def test_photo_is_answered_without_django(path: str, content_type: str, uploads: list[Upload]) -> None:
     behind = Behind()
     headers = (("Host", "photos.example"), ("Content-Type", content_type))
-    answered = post(door(behind), b"pho", b"to", path=path, headers=headers)
+    answered = post(middleware(behind), b"pho", b"to", path=path, headers=headers)
     assert answered.status == 200
     assert answered.body == (
         b'{"prediction":[{"objectClass":"cat","probability":0.75,"x":1,"y":2,"width":3,"height":4}]}'
@@ -101,7 +101,7 @@ def test_photo_is_answered_without_django(path: str, content_type: str, uploads:
 )
 def test_everything_else_is_left_to_django(path: str, method: str, headers: Any, uploads: list[Upload]) -> None:
     behind = Behind()
-    answered = asyncio.run(call(door(behind), http_scope(path, headers, method), body_events(b"photo")))
+    answered = asyncio.run(call(middleware(behind), http_scope(path, headers, method), body_events(b"photo")))
     assert (answered.status, behind.called, uploads) == (299, 1, [])
 
 
@@ -120,7 +120,7 @@ def test_everything_else_is_left_to_django(path: str, method: str, headers: Any,
     ],
 )
 def test_wishes_of_the_caller_reach_the_service(query: str, name: str, wanted: Any, uploads: list[Upload]) -> None:
-    assert post(door(), b"photo", query=query, headers=(*HEADERS, ("X-File-Name", name))).status == 200
+    assert post(middleware(), b"photo", query=query, headers=(*HEADERS, ("X-File-Name", name))).status == 200
     (upload,) = uploads
     assert (upload.threshold, upload.store, upload.source, upload.original_name) == wanted
 
@@ -147,7 +147,7 @@ def test_wishes_of_the_caller_reach_the_service(query: str, name: str, wanted: A
 )
 def test_error_is_a_status_and_a_sentence(error: Exception, status: int, sentence: str) -> None:
     with mock.patch.object(predict_service, "detect_async", side_effect=error):
-        answered = post(door(), b"photo")
+        answered = post(middleware(), b"photo")
     assert (answered.status, answered.json) == (status, {"error": sentence})
     assert answered.headers["content-type"] == "application/json"
     assert answered.headers.get("retry-after") == ("1" if status == 503 else None)
@@ -155,21 +155,21 @@ def test_error_is_a_status_and_a_sentence(error: Exception, status: int, sentenc
 
 def test_mistake_of_ours_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     with mock.patch.object(predict_service, "detect_async", side_effect=ZeroDivisionError("secret")):
-        post(door(), b"photo")
+        post(middleware(), b"photo")
     assert "The request to /predict failed." in caplog.text
     assert "ZeroDivisionError: secret" in caplog.text
 
 
 def test_caller_who_leaves_within_the_body_is_not_detected_for(uploads: list[Upload]) -> None:
     events = [{"type": "http.request", "body": b"pho", "more_body": True}]
-    answered = asyncio.run(call(door(), http_scope("/predict", HEADERS), events, leaves=True))
+    answered = asyncio.run(call(middleware(), http_scope("/predict", HEADERS), events, leaves=True))
     assert (answered.status, uploads) == (0, [])
 
 
 def test_caller_who_leaves_before_the_answer_takes_the_photo_out_of_the_queue() -> None:
     ended: list[str] = []
 
-    async def detect(_: Upload) -> Answer:
+    async def detect(_: Upload) -> DetectionResult:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -178,14 +178,14 @@ def test_caller_who_leaves_before_the_answer_takes_the_photo_out_of_the_queue() 
         raise AssertionError
 
     with mock.patch.object(predict_service, "detect_async", detect):
-        answered = asyncio.run(call(door(), http_scope("/predict", HEADERS), body_events(b"photo"), leaves=True))
+        answered = asyncio.run(call(middleware(), http_scope("/predict", HEADERS), body_events(b"photo"), leaves=True))
     assert (answered.status, ended) == (0, ["cancelled"])
 
 
 def test_server_that_stops_takes_the_photo_out_of_the_queue() -> None:
     ended: list[str] = []
 
-    async def detect(_: Upload) -> Answer:
+    async def detect(_: Upload) -> DetectionResult:
         try:
             await asyncio.Event().wait()
         finally:
@@ -193,7 +193,7 @@ def test_server_that_stops_takes_the_photo_out_of_the_queue() -> None:
         raise AssertionError
 
     async def stop() -> None:
-        serving = asyncio.ensure_future(call(door(), http_scope("/predict", HEADERS), body_events(b"photo")))
+        serving = asyncio.ensure_future(call(middleware(), http_scope("/predict", HEADERS), body_events(b"photo")))
         for _ in range(10):
             await asyncio.sleep(0)
         serving.cancel()

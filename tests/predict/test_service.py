@@ -18,7 +18,7 @@ from detection.inference.errors import ImageDecodeError
 from detection.inference.photos import decode
 from detection.models import Detection, Photo
 from detection.predict import service as predict_service
-from detection.predict.service import Answer, Upload
+from detection.predict.service import DetectionResult, Upload
 from detection.serving import service as serving
 from tests.support import photos
 from tests.support.builders import stored_rows
@@ -31,7 +31,7 @@ def upload(data: bytes, **wishes: Any) -> Upload:
     return Upload(data, Detection.Source.API, **wishes)
 
 
-def detect_async(given: Upload) -> Answer:
+def detect_async(given: Upload) -> DetectionResult:
     return asyncio.run(predict_service.detect_async(given))
 
 

@@ -26,7 +26,7 @@ from detection.inference.precision.int8_files import quantized_network
 from detection.models import Detection, ModelVersion
 from detection.observability import metrics
 from detection.predict import service as predict_service
-from detection.registry.reconciler import Follower
+from detection.registry.reconciler import Reconciler
 from detection.serving import service as serving
 from tests.inference.model_folders import (
     constant_network,
@@ -68,7 +68,7 @@ def marks() -> list[str]:
     return [f"{line[:2]}{line[2:].split()[0]}" for line in model("list").splitlines()]
 
 
-def answer(data: bytes) -> predict_service.Answer:
+def answer(data: bytes) -> predict_service.DetectionResult:
     return predict_service.detect(predict_service.Upload(data, source=Detection.Source.API))
 
 
@@ -77,11 +77,11 @@ def test_a_version_is_added_activated_rolled_back_and_removed(tmp_path: Path, ch
     assert model("list") == "* mobilenet_ssd_voc  of MODEL_PREFIX"
     assert added(tmp_path, DARK, "1").startswith("Added net@1.")
     added(tmp_path, LIGHT, "2")
-    follower = Follower()
+    reconciler = Reconciler()
     seen = []
     for reference in ("net@1", "net", "net@1"):
         assert "is active" in model("activate", reference)
-        follower.once()
+        reconciler.poll()
         found = answer(chelsea)
         seen.append((found.model, found.objects[0].class_name))
     assert seen == [("net@1", "dark"), ("net@2", "light"), ("net@1", "dark")]
@@ -99,15 +99,15 @@ def test_the_model_of_model_prefix_answers_again_and_the_only_version_can_be_rem
     tmp_path: Path, chelsea: bytes
 ) -> None:
     added(tmp_path, DARK, "1")
-    followers = [Follower(), Follower()]
+    reconcilers = [Reconciler(), Reconciler()]
     for back in (["deactivate"], ["activate", "mobilenet_ssd_voc"]):
         model("activate", "net")
-        for follower in followers:
-            follower.once()
+        for reconciler in reconcilers:
+            reconciler.poll()
         assert answer(chelsea).model == "net@1"
         assert model(*back).startswith("mobilenet_ssd_voc of MODEL_PREFIX is active: it was tried here")
-        for follower in followers:
-            follower.once()
+        for reconciler in reconcilers:
+            reconciler.poll()
         assert answer(chelsea).model == "mobilenet_ssd_voc"
     assert marks() == ["* mobilenet_ssd_voc", "  net@1"]
     assert model("remove", "net@1") == "Removed net@1."
@@ -122,11 +122,11 @@ def test_a_version_of_the_name_comes_before_the_model_of_model_prefix(
     serving.start()
     assert model("list") == "* net@0  of MODEL_PREFIX"
     added(tmp_path, LIGHT, "1")
-    follower = Follower()
+    reconciler = Reconciler()
     seen = []
     for reference in ("net", "net@0"):
         model("activate", reference)
-        follower.once()
+        reconciler.poll()
         seen.append(answer(chelsea).model)
     assert seen == ["net@1", "net@0"]
 
@@ -137,16 +137,16 @@ def test_a_model_of_model_prefix_that_fails_never_answers_again(tmp_path: Path, 
     limits(data_dir=tmp_path / "data", model_prefix=prefix)
     added(tmp_path, LIGHT, "1")
     model("activate", "net@1")
-    follower = Follower()
-    follower.once()
+    reconciler = Reconciler()
+    reconciler.poll()
     (prefix / "net.onnx").write_bytes(b"damaged")
     with pytest.raises(CommandError, match="has the SHA-256"):
         model("deactivate")
-    follower.once()
+    reconciler.poll()
     assert (marks(), answer(chelsea).model) == (["  net@0", "* net@1"], "net@1")
     # On one of several servers alone.
     ModelVersion.objects.update(is_active=False)
-    follower.once()
+    reconciler.poll()
     assert answer(chelsea).model == "net@1"
 
 
@@ -167,7 +167,7 @@ def test_a_version_keeps_its_precisions(precision: str, tmp_path: Path, limits: 
     before = serving.model_info()
     model("add", embedded(tmp_path / "source"))
     model("activate", "mobilenet_ssd_voc@1.1")
-    Follower().once()
+    Reconciler().poll()
     after = serving.model_info()
     assert (answer(chelsea).model, after["version"]) == ("mobilenet_ssd_voc@1.1", "1.1")
     assert [after[key] for key in ("precision", "sha256")] == [before[key] for key in ("precision", "sha256")]
@@ -187,7 +187,7 @@ def test_a_table_that_is_written_beside_a_version_later_counts(tmp_path: Path, l
     )
     assert write_table(network, "openvino", measured).parent == version
     model("activate", "mobilenet_ssd_voc")
-    Follower().once()
+    Reconciler().poll()
     assert serving.model_info()["precision"] == "int8"
 
 
@@ -229,7 +229,7 @@ def test_what_cannot_serve_is_refused_and_the_old_one_goes_on(
 ) -> None:
     added(tmp_path, DARK, "1")
     model("activate", "net")
-    Follower().once()
+    Reconciler().poll()
     with pytest.raises(CommandError, match=sentence):
         added(tmp_path, network, "2", **keys)
     assert (ModelVersion.objects.count(), answer(chelsea).model) == (1, "net@1")
@@ -240,15 +240,15 @@ def test_a_version_that_was_changed_on_the_disk_is_never_activated(tmp_path: Pat
     added(tmp_path, DARK, "1")
     added(tmp_path, LIGHT, "2")
     model("activate", "net@1")
-    follower = Follower()
-    follower.once()
+    reconciler = Reconciler()
+    reconciler.poll()
     (tmp_path / "data" / "models" / "net@2" / "net.onnx").write_bytes(DARK)
     with pytest.raises(CommandError, match="has the SHA-256"):
         model("activate", "net@2")
     write_model(tmp_path / "data" / "models" / "net@2", DARK, {"name": "net", "version": "2"})
     with pytest.raises(CommandError, match="is not the one that was added as net@2"):
         model("activate", "net@2")
-    follower.once()
+    reconciler.poll()
     assert (ModelVersion.objects.get(is_active=True).version, answer(chelsea).model) == ("1", "net@1")
 
 
@@ -258,9 +258,9 @@ def test_a_server_that_cannot_load_the_active_version_keeps_its_own_and_says_so(
     model("activate", "net")
     serving.start()
     (tmp_path / "data" / "models" / "net@1" / "net.onnx").unlink()
-    follower = Follower()
-    follower.once()
-    follower.once()
+    reconciler = Reconciler()
+    reconciler.poll()
+    reconciler.poll()
     assert answer(chelsea).model == "mobilenet_ssd_voc"
     assert "net.onnx cannot be read" in ModelVersion.objects.get().problem
     assert "could not be loaded" in model("list")
@@ -311,7 +311,7 @@ def test_everybody_who_asks_is_told_that_the_active_version_does_not_answer(
     def restart() -> None:
         predict_service.stop()
         serving.start()
-        Follower().once()
+        Reconciler().poll()
 
     restart()
     sentence = (
@@ -347,8 +347,8 @@ def test_changes_under_load_fail_no_photo_and_name_the_right_model(tmp_path: Pat
     added(tmp_path, DARK, "1")
     added(tmp_path, LIGHT, "2")
     model("activate", "net@1")
-    follower = Follower()
-    follower.once()
+    reconciler = Reconciler()
+    reconciler.poll()
     done = threading.Event()
 
     def client(_: int) -> list[tuple[str, str, Any]]:
@@ -365,7 +365,7 @@ def test_changes_under_load_fail_no_photo_and_name_the_right_model(tmp_path: Pat
         clients = [pool.submit(client, number) for number in range(8)]
         for reference in ("net@2", "net@1") * 3:
             model("activate", reference)
-            follower.once()
+            reconciler.poll()
         done.set()
         seen = [each for each_client in clients for each in each_client.result(60)]
     assert {(model_name, class_name) for model_name, class_name, _ in seen} == {("net@1", "dark"), ("net@2", "light")}
@@ -389,7 +389,7 @@ def test_every_version_that_is_told_can_be_asked_for(
     added(tmp_path, DARK, "1")
     added(tmp_path, LIGHT, "2")
     model("activate", "net@1")
-    Follower().once()
+    Reconciler().poll()
     told = [each["name"] for each in client.get("/api/models").json()["models"]]
     assert told == ["net", "folder", "net@2"]
     for reference, full_name in (
@@ -425,7 +425,7 @@ def test_a_name_is_the_default_where_that_has_it_and_versions_keep_their_meaning
     added(tmp_path, DARK, "1")
     assert asked(client, chelsea, "net")[1] == "net@0"
     model("activate", "net@1")
-    Follower().once()
+    Reconciler().poll()
     assert [asked(client, chelsea, each)[1] for each in ("net", "net@0", "net@1")] == ["net@1", "net@0", "net@1"]
     listed = client.get("/api/models").json()["models"]
     assert [(each["name"], each["version"]) for each in listed] == [("net", "1"), ("net@0", "0")]
@@ -439,7 +439,7 @@ def test_the_open_inference_protocol_knows_every_version(
     added(tmp_path, DARK, "1")
     added(tmp_path, LIGHT, "2")
     model("activate", "net@1")
-    Follower().once()
+    Reconciler().poll()
     photo = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [base64.b64encode(chelsea).decode()]}
     for address, version, class_name in (
         ("net", "1", "dark"),
@@ -462,11 +462,11 @@ def test_a_version_that_was_removed_answers_no_more_and_its_successor_does(
     limits(data_dir=tmp_path / "data", models=())
     added(tmp_path, DARK, "1")
     serving.start()
-    follower = Follower()
-    follower.once()
+    reconciler = Reconciler()
+    reconciler.poll()
     assert asked(client, chelsea, "net@1")[2]["objectClass"] == "dark"
     model("remove", "net@1")
-    follower.once()
+    reconciler.poll()
     assert asked(client, chelsea, "net@1")[0] == 404
     added(tmp_path, LIGHT, "1")
     assert asked(client, chelsea, "net@1")[2]["objectClass"] == "light"

@@ -56,7 +56,7 @@ def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 pieces = [b"x" * (100_000 + index if index % 2 else 1_000 + index) for index in range(2_000)]
-with malloc.giving_back(float(sys.argv[1])):
+with malloc.trimming(float(sys.argv[1])):
     full = resident()
     del pieces[1::2]
     ended = time.monotonic() + float(sys.argv[2])
@@ -85,6 +85,6 @@ def test_free_memory_goes_back_to_the_system() -> None:
 
 def test_giving_back_ends_with_its_block() -> None:
     before = threading.active_count()
-    with malloc.giving_back():
+    with malloc.trimming():
         assert threading.active_count() == before + 1
     assert threading.active_count() == before

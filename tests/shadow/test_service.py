@@ -58,7 +58,7 @@ def write_candidate(data_dir: Path, **card: Any) -> None:
     write_model(data_dir / "models" / "candidate", constant_network(nanodet_outputs(1)), keys)
 
 
-def detect(photo: bytes, **fields: Any) -> predict_service.Answer:
+def detect(photo: bytes, **fields: Any) -> predict_service.DetectionResult:
     return predict_service.detect(predict_service.Upload(photo, fields.pop("source", "api"), **fields))
 
 

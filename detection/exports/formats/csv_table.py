@@ -6,7 +6,7 @@ from typing import Any
 from detection.exports.labels import Label
 from detection.exports.registry import Member, SingleFile, exports
 from detection.exports.selection import Example, Selection
-from detection.web.csv_cells import BYTE_ORDER_MARK, csv_line, harmless
+from detection.web.csv_cells import BYTE_ORDER_MARK, csv_line, escape_formula
 
 COLUMNS = (
     "image_id",
@@ -52,14 +52,14 @@ def _row(example: Example, label: Label | None) -> tuple[Any, ...]:
         detection.uuid,
         detection.created_at.isoformat(),
         detection.source,
-        harmless(example.file_name),
-        harmless(photo.original_name),
+        escape_formula(example.file_name),
+        escape_formula(photo.original_name),
         photo.width,
         photo.height,
-        harmless(detection.model_name),
+        escape_formula(detection.model_name),
         detection.threshold,
-        "" if label is None else harmless(label.class_name),
+        "" if label is None else escape_formula(label.class_name),
         "" if label is None or label.probability is None else label.probability,
         *(("", "", "", "") if box is None else (box.x, box.y, box.width, box.height)),
-        harmless(detection.model_version),
+        escape_formula(detection.model_version),
     )

@@ -28,7 +28,7 @@ except ImportError as _error:
         f"MODEL_ENGINE=remote needs what requirements-remote.txt names, and it is not complete: {_error}."
     ) from _error
 
-Answer = Mapping[str, NDArray[Any] | None]
+RemoteOutputs = Mapping[str, NDArray[Any] | None]
 _OK, _TOO_MANY, _BUSY = 200, 429, 503
 _BLOCK = 1 << 16
 # 128 photos of the largest heads stay far below; a larger response is not valid.
@@ -63,7 +63,7 @@ class RemoteClient(Protocol):
         """Return whether the model is ready; raises nothing."""
         ...
 
-    def infer(self, batch_rgb: ImageArray, timeout_s: float) -> Answer:
+    def infer(self, batch_rgb: ImageArray, timeout_s: float) -> RemoteOutputs:
         """Run photos, (N, S, S, 3) uint8; return the outputs by name."""
         ...
 
@@ -123,7 +123,7 @@ class HttpClient:
             return False
         return True
 
-    def infer(self, batch_rgb: ImageArray, timeout_s: float) -> Answer:
+    def infer(self, batch_rgb: ImageArray, timeout_s: float) -> RemoteOutputs:
         """See `RemoteClient`."""
         photos = triton_http.InferInput(self._input_name, list(batch_rgb.shape), "UINT8")
         photos.set_data_from_numpy(batch_rgb, binary_data=self._binary)
@@ -142,7 +142,7 @@ class HttpClient:
         """See `RemoteClient`."""
         self._pool.clear()
 
-    def _read(self, content: bytes, header_length: str | None) -> Answer:
+    def _read(self, content: bytes, header_length: str | None) -> RemoteOutputs:
         try:
             result = triton_http.InferenceServerClient.parse_response_body(content, header_length=header_length)
             names = [output["name"] for output in result.get_response()["outputs"]]
@@ -254,7 +254,7 @@ class GrpcClient:
         except (NotTakenError, EngineError):
             return False
 
-    def infer(self, batch_rgb: ImageArray, timeout_s: float) -> Answer:
+    def infer(self, batch_rgb: ImageArray, timeout_s: float) -> RemoteOutputs:
         """See `RemoteClient`."""
         photos = triton_grpc.InferInput(self._input_name, list(batch_rgb.shape), "UINT8")
         photos.set_data_from_numpy(np.ascontiguousarray(batch_rgb))

@@ -60,12 +60,12 @@ class Command(BaseCommand):
         detections = chosen_detections(options)
         chosen = replace(current.config(), queue_size=_UNBOUNDED)
         wanted = replace(serving.detector_options(chosen), source=find_model(options["model"]))
-        detector = serving.on_owner(lambda: load_detector(wanted))
+        detector = serving.on_model_thread(lambda: load_detector(wanted))
         self.stderr.write(f"Model: {detector.network.full_name}", style_func=str)
         try:
             return detect_again(detections, detector, options["threshold"], Console(stderr=True))
         finally:
-            serving.on_owner(lambda: _closed(detector))
+            serving.on_model_thread(lambda: _closed(detector))
 
 
 def _closed(detector: Detector) -> Detector:
