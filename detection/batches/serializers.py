@@ -42,7 +42,7 @@ class NewBatchSerializer(serializers.Serializer[Any]):
 
 
 class ItemStateSerializer(serializers.Serializer[Any]):
-    """How a photo of a batch stands, for the API's description."""
+    """State of a photo of a batch, for the API's description."""
 
     position = serializers.IntegerField()
     state = serializers.ChoiceField(BatchItem.State.choices)
@@ -64,7 +64,7 @@ class ItemSerializer(ItemStateSerializer):
 
 
 class TotalsSerializer(serializers.Serializer[Any]):
-    """How a batch stands, for the API's description."""
+    """State of a batch, for the API's description."""
 
     photos = serializers.IntegerField()
     done = serializers.IntegerField()

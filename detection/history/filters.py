@@ -36,7 +36,7 @@ class ZoneField(forms.CharField):
 
 
 class ZoneFilter(django_filters.CharFilter):
-    """Filter that only says in which zone the days of the others are meant."""
+    """Filter that only sets the time zone of the other filters' days."""
 
     field_class = ZoneField
 

@@ -63,7 +63,7 @@ class InferredSerializer(serializers.Serializer[Any]):
 
 
 class ServerSerializer(serializers.Serializer[Any]):
-    """Who serves, for the API's description."""
+    """Server metadata, for the API's description."""
 
     name = serializers.CharField()
     version = serializers.CharField()
@@ -97,7 +97,7 @@ _LATER = OpenApiResponse(ErrorSerializer, description="Not ready, or overloaded;
 
 
 class ServerView(APIView):
-    """Who serves, and what it knows beyond the protocol."""
+    """Name and version of the server, and its extensions of the protocol."""
 
     @extend_schema(operation_id="oip_server", responses={200: ServerSerializer})
     def get(self, _request: Request) -> Response:
@@ -105,7 +105,7 @@ class ServerView(APIView):
 
 
 class _HealthView(APIView):
-    """Asked by whoever watches the server, without a token, as /healthz and /readyz are."""
+    """Health check without a token, like /healthz and /readyz."""
 
     authentication_classes = ()
     permission_classes = ()

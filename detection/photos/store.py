@@ -196,7 +196,7 @@ def content_of(name: str) -> bytes | None:
 
 
 def _is_intact(content: bytes) -> bool:
-    """Whether a stored file decodes to its last pixel."""
+    """Return whether a stored file decodes to its last pixel."""
     try:
         decode_photo(content, max_pixels=_STORED_MAX_PIXELS)
     except ImageDecodeError:

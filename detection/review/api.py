@@ -1,4 +1,4 @@
-"""The API of reviews: how one stands, what is said in it, and what comes next."""
+"""REST API of reviews: their states, verdicts, and the queue."""
 
 from typing import Any
 from uuid import UUID

@@ -72,7 +72,7 @@ class BoxSerializer(serializers.Serializer[Any]):
 
 
 class ModelAnswerSerializer(serializers.Serializer[Any]):
-    """What the model said of an object, which no verdict changes."""
+    """The model's own object, which no verdict changes."""
 
     objectClass = serializers.CharField()  # noqa: N815  (the contract's spelling)
     probability = serializers.FloatField()
@@ -80,7 +80,7 @@ class ModelAnswerSerializer(serializers.Serializer[Any]):
 
 
 class ReviewedObjectSerializer(serializers.Serializer[Any]):
-    """An object as it stands: what is true of it now, and what the model said."""
+    """An object as it stands, and the model's own object."""
 
     object = serializers.CharField(help_text="Names it in a verdict: its rank, or a1, a2, ... for a drawn one.")
     verdict = serializers.ChoiceField(["", *_SENT], help_text="The newest one; empty where nobody has judged it.")
@@ -106,13 +106,13 @@ class ReviewSerializer(serializers.Serializer[Any]):
 
 
 class ConflictSerializer(ErrorSerializer):
-    """Somebody was faster."""
+    """Conflict with another reviewer's step."""
 
     review = ReviewSerializer()
 
 
 class VerdictSerializer(serializers.Serializer[Any]):
-    """What a reviewer says of one object; a class and a box where it needs them."""
+    """A verdict on one object; a class and a box where it needs them."""
 
     object = serializers.CharField(required=False, allow_null=True, default=None, max_length=12)
     verdict = serializers.ChoiceField(_SENT)
@@ -123,7 +123,7 @@ class VerdictSerializer(serializers.Serializer[Any]):
 
 
 class VersionSerializer(serializers.Serializer[Any]):
-    """What a reviewer has seen."""
+    """The version that the reviewer has seen."""
 
     version = serializers.IntegerField(min_value=0, max_value=_MAX_PIXEL)
 
@@ -148,13 +148,13 @@ class VerdictsSerializer(VersionSerializer):
 
 
 class QueueSerializer(serializers.Serializer[Any]):
-    """What comes next."""
+    """The next detections of a queue."""
 
     detections = serializers.ListField(child=serializers.UUIDField())
 
 
 class QueueQuerySerializer(serializers.Serializer[Any]):
-    """What of the queue is asked for."""
+    """Query of a queue."""
 
     order = serializers.ChoiceField(list(ORDERS), default="lowest")
     reviewed = serializers.ChoiceField(["0", "1"], default="0")
@@ -162,7 +162,7 @@ class QueueQuerySerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField(min_value=1, max_value=MAX_NEXT, default=5)
 
     def get_fields(self) -> dict[str, Any]:
-        """With `class`, which Python keeps for itself."""
+        """Add `class`, which is a keyword of Python."""
         return {**super().get_fields(), "class": serializers.CharField(default="", allow_blank=True, max_length=100)}
 
     def queue(self) -> Queue:

@@ -48,7 +48,7 @@ class _OfClassSerializer(serializers.Serializer[Any]):
     objects = serializers.IntegerField()
 
     def get_fields(self) -> dict[str, Any]:
-        """With `class`, which Python keeps for itself."""
+        """Add `class`, which is a keyword of Python."""
         return {**super().get_fields(), "class": serializers.CharField()}
 
 
@@ -69,7 +69,7 @@ class ScoreBinSerializer(serializers.Serializer[Any]):
     objects = serializers.IntegerField()
 
     def get_fields(self) -> dict[str, Any]:
-        """With `from`, which Python keeps for itself."""
+        """Add `from`, which is a keyword of Python."""
         return {**super().get_fields(), "from": serializers.FloatField()}
 
 
@@ -85,7 +85,7 @@ class PrecisionSerializer(serializers.Serializer[Any]):
     precision_high = serializers.FloatField(help_text="Upper end.")
 
     def get_fields(self) -> dict[str, Any]:
-        """With `class`, which Python keeps for itself."""
+        """Add `class`, which is a keyword of Python."""
         return {**super().get_fields(), "class": serializers.CharField()}
 
 
