@@ -27,7 +27,8 @@ from detector_site.lifespan import Lifespan  # noqa: E402
 def _build(budget: BodyBudget) -> ASGI3Application:
     config = settings.DETECTOR
     pages = cast("ASGI3Application", get_asgi_application())
-    http = FastPath(KnownLength(pages), {config.rest_entry_point, "/api/predict"}, settings.ALLOWED_HOSTS)
+    entries = {f"{path}{end}" for path in (config.rest_entry_point.rstrip("/"), "/api/predict") for end in ("", "/")}
+    http = FastPath(KnownLength(pages), entries - {"/"}, settings.ALLOWED_HOSTS)
     consumers = {
         "/ws/predict": PredictConsumer.as_asgi(),
         "/ws/live": LiveConsumer.as_asgi(),

@@ -41,6 +41,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "detection.web.headers.OwnPagesMiddleware",
     "detection.web.middleware.Utf8Middleware",
     "detection.observability.middleware.RouteMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -50,6 +51,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "detection.i18n.language.LanguageMiddleware",
     "detection.web.error_pages.RefusedMiddleware",
+    "detection.web.addresses.ApiAddressMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "detection.web.middleware.StorableTextMiddleware",

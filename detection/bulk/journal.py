@@ -186,6 +186,8 @@ class Printed(_Counts):
     def __init__(self, stream: Stream) -> None:
         super().__init__()
         self._stream = stream
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        self._is_unicode = encoding.lower().replace("-", "").startswith("utf")
 
     def take_done(self, _name: str) -> bool:
         """Return False: there is nothing to resume."""
@@ -193,7 +195,10 @@ class Printed(_Counts):
 
     def add(self, line: Line) -> None:
         """Write a line immediately. Raises OSError."""
-        self._stream.write(f"{to_json(line).decode()}\n")
+        text = to_json(line).decode()
+        if not self._is_unicode:
+            text = json.dumps(line, separators=(",", ":"))  # in ASCII, and the same JSON
+        self._stream.write(f"{text}\n")
         self._stream.flush()
         self.count(line)
 

@@ -35,7 +35,7 @@ def chosen_format(output: Path | None, name: str | None) -> str:
     if name is not None:
         return name
     for found in known.values():
-        if found.single is not None and output.name.endswith(f".{found.single.suffix}"):
+        if output.name.lower().endswith(f".{found.suffix}"):
             return found.name
     raise FormatError(f"No format is known by the end of {output.name}. Name one with --format: {', '.join(known)}.")
 

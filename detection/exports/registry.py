@@ -44,6 +44,11 @@ class ExportFormat:
     photo_folder: str
     single: SingleFile | None
 
+    @property
+    def suffix(self) -> str:
+        """How the name of its file ends, without the photos, and without a dot before it."""
+        return f"{self.name}.zip" if self.single is None else self.single.suffix
+
 
 _FORMATS: dict[str, ExportFormat] = {}
 

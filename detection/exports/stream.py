@@ -45,9 +45,7 @@ class Export:
     @property
     def suffix(self) -> str:
         """Suffix of its file name, without a dot before it."""
-        if self.format.single is None or self.photos:
-            return f"{self.format.name}.zip"
-        return self.format.single.suffix
+        return f"{self.format.name}.zip" if self.photos else self.format.suffix
 
     @property
     def content_type(self) -> str:

@@ -8,9 +8,6 @@ from typing import Any
 from detection.conf import Config
 from detection.observability import request_id, tracing
 
-# No format shows these fields, and each of them costs a look-up for every record.
-logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message", "taskName"}
 
 

@@ -58,7 +58,15 @@ class InferenceRequest:
 def read_request(body: bytes, header_length: str | None) -> InferenceRequest:
     """Parse a request. header_length: the value of that header, if there is one. Raises MessageError."""
     cut = len(body) if header_length is None else _header_length(header_length, len(body))
-    document = _json_object(body[:cut])
+    try:
+        document = _json_object(body[:cut])
+    except MessageError as error:
+        if header_length is None and not _is_text(body):
+            raise MessageError(
+                f"The body is no JSON, but binary without the header {HEADER_LENGTH}. Set it to the length of the JSON "
+                "that the body begins with."
+            ) from error
+        raise
     inputs = _read_inputs(_list(document, "inputs"), memoryview(body)[cut:])
     parameters = _object(document, "parameters")
     binary = _flag(parameters, "binary_data_output")
@@ -104,6 +112,14 @@ def _header_length(raw: str, body_length: int) -> int:
             "body begin with."
         )
     return int(raw)
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in body
 
 
 def _json_object(raw: bytes) -> dict[str, Any]:

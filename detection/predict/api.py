@@ -22,9 +22,10 @@ from detection.predict.request import (
     upload_from,
 )
 from detection.predict.serializers import PredictUploadSerializer
-from detection.web.query import MODEL_PARAMETER, THRESHOLD_PARAMETER
+from detection.web.query import MODEL_PARAMETER, THRESHOLD_PARAMETER, refuse_unknown
 from detection.web.serializers import ErrorSerializer, PredictionSerializer, prediction_body
 
+CSRF_FIELD = "csrfmiddlewaretoken"
 _PHOTO_BODY = {"type": "string", "format": "binary"}
 
 
@@ -108,4 +109,5 @@ def _options_of_form(request: Request) -> dict[str, str]:
     if media_type(request.content_type or "") in PHOTO_TYPES:
         return {}
     given = request.POST.dict()
+    refuse_unknown([*given, *request.FILES], ("image", *sorted(FORM_OPTIONS), CSRF_FIELD))
     return {name: str(given[name]) for name in FORM_OPTIONS & given.keys()}

@@ -15,7 +15,7 @@ from detection.predict import service as predict_service
 from detection.predict.service import DetectionResult, Upload
 from detection.serving import service as serving
 from detection.web.asgi_messages import address_of
-from detection.web.query import decode_query, parse_threshold
+from detection.web.query import decode_query, parse_threshold, refuse_unknown
 from detection.web.serializers import prediction_body
 
 # A frame of a 4K camera is smaller. A socket can hold four: one arriving, one queued, two in the detector.
@@ -93,6 +93,7 @@ class LiveConsumer(JsonSocket):
         await self.accept()
         query = decode_query(self.scope["query_string"])
         try:
+            refuse_unknown(query, ("threshold", "model"))
             self._threshold = parse_threshold(query)
             self._model = query.get("model", "")
         except RequestError as error:

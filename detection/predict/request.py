@@ -6,12 +6,13 @@ from urllib.parse import unquote
 
 from detection.models import Detection
 from detection.predict.service import DetectionResult, Upload
-from detection.web.query import parse_choice, parse_flag, parse_threshold
+from detection.web.query import parse_choice, parse_flag, parse_threshold, refuse_unknown
 
 PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
 FILE_NAME_HEADER = "X-File-Name"
 # Options that a form can hold in fields of its own; the query string takes precedence.
 FORM_OPTIONS = frozenset({"threshold", "store", "model"})
+OPTIONS = ("threshold", "store", "source", "model")
 _SOURCES = {
     source.value: source for source in (Detection.Source.API, Detection.Source.PAGE, Detection.Source.WEBSOCKET)
 }
@@ -39,8 +40,10 @@ def parse_source(query: Mapping[str, str]) -> Detection.Source:
 def upload_from(data: bytes, query: Mapping[str, str], original_name: str) -> Upload:
     """Return an upload with the options of the query string: `threshold`, `store`, `source`, `model`.
 
-    original_name: the caller's name for the photo, as text. Raises RequestError.
+    original_name: the caller's name for the photo, as text. Raises RequestError, also for an unknown option: a misspelt
+    one would change the answer without a word.
     """
+    refuse_unknown(query, OPTIONS)
     return Upload(
         data,
         source=parse_source(query),

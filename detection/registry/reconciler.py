@@ -11,6 +11,7 @@ from detection.inference.errors import InferenceError
 from detection.models import ModelVersion
 from detection.observability import metrics
 from detection.registry import versions as model_versions
+from detection.serving import health
 from detection.serving import service as serving
 
 _NOT_YET: tuple[object, ...] = ("not looked yet",)
@@ -41,6 +42,7 @@ class Reconciler:
         self._ending = threading.Event()
         self._polled = threading.Event()
         self._seen = _NOT_YET
+        self._told = ""
         # Primary keys by NAME@VERSION.
         self._added: dict[str, int] = {}
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
@@ -89,11 +91,20 @@ class Reconciler:
     def _poll_or_log(self) -> None:
         try:
             self.poll()
+            self._told = ""
         except Error as error:
-            logger.warning("The active model is not known: the database does not answer. %s", error)
+            self._tell_once(f"{health.database_problem()} ({error})")
             connection.close()
-        except Exception:  # the thread must survive: the failure may be gone by the next time
-            logger.exception("The active model could not be followed.")
+        except Exception as error:  # the thread must survive: the failure may be gone by the next time
+            if repr(error) != self._told:
+                self._told = repr(error)
+                logger.exception("The active model could not be followed.")
+
+    def _tell_once(self, problem: str) -> None:
+        """Log a problem when it begins, not at each look."""
+        if problem != self._told:
+            self._told = problem
+            logger.warning("The active model is not known. %s", problem)
 
 
 def _change(row: ModelVersion | None) -> bool:

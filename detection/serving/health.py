@@ -1,7 +1,12 @@
 """Health checks, for load balancers and container engines."""
 
+import logging
+from typing import Any
+
+from django.apps import apps
 from django.contrib.auth.decorators import login_not_required
-from django.db import Error
+from django.db import Error, connection
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.cache import never_cache
@@ -12,6 +17,8 @@ from detection.errors import error_body
 from detection.models import Detection
 from detection.observability.middleware import name_route
 from detection.serving import service as serving
+
+logger = logging.getLogger(__name__)
 
 
 # Otherwise other methods would get 401 for a missing token instead of 405.
@@ -65,5 +72,33 @@ def problem() -> str:
         # Reads a table: SQLite recreates a deleted database file, without any table.
         Detection.objects.order_by("pk").values("pk").first()
     except Error:
-        return "The database does not answer. Look at DATABASE_URL and its server."
+        return database_problem()
     return ""
+
+
+def database_problem() -> str:
+    """Return why a query has failed, as a sentence: the database lacks tables of this version, or does not answer."""
+    try:
+        if _lacks_tables():
+            return "The database lacks tables of this version. Run `manage.py migrate`, as `manage.py serve` does."
+    except Error:
+        logger.debug("The database does not list its tables.", exc_info=True)
+    return "The database does not answer. Look at DATABASE_URL and its server."
+
+
+def _lacks_tables() -> bool:
+    with connection.cursor() as cursor:
+        there = set(connection.introspection.table_names(cursor))
+        return any(
+            model._meta.db_table not in there or _columns(model) - _columns_there(cursor, model)
+            for model in apps.get_app_config("detection").get_models()
+        )
+
+
+def _columns(model: type[Model]) -> set[str]:
+    return {field.column for field in model._meta.concrete_fields if field.column}
+
+
+def _columns_there(cursor: Any, model: type[Model]) -> set[str]:
+    description = connection.introspection.get_table_description(cursor, model._meta.db_table)
+    return {column.name for column in description}

@@ -285,6 +285,29 @@ def command(*arguments: str, data_dir: Path) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "cp1251", "latin-1"])
+def test_a_terminal_of_another_encoding_gets_json_that_is_the_same(encoding: str, base: Path, chelsea: bytes) -> None:
+    names = ["base/c.jpg", "base/кот и 猫 \N{CAT FACE}.jpg", "base/é.jpg"]
+    for name in names[1:]:
+        Path(name).write_bytes(chelsea)
+    done = subprocess.run(
+        [sys.executable, str(BASE / "manage.py"), "detect", *names, "gone猫.jpg"],
+        env=server_environment({"DATA_DIR": str(base / "data")}) | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert b"Traceback" not in done.stderr
+    files = [json.loads(line)["file"] for line in done.stdout.decode(encoding).splitlines()]
+    assert files == [*names, "gone猫.jpg"]
+
+
+@pytest.mark.parametrize("name", ["a.yolo.zip", "a.voc.zip", "A.YOLO.ZIP", "a.coco.json", "a.csv"])
+def test_the_format_follows_from_the_name(name: str, base: Path) -> None:
+    assert detect("base/c.jpg", "--output", name) == 0
+    assert Path(name).stat().st_size > 0
+
+
 def many(folder: Path, count: int) -> list[str]:
     """Different small photos; their names in the order of the input."""
     folder.mkdir()

@@ -37,6 +37,13 @@ def test_json_line_has_time_level_logger_message_and_what_was_passed_along() -> 
     }
 
 
+@pytest.mark.parametrize("field", ["%(process)d", "%(thread)d", "%(threadName)s", "%(processName)s", "%(name)s"])
+def test_formats_of_other_servers_find_their_fields(field: str) -> None:
+    """gunicorn's and hypercorn's own formats have the process in them, as a number."""
+    made = logging.getLogger("gunicorn.error").makeRecord("gunicorn.error", logging.INFO, "a.py", 1, "hi", (), None)
+    assert logging.Formatter(field).format(made) not in {"", "None"}
+
+
 def test_json_line_leaves_out_what_uvicorn_adds_for_terminals() -> None:
     assert "color_message" not in json.loads(JsonFormatter().format(record(color_message="\x1b[32mhello")))
 

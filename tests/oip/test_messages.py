@@ -129,6 +129,14 @@ def test_header_length_that_is_none_is_told(length: str) -> None:
         read_request(b"{}", length)
 
 
+@pytest.mark.parametrize("rest", [b"\xff\xd8\xff", b"\0\1", b"{}\xff"], ids=["photo", "numbers", "JSON before it"])
+def test_a_binary_body_without_its_header_is_told_which_one(rest: bytes) -> None:
+    with pytest.raises(
+        MessageError, match=r"without the header Inference-Header-Content-Length\. Set it to the length"
+    ):
+        read_request(b'{"inputs": []}' + rest, None)
+
+
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b"{", b'{"inputs": NaN}', b"[" * 100_000, b"null"], ids=range(7))
 def test_body_that_is_no_object_is_told(body: bytes) -> None:
     with pytest.raises(MessageError, match="no JSON"):

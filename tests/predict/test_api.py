@@ -152,7 +152,7 @@ def test_photo_that_is_not_to_be_kept_leaves_nothing(store: str, form: bool, ser
     [
         pytest.param("", {"threshold": "1"}, 0, id="field"),
         pytest.param("?threshold=1", {"threshold": "0.01"}, 0, id="query before field"),
-        pytest.param("", {"threshold": "0.5", "other": "x"}, 1, id="field that means nothing"),
+        pytest.param("", {"threshold": "0.5", "csrfmiddlewaretoken": "x"}, 1, id="field of Django's forms"),
     ],
 )
 def test_fields_of_a_form_are_wishes_like_those_of_the_query(
@@ -218,12 +218,53 @@ def test_other_methods_are_refused_with_those_that_work(method: str, path: str, 
         assert response.json() == {"error": f"{method} is not possible at this address. Use POST, OPTIONS."}
 
 
+@pytest.mark.parametrize("path", ["/predict/", "/api/predict/"])
+@pytest.mark.parametrize("as_form", [False, True], ids=["body", "form"])
+def test_a_slash_at_the_end_changes_nothing(path: str, as_form: bool, server: Server, chelsea: bytes) -> None:
+    sent: dict[str, Any] = (
+        {"files": {"image": chelsea}} if as_form else {"content": chelsea, "headers": {"Content-Type": "image/jpeg"}}
+    )
+    plain, slashed = (httpx.post(f"{server.url}{each}?store=0", **sent) for each in (path.rstrip("/"), path))
+    assert (slashed.status_code, slashed.json()) == (200, plain.json())
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/api/batches", "POST, OPTIONS"),
+        ("/api/detections", "GET, HEAD, OPTIONS"),
+        ("/api/model/", "GET, HEAD, OPTIONS"),
+        ("/v2/health/ready/", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_other_addresses_do_not_depend_on_their_slash(path: str, allowed: str, server: Server) -> None:
+    answer = httpx.put(server.url + path, content=b"{}")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+    assert httpx.get(f"{server.url}/healthz/").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("name", ["treshold", "Store", "stor", "keep"])
+def test_an_unknown_parameter_is_refused_with_those_that_are_known(name: str, server: Server, chelsea: bytes) -> None:
+    before = len(history(server)), files(server)
+    answers = [
+        httpx.post(f"{server.url}/predict?{name}=0", content=chelsea, headers={"Content-Type": "image/jpeg"}),
+        httpx.post(f"{server.url}/predict?{name}=0", files={"image": chelsea}),
+        httpx.post(f"{server.url}/api/predict", files={"image": chelsea}, data={name: "0"}),
+        httpx.post(f"{server.url}/api/predict", files={"image": chelsea, name: chelsea}),
+    ]
+    assert [answer.status_code for answer in answers] == [400] * 4
+    for answer in answers:
+        assert f"There is no parameter '{name}' here. Use " in answer.json()["error"]
+        assert "threshold" in answer.json()["error"]
+    assert (len(history(server)), files(server)) == before
+
+
 def test_options_tell_how_to_use_it(server: Server) -> None:
     response = httpx.options(f"{server.url}/predict")
     assert (response.status_code, response.headers["Allow"]) == (200, "POST, OPTIONS")
 
 
-@pytest.mark.parametrize("path", ["/api/", "/api/none", "/api/predict/", "/api/detections/none/"])
+@pytest.mark.parametrize("path", ["/api/", "/api/none", "/api/predict/x", "/api/detections/none/"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_unknown_address_below_api_is_answered_in_json(method: str, path: str, server: Server) -> None:
     response = httpx.request(method, server.url + path)
@@ -262,7 +303,7 @@ def test_people_get_pages_where_programs_get_json(server: Server) -> None:
         pytest.param("GET", "text/html,*/*;q=0.8", True, id="GET of a browser"),
     ],
 )
-@pytest.mark.parametrize("path", ["/predict/", "/none", "/history/none", "/v1/detect"])
+@pytest.mark.parametrize("path", ["/predict/x", "/none", "/history/none", "/v1/detect"])
 def test_unknown_address_is_answered_as_its_caller_reads(
     method: str, accept: str, is_page: bool, path: str, server: Server
 ) -> None:
@@ -273,7 +314,7 @@ def test_unknown_address_is_answered_as_its_caller_reads(
         assert answer.json() == {"error": "There is nothing under this address: it was deleted, or the id is wrong."}
 
 
-@pytest.mark.parametrize("path", ["/v2/", "/v2/none", "/v2/models/none/other"])
+@pytest.mark.parametrize("path", ["/v2/more", "/v2/none", "/v2/models/none/other"])
 def test_unknown_address_of_the_inference_protocol_is_answered_in_json(path: str, server: Server) -> None:
     answer = httpx.get(server.url + path, headers={"Accept": "text/html", "Accept-Language": "ru"})
     assert (answer.status_code, list(answer.json())) == (404, ["error"])

@@ -9,7 +9,7 @@ from unittest import mock
 
 import httpx
 import pytest
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import QuerySet
 from django.test import Client
 
@@ -71,7 +71,25 @@ def test_running_server_notices_that_its_database_is_gone(tmp_path: Path) -> Non
         gone = httpx.get(f"{server.url}/readyz")
         assert httpx.get(f"{server.url}/healthz").status_code == 200
     assert gone.status_code == 503
-    assert "The database does not answer" in gone.json()["error"]
+    assert "The database lacks tables of this version. Run `manage.py migrate`" in gone.json()["error"]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param("DROP TABLE detection_shadowcount", id="table"),
+        pytest.param("ALTER TABLE detection_shadowcount RENAME COLUMN matched TO old", id="column"),
+    ],
+)
+def test_a_database_of_another_version_is_told_what_to_run(change: str, client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(change)
+    with mock.patch.object(QuerySet, "first", side_effect=OperationalError("no such table")):
+        response = client.get("/readyz")
+    assert response.status_code == 503
+    assert "Run `manage.py migrate`" in response.json()["error"]
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
