@@ -51,7 +51,7 @@ class Run:
 
     @property
     def model_and_hash(self) -> str:
-        """The model for people, by its name; the hash tells two of one name apart."""
+        """The model for people, by its name; the hash distinguishes models of one name."""
         return f"{self.model_sha256} ({self.model})"
 
 

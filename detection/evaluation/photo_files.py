@@ -37,5 +37,5 @@ def _is_file(path: Path) -> bool:
 
 
 def shortened(text: object, length: int = 80) -> str:
-    """Return a text that somebody's file holds as one short line for a message."""
+    """Return a text from a file as one short line for a message."""
     return ascii(str(text)[:length])[1:-1] + ("..." if len(str(text)) > length else "")

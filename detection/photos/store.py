@@ -55,7 +55,7 @@ def save(data: bytes, info: PhotoInfo) -> StoredPhoto:
     name = f"{sha256[:2]}/{sha256}.{SUFFIXES[photo_format]}"
     there = content_of(name)
     if there is not None and _is_reencoded(info) and _is_intact(there):
-        # Another version of the encoder would write other bytes, so that only decoding tells.
+        # Another version of the encoder would write other bytes, so only decoding can detect it.
         return _stored(name, photo_format, sha256, data, there, is_new=False)
     content = _presentable(data, info)
     if there == content:

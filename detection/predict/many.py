@@ -36,7 +36,7 @@ def detect_all(uploads: Sequence[Upload]) -> list[DetectionResult]:
         return future
 
     predictions = _all_of(uploads, queue)
-    return [predict_service.keep(*each) for each in zip(uploads, predictions, detectors, strict=True)]
+    return [predict_service.record(*each) for each in zip(uploads, predictions, detectors, strict=True)]
 
 
 def run_network(detector: Detector, batch_rgb: ImageArray) -> Outputs:

@@ -68,7 +68,7 @@ class DetectionResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RecordedDetection:
     """Recorded detection: the upload, the prediction and the network."""
 
     upload: Upload
@@ -77,14 +77,14 @@ class Kept:
     detection_uuid: uuid.UUID
 
 
-class _Keeper:
+class _LazyRecorder:
     """Recorder of this process, created for the first recorded detection, and its listener."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._recorder: Recorder | None = None
         # Called before the caller gets its answer: must not block or raise.
-        self.on_kept: Callable[[Kept], None] = _ignore
+        self.on_recorded: Callable[[RecordedDetection], None] = _ignore
 
     def recorder(self) -> Recorder:
         if self._recorder is None:
@@ -100,24 +100,24 @@ class _Keeper:
             recorder.close()
 
 
-def _ignore(_kept: Kept) -> None:
+def _ignore(_recorded: RecordedDetection) -> None:
     """Do nothing: the default listener."""
 
 
-_keeper = _Keeper()
+_lazy_recorder = _LazyRecorder()
 
 
-def listen(on_kept: Callable[[Kept], None] | None) -> None:
+def listen(on_recorded: Callable[[RecordedDetection], None] | None) -> None:
     """Set the listener of recorded detections, called on the caller's thread; must not block or raise. None removes
     it.
     """
-    _keeper.on_kept = on_kept or _ignore
+    _lazy_recorder.on_recorded = on_recorded or _ignore
 
 
 def stop() -> None:
     """Finish and record queued photos, and free the models; the next request loads them again."""
     serving.stop()
-    _keeper.close()
+    _lazy_recorder.close()
 
 
 def detect(upload: Upload) -> DetectionResult:
@@ -128,7 +128,7 @@ def detect(upload: Upload) -> DetectionResult:
     """
     with tracing.photo(upload.source, len(upload.data)):
         detector, future = submit(upload)
-        return keep(upload, result_of(future, current.config().request_timeout_s), detector)
+        return record(upload, result_of(future, current.config().request_timeout_s), detector)
 
 
 def result_of(future: "concurrent.futures.Future[R]", timeout_s: float) -> R:
@@ -140,7 +140,7 @@ def result_of(future: "concurrent.futures.Future[R]", timeout_s: float) -> R:
         raise _timed_out() from error
 
 
-def keep(upload: Upload, prediction: Prediction, detector: Detector) -> DetectionResult:
+def record(upload: Upload, prediction: Prediction, detector: Detector) -> DetectionResult:
     """Record a prediction, if the caller wants that. Raises StorageUnavailableError."""
     if not upload.store:
         return _answer(upload, prediction, detector, None)
@@ -186,11 +186,13 @@ class _Recording:
     def __init__(self, upload: Upload, prediction: Prediction, detector: Detector) -> None:
         self._upload, self._prediction, self._detector = upload, prediction, detector
         self._started = time.perf_counter()
-        self.queued = _keeper.recorder().submit(record_of(upload, prediction, detector))
+        self.queued = _lazy_recorder.recorder().submit(record_of(upload, prediction, detector))
 
     def answer(self, detection_uuid: uuid.UUID) -> DetectionResult:
         """Inform the listener of the recorded detection, and return the answer to its caller."""
-        _keeper.on_kept(Kept(self._upload, self._prediction, self._detector.network, detection_uuid))
+        _lazy_recorder.on_recorded(
+            RecordedDetection(self._upload, self._prediction, self._detector.network, detection_uuid)
+        )
         self._prediction.timings.add("record", time.perf_counter() - self._started)
         return _answer(self._upload, self._prediction, self._detector, detection_uuid)
 

@@ -100,7 +100,7 @@ class HttpSource:
         headers = {"Accept-Encoding": "identity", "User-Agent": "detector-site"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
-        request = urllib.request.Request(url, headers=headers)  # noqa: S310 - _opener() knows http and https only
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310 - _opener() supports http and https only
         with self._answer(request) as response:
             yield Stream(response, _start_of(response, file, offset))
 

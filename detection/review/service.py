@@ -238,7 +238,7 @@ def _row(state: ReviewState, judged: Judged, statement: Statement) -> Verdict:
 
 
 def _chosen(class_name: str) -> str:
-    """Return the name of a class that somebody chose or typed, as one line. Raises RequestError where it is empty."""
+    """Return the name of a chosen or typed class, as one line. Raises RequestError where it is empty."""
     name = as_text(class_name).strip()[:CLASS_NAME_LENGTH]
     if not name:
         raise RequestError("A class needs a name. Choose one of the list, or type it.")

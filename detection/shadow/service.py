@@ -22,7 +22,7 @@ from detection.inference.types import FoundObject
 from detection.models import Detection, ShadowCount, ShadowRun
 from detection.observability import metrics
 from detection.predict import service as predict_service
-from detection.predict.service import Kept
+from detection.predict.service import RecordedDetection
 from detection.serving import service as serving
 from detection.serving.locations import shadow_folder
 from detection.shadow.matching import Agreement, compare
@@ -59,17 +59,17 @@ class Shadow:
     def __init__(self, share: float, choose: Callable[[], float] = random.random) -> None:
         self._share = share
         self._choose = choose
-        self._waiting: queue.Queue[Kept | None] = queue.Queue(MAX_WAITING)
+        self._waiting: queue.Queue[RecordedDetection | None] = queue.Queue(MAX_WAITING)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
         self._thread.start()
 
-    def offer(self, kept: Kept) -> None:
+    def offer(self, recorded: RecordedDetection) -> None:
         """Take a photo, or drop it; never blocks, never raises."""
-        if kept.upload.source not in _REAL or self._choose() >= self._share:
+        if recorded.upload.source not in _REAL or self._choose() >= self._share:
             return
         try:
-            self._waiting.put_nowait(kept)
+            self._waiting.put_nowait(recorded)
         except queue.Full:
             metrics.series(metrics.SHADOW_PHOTOS, "dropped").inc()
 
@@ -93,9 +93,9 @@ class Shadow:
     def _run(self) -> None:
         candidate = _load()
         try:
-            while (kept := self._waiting.get()) is not None and not self._ending.is_set():
+            while (recorded := self._waiting.get()) is not None and not self._ending.is_set():
                 if candidate is not None:
-                    metrics.series(metrics.SHADOW_PHOTOS, _outcome(kept, candidate)).inc()
+                    metrics.series(metrics.SHADOW_PHOTOS, _outcome(recorded, candidate)).inc()
                 self._waiting.task_done()
         finally:
             if candidate is not None:
@@ -122,12 +122,12 @@ def _closed(detector: Detector) -> Detector:
     return detector
 
 
-def _outcome(kept: Kept, candidate: Detector) -> str:
+def _outcome(recorded: RecordedDetection, candidate: Detector) -> str:
     """Compare a photo and return the outcome."""
     if not serving.has_a_free_worker():
         return "dropped"
     try:
-        _compare(kept, candidate)
+        _compare(recorded, candidate)
     except (InferenceError, Error):
         logger.warning("A photo could not be compared with the shadow model.", exc_info=True)
         return "failed"
@@ -137,22 +137,28 @@ def _outcome(kept: Kept, candidate: Detector) -> str:
     return "compared"
 
 
-def _compare(kept: Kept, candidate: Detector) -> None:
+def _compare(recorded: RecordedDetection, candidate: Detector) -> None:
     """Compare objects above the caller's threshold; without one, each model's above its own."""
-    asked = kept.upload.threshold
-    above, below = (serving.threshold_of(net) if asked is None else asked for net in (kept.network, candidate.network))
-    answer = [found for found in kept.prediction.objects if found.probability > above]
-    seen = candidate.detect(kept.upload.data, min_probability=below)
+    asked = recorded.upload.threshold
+    above, below = (
+        serving.threshold_of(net) if asked is None else asked for net in (recorded.network, candidate.network)
+    )
+    answer = [found for found in recorded.prediction.objects if found.probability > above]
+    seen = candidate.detect(recorded.upload.data, min_probability=below)
     objects = [found for found in seen.objects if found.probability > below]
-    _record(kept, candidate, below, objects, compare(answer, objects))
+    _record(recorded, candidate, below, objects, compare(answer, objects))
 
 
 def _record(
-    kept: Kept, candidate: Detector, threshold: float, objects: list[FoundObject], by_class: dict[str, Agreement]
+    recorded: RecordedDetection,
+    candidate: Detector,
+    threshold: float,
+    objects: list[FoundObject],
+    by_class: dict[str, Agreement],
 ) -> None:
     with transaction.atomic():
         # Locked, so that the detection is not deleted in between.
-        detection = Detection.objects.select_for_update().filter(uuid=kept.detection_uuid).first()
+        detection = Detection.objects.select_for_update().filter(uuid=recorded.detection_uuid).first()
         if detection is None:
             return
         run = ShadowRun.objects.create(

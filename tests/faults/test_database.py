@@ -31,12 +31,12 @@ def impatient(model: None) -> Iterator[None]:
     """Waits a tenth of a second for a lock, in the connections that are opened from now on."""
     if connection.vendor != "sqlite":
         pytest.skip("needs SQLite: PostgreSQL locks rows, not databases")
-    predict_service._keeper.recorder().close()
-    predict_service._keeper._recorder = None
+    predict_service._lazy_recorder.recorder().close()
+    predict_service._lazy_recorder._recorder = None
     with mock.patch.dict(connections.settings["default"]["OPTIONS"], {"timeout": 0.1}):
         yield
-        predict_service._keeper.recorder().close()
-        predict_service._keeper._recorder = None
+        predict_service._lazy_recorder.recorder().close()
+        predict_service._lazy_recorder._recorder = None
 
 
 @pytest.mark.django_db(transaction=True)

@@ -159,7 +159,7 @@ def test_what_goes_wrong_there_is_counted_and_fails_nobody(
 def test_a_detection_that_was_deleted_meanwhile_is_not_missed(looking: Shadow, chelsea: bytes) -> None:
     offer = looking.offer
 
-    def delete_first(kept: predict_service.Kept) -> None:
+    def delete_first(kept: predict_service.RecordedDetection) -> None:
         deletion.delete_detection(Detection.objects.get(uuid=kept.detection_uuid))
         offer(kept)
 

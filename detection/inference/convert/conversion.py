@@ -50,7 +50,7 @@ class ConvertedNetwork:
 def convert(checkpoint: Checkpoint, edge: int) -> ConvertedNetwork:
     """Convert a checkpoint for square photos of `edge` pixels.
 
-    Raises UnsupportedOperatorError with all operators and attributes that no converter knows, and CheckpointError when
+    Raises UnsupportedOperatorError with all operators and attributes without a converter, and CheckpointError when
     weights, network, classes and edge do not fit each other.
     """
     plan = plan_nodes(checkpoint.symbol)

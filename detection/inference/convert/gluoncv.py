@@ -37,7 +37,7 @@ class ConvertedExport:
 def convert_export(checkpoint: Checkpoint, spec: InputSpec) -> ConvertedExport:
     """Convert an export for the input that its model card describes.
 
-    Raises UnsupportedOperatorError with all operators and attributes that no converter knows, and CheckpointError when
+    Raises UnsupportedOperatorError with all operators and attributes without a converter, and CheckpointError when
     the network is not a GluonCV detector or does not fit its weights, classes or input.
     """
     plan = plan_nodes(checkpoint.symbol)
