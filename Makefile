@@ -1,13 +1,18 @@
 # What one can do here: `make` lists it. Each target makes the environment that it needs.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-postgres oracle remote fuzz bench lint format messages coverage clean
+.PHONY: help run test test-postgres campaigns oracle remote fuzz bench lint format messages coverage clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 ORACLE_VENV := .venv-mxnet
 REMOTE_VENV := .venv-kserve
 PYTEST_ARGS ?=
+# Worker processes of the tests, one a core; 0 runs them in one process.
+JOBS ?= auto
+# Suites that need an environment of their own, and long ones: kills, failures, fuzzing, the bench.
+SUITES := tests/oracle tests/remote
+CAMPAIGNS := tests/faults tests/fuzz tests/project/test_conformance.py tests/bench/test_parts.py tests/bench/test_soak.py
 BENCH_ARGS ?=
 
 # Variables, for a comma in the text of $(call) would end its argument.
@@ -36,13 +41,16 @@ help: ## List what one can do
 run: $(VENV)/.service-installed ## Serve on http://127.0.0.1:8080 (REST_HOST, REST_PORT)
 	$(BIN)/python manage.py serve
 
-test: lint ## Everything that can be tested here: style, types, all tests, branch coverage
-	$(BIN)/python -m pytest --ignore=tests/oracle --ignore=tests/remote --cov --cov-fail-under=90 $(PYTEST_ARGS)
+test: lint ## Style, types, tests (side by side, a file a worker), branch coverage
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(addprefix --ignore=,$(SUITES) $(CAMPAIGNS)) --cov --cov-fail-under=90 $(PYTEST_ARGS)
+
+campaigns: $(VENV)/.tools-installed ## The long tests, one after the other: kills, failures, fuzzing, schemathesis, the bench
+	$(BIN)/python -m pytest $(CAMPAIGNS) $(PYTEST_ARGS)
 
 test-postgres: $(VENV)/.tools-installed ## The tests that use the database, on PostgreSQL at TEST_DATABASE_URL
 	@[ -n "$$TEST_DATABASE_URL" ] || { \
 		echo "Set TEST_DATABASE_URL to a role that may make databases, such as postgres://me@127.0.0.1/detector." >&2; exit 1; }
-	@DATABASE_URL="$$TEST_DATABASE_URL" $(BIN)/python -m pytest --ignore=tests/oracle --ignore=tests/remote --ignore=tests/inference --ignore=tests/faults \
+	@DATABASE_URL="$$TEST_DATABASE_URL" $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(addprefix --ignore=,$(SUITES) $(CAMPAIGNS) tests/inference) \
 		-m "not browser" $(PYTEST_ARGS)
 
 oracle: $(ORACLE_VENV)/.installed ## Compare with MXNet 1.9.1, in an environment of its own (Python 3.11)

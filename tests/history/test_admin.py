@@ -169,11 +169,6 @@ def test_every_filter_has_its_links_in_the_sidebar(mixed: dict[str, Detection], 
     assert 'href="?engine=mxnet"' not in sidebar
 
 
-def test_search_for_a_null_character_finds_nothing_and_is_no_mistake_of_ours(admin_client: Client) -> None:
-    stored_detection()
-    assert admin_client.get(LIST, {"q": "a\0b"}).status_code == 200
-
-
 @pytest.mark.parametrize("path", [LIST, PHOTOS])
 def test_number_of_queries_of_a_list_does_not_grow_with_its_rows(path: str, admin_client: Client) -> None:
     counts = []
