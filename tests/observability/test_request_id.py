@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -18,6 +19,8 @@ from detection.photos import store as photo_store
 from tests.inference.engines import BrightnessEngine, small_network
 from tests.support.records import record
 from tests.support.serving import Server, running_server
+
+WAIT_S = 30
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +44,14 @@ def test_other_id_is_replaced(given: str | None) -> None:
 
 
 def lines_of(server: Server, given: str) -> list[dict[str, Any]]:
-    entries = [json.loads(line) for line in server.lines if line.startswith("{")]
-    return [entry for entry in entries if entry.get("request_id") == given]
+    """Return the lines of a request; the response may come before its line has been read from the server's output."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        entries = [json.loads(line) for line in tuple(server.lines) if line.startswith("{")]
+        found = [entry for entry in entries if entry.get("request_id") == given]
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
