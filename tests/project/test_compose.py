@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -170,3 +171,40 @@ def test_proxy_spreads_requests_and_passes_over_a_replica_that_was_killed(tmp_pa
         # Whoever claims another address is counted under its own all the same.
         statuses = [post(1, **{"X-Forwarded-For": f"10.0.0.{number}"})[0] for number in range(40)]
         assert statuses[-1] == 429
+
+
+def sent_through(url: str, request: bytes) -> bytes:
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as opened:
+        opened.sendall(request)
+        parts = []
+        while part := opened.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def test_caller_cannot_take_the_replicas_from_others(tmp_path: Path, chelsea: bytes) -> None:
+    """Upgrades with bodies that do not come, and headers that are too large, while others are answered as before."""
+    settings = {"DATA_DIR": str(tmp_path / "data"), "UPLOAD_TIMEOUT": "1"}
+    handshake = b"Host: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    attacks = [
+        b"GET /ws/predict HTTP/1.1\r\n"
+        + handshake
+        + b"Sec-WebSocket-Key: YWFhYWFhYWFhYWFhYWFhYQ==\r\nContent-Length: 9\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\n" + handshake + b"Content-Type: image/jpeg\r\nContent-Length: 9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: " + b"a" * 40_000 + b"\r\n\r\n",
+    ]
+    with running_server(settings) as one, running_server(settings) as two, nginx(tmp_path, one, two) as url:
+        with ThreadPoolExecutor(12) as pool:
+            attacking = [pool.submit(sent_through, url, attack) for attack in attacks * 8]
+            for _ in range(20):
+                answer = httpx.post(f"{url}/predict?store=0", content=chelsea, headers=JPEG)
+                assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+                assert httpx.get(f"{url}/healthz").status_code == 200
+        answers = [attack.result() for attack in attacking]
+        for answer in answers:
+            head, _, body = answer.partition(b"\r\n\r\n")
+            assert head.split()[1] in {b"408", b"431"}
+            assert b"The body did not arrive" in body or b"The headers are too large" in body
+        h2c = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP__"}
+        assert httpx.post(f"{url}/predict?store=0", content=chelsea, headers={**JPEG, **h2c}).status_code == 200
