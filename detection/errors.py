@@ -87,6 +87,54 @@ class UploadTimeoutError(RequestError):
         )
 
 
+class LoginNeededError(RequestError):
+    """ACCESS=login, and it is not known who sends the request."""
+
+    def __init__(self) -> None:
+        super().__init__("Log in, or send a token of this server: `Authorization: Token ...`.")
+
+
+class BadTokenError(RequestError):
+    """ACCESS=login, and the token is none of this server."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This token is not valid: it was deleted, or its user was. Ask the server's operator for another."
+        )
+
+
+class MalformedRequestError(RequestError):
+    """The bytes are no request of HTTP/1.1."""
+
+    def __init__(self) -> None:
+        super().__init__("This is not a valid HTTP/1.1 request. Send it with the library of an HTTP client.")
+
+
+class TargetTooLongError(RequestError):
+    """The address in the request's first line is too long."""
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(f"The address is too long: at most {most_bytes:,} bytes are accepted. Send a shorter one.")
+
+
+class HeadTooLargeError(RequestError):
+    """The headers, or the trailers behind a body, are too many or too large."""
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(
+            f"The headers are too large: at most {most_bytes:,} bytes of them are accepted. Send fewer or shorter ones."
+        )
+
+
+class ConnectionShareError(RequestError):
+    """The caller has as many requests answered at the same time as its share of MAX_CONNECTIONS allows."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server is busy: it answers too many requests at the same time. Send this one again in a moment."
+        )
+
+
 class ContentEncodingError(RequestError):
     """The body is compressed in transit, which does not help photos and hides their size."""
 
@@ -171,6 +219,11 @@ ANSWERS: tuple[tuple[type[Exception], Answer], ...] = (
     (BodyTooLargeError, Answer(413, CloseCode.MESSAGE_TOO_BIG)),
     (ThrottledError, Answer(429, CloseCode.TRY_AGAIN_LATER)),
     (BodyBudgetError, Answer(503, CloseCode.TRY_AGAIN_LATER)),
+    (LoginNeededError, Answer(401, CloseCode.POLICY_VIOLATION)),
+    (BadTokenError, Answer(401, CloseCode.POLICY_VIOLATION)),
+    (ConnectionShareError, Answer(503, CloseCode.TRY_AGAIN_LATER)),
+    (TargetTooLongError, Answer(414, CloseCode.MESSAGE_TOO_BIG)),
+    (HeadTooLargeError, Answer(431, CloseCode.MESSAGE_TOO_BIG)),
     (UploadTimeoutError, Answer(408, CloseCode.TRY_AGAIN_LATER)),
     (ContentEncodingError, Answer(415, CloseCode.INVALID_DATA)),
     (ForeignSiteError, Answer(403, CloseCode.POLICY_VIOLATION)),
@@ -223,6 +276,8 @@ def headers_for(status: int, error: Exception | None = None) -> dict[str, str]:
     """Return the headers of a status and its error."""
     if isinstance(error, ThrottledError):
         return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, (LoginNeededError, BadTokenError)):
+        return {"WWW-Authenticate": "Token"}
     return {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}  # noqa: PLR2004
 
 

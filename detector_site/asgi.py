@@ -13,6 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "detector_site.settings")
 # Before the modules below: they import tables and settings.
 django.setup(set_prefix=False)
 
+from detection.accounts.access import caller_of_request  # noqa: E402
 from detection.asgi.body_limits import BodyLimit, KnownLength  # noqa: E402
 from detection.asgi.memory_budget import BodyBudget  # noqa: E402
 from detection.asgi.websocket_origin import OriginCheck  # noqa: E402
@@ -37,7 +38,10 @@ def _build(budget: BodyBudget) -> ASGI3Application:
     trusted = settings.CSRF_TRUSTED_ORIGINS
     sockets = OriginCheck(consumers, settings.ALLOWED_HOSTS, trusted)
     router = ProtocolTypeRouter({"http": http, "websocket": sockets, "lifespan": Lifespan()})
-    limited = BodyLimit(router, config.max_body_bytes, config.upload_timeout_s, budget, trusted)
+    identify = caller_of_request if config.needs_login else None
+    limited = BodyLimit(
+        router, config.max_body_bytes, config.upload_timeout_s, budget, trusted_origins=trusted, identify=identify
+    )
     return RequestMetricsMiddleware(limited)
 
 

@@ -77,6 +77,11 @@ async def caller_by_token(scope: Any) -> Caller | None:
     return await _caller_of_key(key.strip()) if keyword.lower() == TOKEN_KEYWORD else None
 
 
+async def caller_of_request(scope: Any) -> Caller | None:
+    """Return who sends a request, by token or by the login of a page; None when nobody is known."""
+    return await caller_by_token(scope) or await _caller_of_session(header(scope, b"cookie") or "")
+
+
 async def caller_of_socket(scope: Any) -> Caller | None:
     """Return the caller of a WebSocket: by token (in the header, or as a subprotocol), or by the login of a page.
 
@@ -87,7 +92,7 @@ async def caller_of_socket(scope: Any) -> Caller | None:
     for name in scope.get("subprotocols", ()):
         if name.startswith(_TOKEN_SUBPROTOCOL):
             return await _caller_of_key(name.removeprefix(_TOKEN_SUBPROTOCOL))
-    return await caller_by_token(scope) or await _caller_of_session(header(scope, b"cookie") or "")
+    return await caller_of_request(scope)
 
 
 async def _caller_of_key(key: str) -> Caller | None:

@@ -12,15 +12,15 @@ from rest_framework.throttling import BaseThrottle
 from detection.accounts import throttling
 from detection.accounts.access import caller_of
 from detection.conf.current import config
-from detection.errors import ForeignSiteError
+from detection.errors import BadTokenError, ForeignSiteError, LoginNeededError
 from detection.web.origin import SAFE_METHODS, Sender, sender_of
 
 # DRF's views import this module: they are not loaded yet when it is read.
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
-_UNKNOWN = "Log in, or send a token of this server: `Authorization: Token ...`."
-_BAD_TOKEN = "This token is not valid: it was deleted, or its user was. Ask the server's operator for another."  # noqa: S105
+_UNKNOWN = str(LoginNeededError())
+_BAD_TOKEN = str(BadTokenError())
 
 
 class _Token(TokenAuthentication):

@@ -4,7 +4,7 @@ Django copies a whole body into a temporary file before any view or parser sees 
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from io import BytesIO
 from typing import Any
 
@@ -20,18 +20,28 @@ from django.core.handlers.asgi import ASGIRequest
 
 from detection.asgi.memory_budget import BodyBudget, Share
 from detection.errors import (
+    BadTokenError,
     BodyBudgetError,
     BodyTooLargeError,
     ContentEncodingError,
     ForeignSiteError,
+    LoginNeededError,
     RequestError,
     UploadTimeoutError,
     describe,
     error_body,
+    headers_for,
 )
-from detection.web.asgi_messages import header, read_body, send_json
+from detection.web import callers
+from detection.web.asgi_messages import address_of, header, read_body, send_json
+from detection.web.callers import site_of
 from detection.web.negotiation import REFUSED, wants_page
 from detection.web.origin import SAFE_METHODS, Sender, sender_of
+
+Identify = Callable[[Any], Awaitable[Any]]
+# What somebody who has not logged in may send where that is necessary (ACCESS=login): the form to log in, for example.
+MAX_UNKNOWN_BODY_BYTES = 65_536
+PIECE_BYTES = 262_144
 
 
 class _RefusedError(Exception):
@@ -59,24 +69,39 @@ class BodyLimit:
         max_body_bytes: int,
         timeout_s: float = 60.0,
         budget: BodyBudget | None = None,
+        *,
         trusted_origins: Collection[str] = (),
+        identify: Identify | None = None,
     ) -> None:
         self._app = app
         self._trusted_origins = frozenset(trusted_origins)
         self._max_body_bytes = max_body_bytes
         self._timeout_s = timeout_s
         self._budget = budget or BodyBudget()
+        self._identify = identify
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """Limit an HTTP request; pass all else on, with the key of its caller."""
+        key = site_of(address_of(scope)) if scope["type"] != "lifespan" else ""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            with callers.bound(key):
+                await self._app(scope, receive, send)
             return
-        reason = self._reason_to_refuse(scope)
+        known: Any = None
+        if self._identify is not None and (_is_chunked(scope) or _declared(scope)):
+            known = await self._identify(scope)
+        with callers.bound(key if known is None else callers.key_of_user(known.user_id)):
+            await self._limited(scope, receive, send, is_known=known is not None or self._identify is None)
+
+    async def _limited(self, scope: Any, receive: Any, send: Any, *, is_known: bool) -> None:
+        share = self._budget.share(callers.current())
+        reason = self._reason_to_refuse(scope, share, is_known)
         if reason is not None:
             await self._refuse(scope, send, reason)
             return
-        share = self._budget.share()
-        counting = _Counting(receive, send, self._max_body_bytes, self._timeout_s, share)
+        too_large = BodyTooLargeError(self._max_body_bytes) if is_known else LoginNeededError()
+        most_bytes = self._max_body_bytes if is_known else min(self._max_body_bytes, MAX_UNKNOWN_BODY_BYTES)
+        counting = _Counting(receive, send, (most_bytes, too_large), self._timeout_s, share)
         try:
             await self._app(scope, counting.receive, counting.send)
         except _RefusedError as error:
@@ -85,26 +110,24 @@ class BodyLimit:
         finally:
             share.hold(0)
 
-    def _reason_to_refuse(self, scope: Any) -> RequestError | None:
-        declared = self._declared(scope)
+    def _reason_to_refuse(self, scope: Any, share: Share, is_known: bool) -> RequestError | None:
+        declared = _declared(scope)
         if declared > self._max_body_bytes:
             return BodyTooLargeError(self._max_body_bytes)
         if (header(scope, b"content-encoding") or "identity").strip().lower() != "identity":
             return ContentEncodingError()
         if scope["method"] not in SAFE_METHODS and self._sender(scope) is Sender.OTHER_SITE:
             return ForeignSiteError()
+        if declared > MAX_UNKNOWN_BODY_BYTES and not is_known:
+            return BadTokenError() if header(scope, b"authorization") else LoginNeededError()
         try:
-            self._budget.check(declared)
+            share.check(declared)
         except BodyBudgetError as error:
             return error
         return None
 
     def _sender(self, scope: Any) -> Sender:
         return sender_of(header(scope, b"origin"), self._trusted_origins, header(scope, b"sec-fetch-site"))
-
-    def _declared(self, scope: Any) -> int:
-        """Return Content-Length; the HTTP parser has refused non-numbers."""
-        return int(header(scope, b"content-length") or 0)
 
     async def _refuse(self, scope: Any, send: ASGISendCallable, reason: RequestError) -> None:
         # The rest of the body is not read.
@@ -113,7 +136,17 @@ class BodyLimit:
             await self._app(refused, _after(b"", _nothing_more), _closing(send))
         else:
             status, sentence = describe(reason) or (400, "")
-            await send_json(send, status, error_body(sentence), {"Connection": "close"})
+            headers = {**headers_for(status, reason), "Connection": "close"}
+            await send_json(send, status, error_body(sentence), headers)
+
+
+def _declared(scope: Any) -> int:
+    """Return the Content-Length; the HTTP parser has refused what is not a number."""
+    return int(header(scope, b"content-length") or 0)
+
+
+def _is_chunked(scope: Any) -> bool:
+    return header(scope, b"transfer-encoding") is not None
 
 
 async def _nothing_more() -> ASGIReceiveEvent:
@@ -137,11 +170,17 @@ class _Counting:
     """Counter of the bytes and the duration of a body, which also records whether the response has begun."""
 
     def __init__(
-        self, receive: ASGIReceiveCallable, send: ASGISendCallable, limit: int, timeout_s: float, share: Share
+        self,
+        receive: ASGIReceiveCallable,
+        send: ASGISendCallable,
+        limit: tuple[int, RequestError],
+        timeout_s: float,
+        share: Share,
     ) -> None:
         self._receive = receive
         self._send = send
-        self._limit = self._left = limit
+        self._limit, self._too_large = limit
+        self._left = self._limit
         self._timeout_s = timeout_s
         self._share = share
         self._deadline = asyncio.get_running_loop().time() + timeout_s
@@ -155,7 +194,7 @@ class _Counting:
             self._left -= len(event["body"])
             self._complete = not event["more_body"]
             if self._left < 0:
-                raise _RefusedError(BodyTooLargeError(self._limit))
+                raise _RefusedError(self._too_large)
             self._hold(self._limit - self._left)
         return event
 
@@ -174,7 +213,18 @@ class _Counting:
 
     async def send(self, event: ASGISendEvent) -> None:
         self.answering = True
-        await self._send(event)
+        if event["type"] == "http.response.body" and len(event["body"]) > PIECE_BYTES:
+            await self._send_in_pieces(event)
+        else:
+            await self._send(event)
+
+    async def _send_in_pieces(self, event: Any) -> None:
+        """Send a large part of an answer as its reader takes it: the server's buffers hold a piece, and not all."""
+        body, end = event["body"], len(event["body"])
+        for start in range(0, end, PIECE_BYTES):
+            more = event["more_body"] or start + PIECE_BYTES < end
+            piece = body[start : start + PIECE_BYTES]
+            await self._send({"type": "http.response.body", "body": piece, "more_body": more})
 
 
 class KnownLength:

@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import OPEN
 
+from detection.asgi.connections import Connections
 from detection.asgi.memory_budget import LET_GO, BodyBudget
+from detection.asgi.slow_readers import Reader
 from detection.errors import BodyBudgetError, CloseCode, RequestError, UploadTimeoutError, close_code_of
 
 # Overhead of a piece of a message beside its bytes; one may be empty.
@@ -37,6 +39,39 @@ class PatientSocket(WebSocketsSansIOProtocol):
         self._share = self.budget.share()
         self._handed_bytes = 0
         self._message_timer: asyncio.TimerHandle | None = None
+        self._table: Connections | None = None
+        self._caller = ""
+        self._reader: Reader | None = None
+
+    def adopt(self, table: Connections, caller: str) -> None:
+        """Take the place in the table, and the caller, of the HTTP connection that this was."""
+        self._table, self._caller = table, caller
+        self._share = self.budget.share(caller)
+
+    def connection_made(self, transport: Any) -> None:
+        """Start."""
+        super().connection_made(transport)
+        self._reader = Reader(self.transport, self.patience_s)
+
+    @property
+    def is_idle(self) -> bool:
+        """A WebSocket is in use as long as it is open."""
+        return False
+
+    def look(self, now: float) -> None:
+        """Cut off who does not read."""
+        if self._reader is not None:
+            self._reader.look(now)
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self.transport.abort()
+
+    def resume_writing(self) -> None:
+        """The other side has read most of what was written."""
+        if self._reader is not None:
+            self._reader.resumed()
+        super().resume_writing()
 
     def handle_connect(self, event: Any) -> None:
         """Put the function that releases messages into the scope."""
@@ -75,8 +110,12 @@ class PatientSocket(WebSocketsSansIOProtocol):
             self._share.hold(0)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the timer."""
+        """Cancel the timer, and leave the table."""
         self._stop_waiting()
+        if self._table is not None:
+            self._table.close(self)
+            self._table.end(self._caller)
+            self._table = None
         super().connection_lost(exc)
 
     def _let_go(self, size_bytes: int) -> None:

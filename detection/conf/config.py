@@ -65,6 +65,7 @@ class Config:
     request_timeout_s: float = setting("REQUEST_TIMEOUT", 60.0, values.number(0.1, 3600))
     upload_timeout_s: float = setting("UPLOAD_TIMEOUT", 60.0, values.number(0.1, 3600))
     max_connections: int = setting("MAX_CONNECTIONS", 1000, values.whole(1, 1_000_000))
+    forwarded_allow_ips: tuple[str, ...] = setting("FORWARDED_ALLOW_IPS", (), values.WORDS)
     access: str = setting("ACCESS", "open", values.choice(ACCESS_MODES))
     throttle: Throttle = setting("THROTTLE", Throttle(), compound.THROTTLE)
     https: Https = setting("HTTPS", Https(), compound.HTTPS)

@@ -20,6 +20,7 @@ SENTENCES = (
     gettext_noop("The photo is %(width)s x %(height)s pixels; send one with at least %(limit)s pixels on each side."),
     gettext_noop("The body is too large: at most %(limit)s bytes are accepted. Send a smaller photo."),
     gettext_noop("The server is busy: the photos on their way fill its memory. Send this one again in a moment."),
+    gettext_noop("Log in, or send a token of this server: `Authorization: Token ...`."),
     gettext_noop("A Content-Encoding is not accepted. Send the photo as it is, without this header."),
     gettext_noop("The request comes from a page of another site. Send it from this site, or from a program."),
     gettext_noop("The body did not arrive within %(seconds)s seconds. Send it again, or send a smaller photo."),

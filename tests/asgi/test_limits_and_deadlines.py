@@ -5,7 +5,6 @@ import socket
 import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -13,6 +12,7 @@ from websockets.exceptions import ConnectionClosedError
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
 
+from tests.support.hostile import connected
 from tests.support.serving import Server, running_server
 
 TIMEOUT_S = 1.0
@@ -25,7 +25,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = {
         "DATA_DIR": str(tmp_path_factory.mktemp("limits")),
         "UPLOAD_TIMEOUT": str(TIMEOUT_S),
-        "MAX_CONNECTIONS": "8",
     }
     with running_server(settings) as running:
         yield running
@@ -45,8 +44,7 @@ def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def connection(server: Server) -> Iterator[socket.socket]:
-    address = urlsplit(server.url)
-    with socket.create_connection((address.hostname, address.port), timeout=WAIT_S) as opened:
+    with connected(server) as opened:
         yield opened
 
 
@@ -93,18 +91,6 @@ def test_slow_header_after_a_good_request_is_not_waited_for(server: Server) -> N
     assert answer.count(b"HTTP/1.1 200 ") == 1
 
 
-def test_connections_above_the_limit_are_told_to_come_later(server: Server) -> None:
-    with contextlib.ExitStack() as stack:
-        for _ in range(8):
-            stack.enter_context(connection(server))
-        assert httpx.get(f"{server.url}/healthz").status_code == 503
-    with httpx.Client(transport=httpx.HTTPTransport(retries=3)) as client:
-        ended = time.monotonic() + WAIT_S
-        while (status := client.get(f"{server.url}/healthz").status_code) != 200 and time.monotonic() < ended:
-            pass
-    assert status == 200
-
-
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip", "x"])
 @pytest.mark.parametrize("path", ["/predict", "/api/batches/"])
 def test_packed_body_is_refused(encoding: str, path: str, server: Server, chelsea: bytes) -> None:
@@ -144,8 +130,10 @@ def test_form_of_too_many_parts_is_refused_with_a_sentence(fields: int, files: i
     assert answer.json()["error"].startswith("The form cannot be read.")
 
 
-def opened(server: Server, path: str = "/ws/predict?store=0") -> ClientConnection:
-    return connect(server.url.replace("http:", "ws:") + path, open_timeout=WAIT_S, proxy=None)
+def opened(server: Server, path: str = "/ws/predict?store=0", source: str = "127.0.0.1") -> ClientConnection:
+    return connect(
+        server.url.replace("http:", "ws:") + path, open_timeout=WAIT_S, proxy=None, source_address=(source, 0)
+    )
 
 
 def begin(client: ClientConnection, data: bytes, opcode: Opcode = Opcode.BINARY) -> None:
@@ -205,7 +193,7 @@ def test_socket_between_messages_may_wait_as_long_as_it_likes(server: Server, ch
 
 def test_bodies_and_messages_share_one_budget(small_server: Server, chelsea: bytes) -> None:
     """1.5 MB: 0.9 in an unfinished message leave room for 0.6 of others, and none for 0.7."""
-    with opened(small_server) as holder:
+    with opened(small_server, source="127.0.0.2") as holder:
         begin(holder, b"x" * 900_000)
         refused = refused_body(small_server)
         assert refused.headers["Retry-After"] == "1"

@@ -196,14 +196,13 @@ def test_caller_cannot_take_the_replicas_from_others(tmp_path: Path, chelsea: by
     ]
     with running_server(settings) as one, running_server(settings) as two, nginx(tmp_path, one, two) as url:
         with ThreadPoolExecutor(12) as pool:
-            attacking = [pool.submit(sent_through, url, attack) for attack in attacks * 8]
+            attacking = [pool.submit(sent_through, url, request) for request in attacks * 8]
             for _ in range(20):
                 answer = httpx.post(f"{url}/predict?store=0", content=chelsea, headers=JPEG)
                 assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
                 assert httpx.get(f"{url}/healthz").status_code == 200
-        answers = [attack.result() for attack in attacking]
-        for answer in answers:
-            head, _, body = answer.partition(b"\r\n\r\n")
+        for attack in attacking:
+            head, _, body = attack.result().partition(b"\r\n\r\n")
             assert head.split()[1] in {b"408", b"431"}
             assert b"The body did not arrive" in body or b"The headers are too large" in body
         h2c = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP__"}

@@ -33,6 +33,11 @@ class Server:
     def output(self) -> str:
         return "\n".join(self.lines)
 
+    def status(self, name: str) -> str:
+        """Return a line of the process's status, as Linux tells it: `VmRSS`, `Threads`."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith(f"{name}:"))
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; return the exit status."""
         self.process.send_signal(number)

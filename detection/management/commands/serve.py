@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from detection.asgi.connections import Connections
 from detection.asgi.http_protocol import PatientProtocol
 from detection.asgi.websocket_protocol import PatientSocket
 from detection.conf import Config, current
@@ -142,11 +143,12 @@ def _serve(bound: socket.socket, config: Config, announce: Callable[[str], None]
     """Serve until a signal; return the message about the requests that were running."""
     from detector_site.asgi import application, body_budget
 
+    table = Connections(config.max_connections, config.forwarded_allow_ips, config.upload_timeout_s)
     server = _Server(
         uvicorn.Config(
             application,
-            http=PatientProtocol.for_at_most(config.upload_timeout_s),
-            limit_concurrency=config.max_connections,
+            http=PatientProtocol.bounded(config.upload_timeout_s, body_budget, table),
+            forwarded_allow_ips=list(config.forwarded_allow_ips),
             ws=PatientSocket.for_at_most(config.upload_timeout_s, body_budget),
             ws_max_size=config.max_body_bytes,
             # Incoming messages are photos, compressed already, up to 30 a second from each camera.
