@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 from detection.evaluation.annotations import AnnotatedObject, AnnotatedPhoto, DatasetError
 from detection.evaluation.photo_files import PHOTO_SUFFIXES, photo_path, shortened
-from detection.inference.text_files import TextError, read_lines
+from detection.inference.text_files import LONG_BYTES, TextError, read_lines
 
 ANNOTATIONS = "Annotations"
 PHOTOS = "JPEGImages"
@@ -26,7 +26,7 @@ def _names(folder: Path) -> list[str]:
         listed = folder / "ImageSets" / "Main" / name
         if listed.is_file():
             try:
-                return [_listed_name(folder, line) for line in read_lines(listed)]
+                return [_listed_name(folder, line) for line in read_lines(listed, LONG_BYTES)]
             except TextError as error:
                 raise DatasetError(f"{listed} cannot be read: {error}.") from None
             except OSError as error:

@@ -12,7 +12,7 @@ from detection.evaluation.annotations import ADVICE, AnnotatedObject, AnnotatedP
 from detection.evaluation.photo_files import PHOTO_SUFFIXES, photo_path, shortened
 from detection.inference.errors import InferenceError
 from detection.inference.photos.decode import read_info
-from detection.inference.text_files import TextError, read_lines, read_text
+from detection.inference.text_files import LONG_BYTES, TextError, read_lines, read_text
 
 _DESCRIPTIONS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 _CLASSES = "classes.txt"
@@ -95,7 +95,7 @@ def _photos_of(places: Sequence[Path]) -> Sequence[Path]:
         if place.is_dir():
             photos += sorted(path for path in place.rglob("*") if path.suffix in PHOTO_SUFFIXES and path.is_file())
         elif place.is_file():
-            photos += [photo_path([place.parent], name) for name in read_lines(place)]
+            photos += [photo_path([place.parent], name) for name in read_lines(place, LONG_BYTES)]
         else:
             raise _FormatError(f"there is no {place.name} beside it: put the photos there, or export with the photos")
     return photos

@@ -5,6 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from detection.inference.files import require_regular
+
+SHORT_BYTES = 1 << 20
+"""Enough for a card or a list of classes."""
+LONG_BYTES = 1 << 30
+"""Enough for the annotations of a large dataset."""
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -24,17 +30,26 @@ def decode_text(data: bytes) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a file; see `decode_text`. Raises OSError and TextError."""
-    return decode_text(path.read_bytes())
+def read_text(path: Path, max_bytes: int = SHORT_BYTES) -> str:
+    """Return the text of a file; see `decode_text`. Raises OSError, and TextError above `max_bytes`."""
+    return decode_text(_content(path, max_bytes))
 
 
-def read_lines(path: Path) -> list[str]:
-    """Return the lines of a file that hold anything, stripped. Raises OSError and TextError.
+def _content(path: Path, max_bytes: int) -> bytes:
+    require_regular(path)
+    with path.open("rb") as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise TextError(f"it has more than {max_bytes:,} bytes")
+    return content
+
+
+def read_lines(path: Path, max_bytes: int = SHORT_BYTES) -> list[str]:
+    """Return the lines of a file that hold anything, stripped. Raises OSError, and TextError above `max_bytes`.
 
     Other characters that Unicode counts as line breaks (a form feed, U+2028) stay within their line.
     """
-    return [line.strip() for line in read_text(path).split("\n") if line.strip()]
+    return [line.strip() for line in read_text(path, max_bytes).split("\n") if line.strip()]
 
 
 def parse_json(data: bytes) -> Any:
@@ -51,6 +66,6 @@ def parse_json(data: bytes) -> Any:
         raise TextError("it is JSON with a number of too many digits") from None
 
 
-def read_json(path: Path) -> Any:
-    """Return the value of a JSON file. Raises OSError and TextError."""
-    return parse_json(path.read_bytes())
+def read_json(path: Path, max_bytes: int = LONG_BYTES) -> Any:
+    """Return the value of a JSON file. Raises OSError, and TextError above `max_bytes`."""
+    return parse_json(_content(path, max_bytes))

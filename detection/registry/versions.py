@@ -18,9 +18,11 @@ from detection.conf import BASE_DIR, current
 from detection.inference.cards.card import CARD_NAME, ModelCard, read_card
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import CheckpointError
+from detection.inference.files import require_regular
 from detection.inference.model_files import ModelSource, name_and_version, open_model
 from detection.inference.network import full_name
 from detection.inference.precision.choice import files_beside
+from detection.inference.text_files import SHORT_BYTES
 from detection.models import ModelVersion
 from detection.serving import service as serving
 
@@ -193,6 +195,20 @@ def _require_usable(key: str, value: str, most: int, folder: Path) -> None:
         raise ModelVersionError(f"{folder / CARD_NAME}: `{key}` may have at most {most} characters to be added.")
 
 
+def _texts(folder: Path) -> list[str]:
+    """Return the names of licence and provenance: short files of the folder itself. Others of such a name, a link to a
+    file elsewhere for one, are left out; no hash vouches for them.
+    """
+    return [
+        path.name
+        for path in folder.iterdir()
+        if path.name.startswith(("LICENSE", "PROVENANCE"))
+        and path.is_file()
+        and not path.is_symlink()
+        and path.stat().st_size <= SHORT_BYTES
+    ]
+
+
 @contextmanager
 def _copied(card: ModelCard, beside: Iterable[Path], target: Path) -> Iterator[Path]:
     """Copy the card, its files, texts and those `beside` them, and move them to `target` when the block has succeeded.
@@ -204,8 +220,8 @@ def _copied(card: ModelCard, beside: Iterable[Path], target: Path) -> Iterator[P
         with tempfile.TemporaryDirectory(prefix=".adding-", dir=target.parent) as temporary:
             fresh = Path(temporary) / "model"
             fresh.mkdir()
-            texts = [path.name for path in card.folder.iterdir() if path.name.startswith(("LICENSE", "PROVENANCE"))]
-            for name in {CARD_NAME, *card.files, *texts, *(path.name for path in beside)}:
+            for name in {CARD_NAME, *card.files, *_texts(card.folder), *(path.name for path in beside)}:
+                require_regular(card.folder / name)
                 shutil.copyfile(card.folder / name, fresh / name)
             yield fresh
             # Leftovers of a failed removal or an interrupted addition.

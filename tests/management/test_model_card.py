@@ -19,6 +19,7 @@ from detection.inference.engines.base import EngineOptions
 from detection.inference.model_files import ModelSource
 from detection.serving import service as serving
 from tests.support import photos
+from tests.support.checkpoints import REPOSITORY
 
 EDGE = 64
 NAMES = ("cat", "dog", "bird")
@@ -106,6 +107,70 @@ def test_an_export_gets_a_card_with_which_it_serves(case: str, tmp_path: Path) -
     detector.close()
 
 
+def test_the_embedded_nanodet_is_recognised(tmp_path: Path) -> None:
+    embedded = REPOSITORY / "models" / "nanodet_plus_m"
+    for path in embedded.iterdir():
+        if path.suffix in {".onnx", ".txt"}:
+            (tmp_path / path.name).symlink_to(path)
+    drafted, shipped = card(tmp_path), read_card(embedded)
+    assert (drafted.family, drafted.input, drafted.files) == (shipped.family, shipped.input, shipped.files)
+
+
+@pytest.mark.parametrize("photo", ["images", "data", "input"])
+def test_yolox_and_nanodet_are_told_apart_by_their_columns(photo: str, tmp_path: Path) -> None:
+    for name, columns in {"yolox": len(NAMES) + 5, "nanodet_plus": len(NAMES) + 32}.items():
+        folder = export(tmp_path / name, photo, {"output": np.zeros((84, columns), np.float32)})
+        (folder / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")
+        assert card(folder).family == name
+
+
+def test_files_of_macos_do_not_count(tmp_path: Path) -> None:
+    folder = export(tmp_path / "net", "images", {"output0": rows(300, 8, 8, 32, 32, 0.9, 1)}, metadata=ULTRALYTICS)
+    (folder / "net.onnx").rename(folder / "best.ONNX")
+    (folder / "._best.onnx").write_bytes(b"\0\5\x16\7")
+    (folder / ".DS_Store").write_bytes(b"\0")
+    (folder / "Classes.TXT").write_bytes(b"\xef\xbb\xbfcat\r\ndog\r\nbird\r\n")
+    drafted = card(folder)
+    assert (set(drafted.files), drafted.classes) == ({"best.ONNX", "Classes.TXT"}, NAMES)
+    assert drafted.only_file(".onnx") == folder / "best.ONNX"
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("My model", "My-model"),
+        ("каска", "model"),
+        ("..", "model"),
+        ("Größe 2.0 (neu)", "Groe-2.0-neu"),
+        ("a\x7fb", "a-b"),
+    ],
+)
+def test_any_name_becomes_one_for_addresses(name: str, slug: str, tmp_path: Path) -> None:
+    folder = export(tmp_path / "net", "images", {"output0": rows(300, 8, 8, 32, 32, 0.9, 1)}, metadata=ULTRALYTICS)
+    drafted = card(folder, "--name", name)
+    assert (drafted.name, drafted.title) == (slug, name.replace("\x7f", "\N{REPLACEMENT CHARACTER}"))
+    assert card(folder.rename(tmp_path / "My folder"), "--force").name == "My-folder"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names", "sentence"),
+    [
+        pytest.param(("--model-version", "v 2"), NAMES, "`version` has to be of letters", id="version"),
+        pytest.param(("--size", "9000"), NAMES, "`input.edge` has to be a whole number", id="size"),
+        pytest.param((), ("a\nb", "b", "c"), "class 1 is", id="class of two lines"),
+        pytest.param((), ("a", "a", "c"), "names something twice", id="class twice"),
+    ],
+)
+def test_no_card_is_written_that_would_be_refused(
+    arguments: tuple[str, ...], names: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    metadata = ULTRALYTICS | {"names": str(dict(enumerate(names)))}
+    folder = export(tmp_path / "net", "images", {"output0": rows(300, 8, 8, 32, 32, 0.9, 1)}, metadata=metadata, edge=0)
+    with pytest.raises(CommandError, match=sentence):
+        card(folder, *(arguments if "--size" in arguments else (*arguments, "--size", "64")))
+    assert sorted(path.name for path in folder.iterdir()) == ["net.onnx"]
+
+
 def test_every_exporter_has_a_case() -> None:
     assert {case.split(",")[0] for case in CASES} == set(EXPORTERS)
 
@@ -132,7 +197,10 @@ def test_the_columns_of_rf_detr_find_their_classes(
 def test_a_free_size_and_an_unknown_exporter_are_asked_for(tmp_path: Path) -> None:
     folder = export(tmp_path / "net", "picture", {"output0": rows(84, 0, 0, 1, 1, 0, 0.9, 0).T.copy()}, edge=0)
     (folder / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")
-    with pytest.raises(CommandError, match=r"input is picture.*output0 .*Name it by --exporter, one of ultralytics"):
+    with pytest.raises(
+        CommandError,
+        match=r"input is picture.*output0 .*3 classes are named.* name it by --exporter, one of ultralytics",
+    ):
         card(folder)
     with pytest.raises(CommandError, match="photos of any size"):
         card(folder, "--exporter", "ultralytics")

@@ -494,3 +494,17 @@ def test_the_admin_changes_the_model_too(client: Client, tmp_path: Path) -> None
     assert "Choose the active version" in act(second, action="deactivate")
     assert "The model of MODEL_PREFIX is active" in act(first, second, action="deactivate")
     assert not ModelVersion.objects.filter(is_active=True).exists()
+
+
+@database
+def test_links_to_files_elsewhere_are_not_copied_with_a_model(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("key", encoding="utf-8")
+    folder = write_model(tmp_path / "net", DARK, {"name": "net", "version": "1"})
+    (folder / "LICENSE").write_text("MIT", encoding="utf-8")
+    (folder / "LICENSE-more").symlink_to(tmp_path / "secret")
+    (folder / "PROVENANCE.md").symlink_to("/dev/zero")
+    (folder / "LICENSES").mkdir()
+    (folder / "back").symlink_to(folder)
+    model("add", folder)
+    copied = tmp_path / "data" / "models" / "net@1"
+    assert sorted(path.name for path in copied.iterdir()) == ["LICENSE", "model.toml", "net.onnx"]

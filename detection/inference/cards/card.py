@@ -67,7 +67,7 @@ class ModelCard:
 
     def only_file(self, suffix: str) -> Path:
         """Return the one file with this suffix. Raises CheckpointError when the card lists none, or several."""
-        found = [name for name in self.files if name.endswith(suffix)]
+        found = [name for name in self.files if name.lower().endswith(suffix)]
         if len(found) != 1:
             raise CheckpointError(
                 f"{self.folder / CARD_NAME}: [files] lists {len(found)} files *{suffix} where the family {self.family} "
@@ -99,11 +99,19 @@ def read_card(folder: Path) -> ModelCard:
     """Read and validate the card of a folder. Raises CheckpointError with a message that names the file and the key."""
     path = folder / CARD_NAME
     try:
-        raw = tomllib.loads(read_text(path))
+        text = read_text(path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}): put the model's card there.") from error
     except TextError as error:
         raise CheckpointError(f"{path} is no TOML file: {error}.") from None
+    return parse_card(folder, text)
+
+
+def parse_card(folder: Path, text: str) -> ModelCard:
+    """Validate the text of a card for a folder, whether it is there yet or not. Raises CheckpointError."""
+    path = folder / CARD_NAME
+    try:
+        raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CheckpointError(f"{path} is no TOML file in UTF-8: {error}.") from error
     except RecursionError:

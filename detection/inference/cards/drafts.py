@@ -5,6 +5,8 @@ An exporter is recognised by the names it gives to outputs, or by the metadata i
 
 import ast
 import json
+import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 
 import onnx
 
-from detection.inference.class_names import read_classes
+from detection.inference.class_names import is_plain, read_classes
 from detection.inference.errors import CheckpointError
 from detection.inference.files import file_sha256
 from detection.inference.onnx_weights import external_files, read_onnx
@@ -47,19 +49,29 @@ class Exporter:
     family: str
     input: Mapping[str, Any]
     decoding: Callable[[Signature, int], Mapping[str, Any]]
-    is_it: Callable[[Signature], bool]
+    is_it: Callable[[Signature, int], bool]
 
 
 def _no_settings(_signature: Signature, _classes: int) -> Mapping[str, Any]:
     return {}
 
 
-def _has(*outputs: str) -> Callable[[Signature], bool]:
-    return lambda signature: set(outputs) == set(signature.outputs)
+def _has(*outputs: str) -> Callable[[Signature, int], bool]:
+    return lambda signature, _classes: set(outputs) == set(signature.outputs)
 
 
-def _named(photo: str, output: str) -> Callable[[Signature], bool]:
-    return lambda signature: signature.photo == photo and set(signature.outputs) == {output}
+def _output_of(photo: str, columns: int) -> Callable[[Signature, int], bool]:
+    """Recognise a file with one `output` of this many columns besides those of the classes, or, where the file leaves
+    them free, by the name of its photo input. Exports of YOLOX and NanoDet may have the same names.
+    """
+
+    def is_it(signature: Signature, classes: int) -> bool:
+        if set(signature.outputs) != {"output"}:
+            return False
+        found = signature.outputs["output"][-1:] or (0,)
+        return found[0] == classes + columns if found[0] else signature.photo == photo
+
+    return is_it
 
 
 def _ultralytics(signature: Signature, _classes: int) -> Mapping[str, Any]:
@@ -89,21 +101,21 @@ EXPORTERS: Mapping[str, Exporter] = {
         "ultralytics",
         {"fit": "letterbox", "pad": 114, **_UNIT},
         _ultralytics,
-        lambda signature: signature.metadata.get("author") == "Ultralytics",
+        lambda signature, _classes: signature.metadata.get("author") == "Ultralytics",
     ),
     "yolox": Exporter(
         "YOLOX' tools/export_onnx.py",
         "yolox",
         {"fit": "letterbox_top_left", "pad": 114, "colour": "bgr"},
         lambda _signature, _classes: {"decoded": False},
-        _named("images", "output"),
+        _output_of("images", 5),
     ),
     "nanodet": Exporter(
         "NanoDet's tools/export_onnx.py",
         "nanodet_plus",
         {"colour": "bgr", "mean": [103.53, 116.28, 123.675], "std": [57.375, 57.12, 58.395]},
         lambda _signature, _classes: {"activation": "none"},
-        _named("data", "output"),
+        _output_of("data", 32),
     ),
     "rtdetr": Exporter(
         "tools/export_onnx.py of RT-DETR and D-FINE",
@@ -134,15 +146,16 @@ def draft_card(
     path = _only_onnx(folder)
     model = read_onnx(path)
     signature = _signature(model, path)
-    chosen = EXPORTERS[exporter or _recognised(signature, path)]
-    classes = _class_names(folder, signature, path)
+    listing = _named(folder, lambda name: name.lower() == CLASSES_NAME)
+    classes = _class_names(folder, listing, signature, path)
+    chosen = EXPORTERS[exporter or _recognised(signature, len(classes), path)]
     try:
         decoding = chosen.decoding(signature, len(classes))
     except ValueError as error:
         raise CheckpointError(
             f"{path} cannot be described: {error}. Correct {CLASSES_NAME}, or export it anew."
         ) from error
-    listed = [path.name, *sorted(external_files(model)), *_existing(folder, CLASSES_NAME)]
+    listed = [path.name, *sorted(external_files(model)), *listing]
     facts = {
         "name": folder.resolve().name,
         "version": "1.0",
@@ -157,13 +170,13 @@ def draft_card(
     }
     return _toml(
         {
-            "name": facts["name"],
+            "name": _slug(facts["name"]),
             "title": facts["name"],
             "version": facts["version"],
             "family": chosen.family,
             "licence": facts["licence"],
             "source": facts["source"],
-            "classes": CLASSES_NAME if (folder / CLASSES_NAME).is_file() else list(classes),
+            "classes": listing[0] if listing else list(classes),
             "threshold": 0.5,
         },
         tables,
@@ -171,12 +184,30 @@ def draft_card(
 
 
 def _only_onnx(folder: Path) -> Path:
-    found = sorted(folder.glob("*.onnx"))
+    found = _named(folder, lambda name: name.lower().endswith(".onnx"))
     if len(found) != 1:
         raise CheckpointError(
             f"{folder} has {len(found)} files *.onnx; a card is for one. Give each a folder of its own."
         )
-    return found[0]
+    return folder / found[0]
+
+
+def _named(folder: Path, is_it: Callable[[str], bool]) -> list[str]:
+    """Return the names of files that fit, without hidden ones: macOS puts ._NAME beside what it copies."""
+    try:
+        return sorted(
+            path.name
+            for path in folder.iterdir()
+            if not path.name.startswith(".") and is_it(path.name) and path.is_file()
+        )
+    except OSError as error:
+        raise CheckpointError(f"{folder} cannot be read ({error.strerror}). Name a folder with a model.") from error
+
+
+def _slug(name: str) -> str:
+    """Return a name that a card may have: hyphens stand for what has no place in an address."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-.") or "model"
 
 
 def _signature(model: onnx.ModelProto, path: Path) -> Signature:
@@ -199,24 +230,25 @@ def _axes(value: onnx.ValueInfoProto) -> tuple[int, ...]:
     return tuple(axis.dim_value for axis in value.type.tensor_type.shape.dim)
 
 
-def _recognised(signature: Signature, path: Path) -> str:
-    found = [name for name, exporter in EXPORTERS.items() if exporter.is_it(signature)]
+def _recognised(signature: Signature, classes: int, path: Path) -> str:
+    found = [name for name, exporter in EXPORTERS.items() if exporter.is_it(signature, classes)]
     if len(found) != 1:
         outputs = ", ".join(f"{name} {axes}" for name, axes in signature.outputs.items())
         raise CheckpointError(
-            f"{path} does not say what exported it: its input is {signature.photo}, its outputs are {outputs}. Name "
+            f"{path} does not say what exported it: its input is {signature.photo}, its outputs are {outputs}, and "
+            f"{classes} classes are named. Correct {CLASSES_NAME}, name "
             f"it by --exporter, one of {', '.join(EXPORTERS)}, or write the card by hand (docs/models.md)."
         )
     return found[0]
 
 
-def _class_names(folder: Path, signature: Signature, path: Path) -> Sequence[str]:
-    if (folder / CLASSES_NAME).is_file():
-        return read_classes(folder / CLASSES_NAME)
+def _class_names(folder: Path, listing: Sequence[str], signature: Signature, path: Path) -> Sequence[str]:
+    if listing:
+        return read_classes(folder / listing[0])
     try:
         names = ast.literal_eval(signature.metadata["names"])
         return [str(names[number]) for number in range(len(names))]
-    except (KeyError, ValueError, SyntaxError, TypeError) as error:
+    except (KeyError, ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise CheckpointError(
             f"{path} does not say its classes. Write them into {folder / CLASSES_NAME}, one a line, in their order."
         ) from error
@@ -240,10 +272,6 @@ def _type(model: onnx.ModelProto, signature: Signature) -> Mapping[str, str]:
     return {"dtype": dtype, "layout": layout}
 
 
-def _existing(folder: Path, name: str) -> list[str]:
-    return [name] if (folder / name).is_file() else []
-
-
 def _sha256(path: Path) -> str:
     try:
         return file_sha256(path)
@@ -253,10 +281,18 @@ def _sha256(path: Path) -> str:
 
 def _toml(plain: Mapping[str, Any], tables: Mapping[str, Mapping[str, Any]]) -> str:
     """Format a value for TOML: strings, numbers, booleans and flat lists are written as in JSON."""
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
+    lines = [f"{key} = {_value(value)}" for key, value in plain.items()]
     for name, values in tables.items():
         lines += ["", f"[{name}]", *(f"{_key(key)} = {json.dumps(value)}" for key, value in values.items())]
     return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    """Format a value; characters that are no part of a line of text become replacements, except in names of classes,
+    which are refused with them.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(character if is_plain(character) else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _key(name: str) -> str:

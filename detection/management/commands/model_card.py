@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from detection.inference.cards.card import CARD_NAME, read_card
+from detection.inference.cards.card import CARD_NAME, parse_card
 from detection.inference.cards.drafts import EXPORTERS, draft_card
 from detection.inference.errors import InferenceError
 from detection.inference.files import replace_file
@@ -43,8 +43,8 @@ class Command(BaseCommand):
             text = draft_card(
                 options["folder"], exporter=options["exporter"], size_wh=_size(options["size"]), facts=facts
             )
+            parse_card(options["folder"], text)
             replace_file(path, text.encode())
-            read_card(options["folder"])
         except InferenceError as error:
             raise CommandError(str(error)) from error
         except OSError as error:

@@ -1,6 +1,7 @@
 """Model cards, and the folders that they describe."""
 
 import hashlib
+import os
 import re
 import textwrap
 from pathlib import Path
@@ -128,6 +129,30 @@ def test_a_card_that_is_no_toml_is_told(content: bytes, sentence: str, tmp_path:
     (write_model(tmp_path / "net", NETWORK) / "model.toml").write_bytes(content)
     with pytest.raises(CheckpointError, match=sentence):
         read_card(tmp_path / "net")
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "model.toml", "classes.txt"])
+@pytest.mark.parametrize("endless", ["link to a device", "pipe"])
+def test_files_without_an_end_are_not_read(name: str, endless: str, tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "net", NETWORK, {"classes": "classes.txt"})
+    (folder / "classes.txt").write_text("a\nb\n", encoding="utf-8")
+    files = {each: hashlib.sha256((folder / each).read_bytes()).hexdigest() for each in ("net.onnx", "classes.txt")}
+    write_card(folder, card_of(folder, files) | {"classes": "classes.txt"})
+    (folder / name).unlink()
+    if endless == "pipe":
+        os.mkfifo(folder / name)
+    else:
+        (folder / name).symlink_to("/dev/zero")
+    with pytest.raises(CheckpointError, match=r"cannot be read .*no regular file"):
+        read_card(folder).verify_files()
+
+
+def test_a_card_of_a_gigabyte_is_not_read(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "net", NETWORK)
+    with (folder / "model.toml").open("r+b") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(CheckpointError, match="it has more than 1,048,576 bytes"):
+        read_card(folder)
 
 
 def test_a_card_may_be_saved_by_any_editor(tmp_path: Path) -> None:
