@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -98,7 +98,7 @@ class DetectionAdmin(ReviewActions, ReadOnlyAdmin, admin.ModelAdmin[Detection]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Detection]:
         """Return the detections with their reported objects, in one more query for the whole page."""
-        reported = DetectedObject.objects.filter(probability__gt=F("detection__threshold"))
+        reported = DetectedObject.objects.reported()
         return (
             super()
             .get_queryset(request)

@@ -96,7 +96,7 @@ def _stored_answer(item: BatchItem) -> tuple[ItemState, Iterable[NamedBox]]:
     detection = item.detection
     if detection is None:
         return ItemState(item.position, BatchItem.State.DONE), ()
-    objects = list(detection.objects_found.filter(probability__gt=detection.threshold))
+    objects = list(detection.objects_found.reported())
     counts = Counter(found.class_name for found in objects)
     return ItemState(item.position, BatchItem.State.DONE, "", detection.uuid, counts), objects
 
@@ -136,9 +136,7 @@ def totals_of(states: Iterable[ItemState]) -> Totals:
 
 
 def _counts_by_detection(batch: Batch) -> dict[int, dict[str, int]]:
-    reported = DetectedObject.objects.filter(
-        detection__batch_item__batch=batch, probability__gt=F("detection__threshold")
-    )
+    reported = DetectedObject.objects.reported().filter(detection__batch_item__batch=batch)
     counts: defaultdict[int, dict[str, int]] = defaultdict(dict)
     rows = reported.values_list("detection_id", "class_name").annotate(count=Count("pk"), first=Min("rank"))
     for detection_id, class_name, count, _first in rows.order_by("detection_id", "first"):

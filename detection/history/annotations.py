@@ -12,7 +12,7 @@ from django.db.models import Prefetch, QuerySet
 
 from detection.history import counters
 from detection.history.counters import Key
-from detection.inference.types import PixelBox
+from detection.inference.types import PixelBox, is_reported
 from detection.models import DetectedObject, Detection, Tally, Verdict
 
 _ADDED = "a"
@@ -64,7 +64,7 @@ def objects_of(detection: Detection) -> tuple[Judged, ...]:
     """
     newest = newest_verdicts(detection.verdicts.all())
     judged = [_judged(found, newest.get((found.pk, None))) for found in detection.objects_found.all()]
-    objects = [one for one in judged if one.kind or (one.found and one.found.probability > detection.threshold)]
+    objects = [one for one in judged if one.kind or (one.found and is_reported(one.found, detection.threshold))]
     added = sorted((number or 0, verdict) for (found_id, number), verdict in newest.items() if found_id is None)
     return (*objects, *(_drawn(number, verdict) for number, verdict in added if verdict.kind not in _OUT))
 

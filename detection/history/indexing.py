@@ -8,11 +8,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from detection.history import counters
 from detection.history.annotations import objects_of, verdict_counts, with_verdicts
 from detection.history.counters import Key
+from detection.inference.types import reported_at
 from detection.models import DetectedObject, Detection, ListEntry, Removal, Review, Tally, Verdict
 
 _CHUNK = 2_000
@@ -30,7 +31,7 @@ def add(detections: Sequence[Detection], objects: Iterable[DetectedObject]) -> N
     counts: Counter[Key] = Counter()
     entries: list[ListEntry] = []
     for detection in detections:
-        reported = [found for found in by_detection[detection.pk] if found.probability > detection.threshold]
+        reported = reported_at(by_detection[detection.pk], detection.threshold)
         counts.update(counters.counts_of(detection, reported))
         entries.extend(_entries(detection, reported))
     ListEntry.objects.bulk_create(entries)
@@ -89,7 +90,7 @@ def rebuild() -> None:
         ListEntry.objects.all().delete()
         Tally.objects.all().delete()
         for rows in _chunks(Detection.objects.all()):
-            objects = DetectedObject.objects.filter(detection__in=rows, probability__gt=F("detection__threshold"))
+            objects = DetectedObject.objects.reported().filter(detection__in=rows)
             by_detection = _by_detection(objects)
             reviewed = set(
                 Review.objects.filter(detection__in=rows, is_reviewed=True).values_list("detection_id", flat=True)
@@ -109,9 +110,7 @@ def _counts_with_verdicts(
     rows: Sequence[Detection], by_detection: Mapping[int, Sequence[DetectedObject]] | None = None
 ) -> Counter[Key]:
     if by_detection is None:
-        by_detection = _by_detection(
-            DetectedObject.objects.filter(detection__in=rows, probability__gt=F("detection__threshold"))
-        )
+        by_detection = _by_detection(DetectedObject.objects.reported().filter(detection__in=rows))
     counts: Counter[Key] = Counter()
     for detection in rows:
         counts.update(counters.counts_of(detection, by_detection[detection.pk]))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.db.models import F, Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.functional import Promise
@@ -16,6 +16,7 @@ from detection.history.pagination import neighbours
 from detection.i18n.class_titles import class_title
 from detection.inference.detector import KEPT_PROBABILITY
 from detection.inference.photos.draw import drawing_of
+from detection.inference.types import is_reported
 from detection.models import DetectedObject, Detection
 from detection.web.serializers import prediction_body
 
@@ -58,7 +59,7 @@ def with_reported_objects(detections: QuerySet[Detection]) -> QuerySet[Detection
 
     The `objects_found.all()` of such a detection are its reported objects only.
     """
-    reported = DetectedObject.objects.filter(probability__gt=F("detection__threshold"))
+    reported = DetectedObject.objects.reported()
     return detections.select_related("photo").prefetch_related(Prefetch("objects_found", queryset=reported))
 
 
@@ -159,7 +160,7 @@ def _split(stored: Iterable[DetectedObject], threshold: float) -> tuple[list[Det
     shown: list[DetectedObject] = []
     weaker: list[DetectedObject] = []
     for found in stored:
-        (shown if found.probability > threshold else weaker).append(found)
+        (shown if is_reported(found, threshold) else weaker).append(found)
     return shown, weaker
 
 

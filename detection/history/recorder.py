@@ -31,7 +31,7 @@ from detection.errors import AccountClosedError, StorageUnavailableError
 from detection.history import indexing
 from detection.inference.hardware import usable_cores
 from detection.inference.photos.decode import PhotoInfo
-from detection.inference.types import FoundObject
+from detection.inference.types import FoundObject, reported_at
 from detection.models import BatchItem, DetectedObject, Detection, Photo
 from detection.observability import metrics, request_id
 from detection.photos import store as photo_store
@@ -302,7 +302,7 @@ def _detection(record: Record, photo: Photo) -> Detection:
         device=record.device,
         precision=record.precision,
         threshold=record.threshold,
-        reported_count=sum(found.probability > record.threshold for found in record.objects),
+        reported_count=len(reported_at(record.objects, record.threshold)),
         timings_ms=record.timings_ms,
         source=record.source,
         owner_id=record.owner_id,

@@ -6,6 +6,7 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from detection.inference.types import is_reported
 from detection.models import DetectedObject, Detection, Photo
 
 
@@ -33,7 +34,7 @@ class DetectedObjectSerializer(serializers.ModelSerializer[DetectedObject]):
 
     def get_reported(self, found: DetectedObject) -> bool:
         # Set by the view, so that a list does not read each detection again.
-        return bool(found.probability > self.context["thresholds"][found.detection_id])
+        return is_reported(found, self.context["thresholds"][found.detection_id])
 
 
 class DetectionSerializer(serializers.ModelSerializer[Detection]):

@@ -1,8 +1,8 @@
 """Values that travel between the steps of a detection: frozen, validated, free of any framework."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,24 @@ class FoundObject:
     probability: float
     box: PixelBox
     box_xyxy_unit: tuple[float, float, float, float]
+
+
+class _Probable(Protocol):
+    @property
+    def probability(self) -> float: ...
+
+
+_P = TypeVar("_P", bound=_Probable)
+
+
+def is_reported(found: _Probable, threshold: float) -> bool:
+    """Return whether an object is reported: its probability is above the threshold (`reported` of the table's rows)."""
+    return found.probability > threshold
+
+
+def reported_at(objects: Iterable[_P], threshold: float) -> list[_P]:
+    """Return the objects that are reported at a threshold, in their order."""
+    return [found for found in objects if is_reported(found, threshold)]
 
 
 @dataclass(slots=True)

@@ -117,6 +117,18 @@ class Removal(models.Model):
         return f"removal of detection {self.detection_id}"
 
 
+# The condition of `DetectedObjectQuerySet.reported`, to be combined with others.
+REPORTED = models.Q(probability__gt=models.F("detection__threshold"))
+
+
+class DetectedObjectQuerySet(models.QuerySet["DetectedObject"]):
+    """Objects of detections."""
+
+    def reported(self) -> "DetectedObjectQuerySet":
+        """Return the objects that their detections report: those above its threshold (`types.reported`, for rows)."""
+        return self.filter(REPORTED)
+
+
 class DetectedObject(models.Model):
     """One object of a detection; `rank` 0 is the most probable."""
 
@@ -134,6 +146,8 @@ class DetectedObject(models.Model):
     ymin = models.FloatField(db_column="box_ymin")
     xmax = models.FloatField(db_column="box_xmax")
     ymax = models.FloatField(db_column="box_ymax")
+
+    objects = DetectedObjectQuerySet.as_manager()
 
     class Meta:
         ordering = ["rank"]

@@ -11,7 +11,7 @@ from PIL import Image
 from detection.inference.hardware import usable_cores
 from detection.inference.photos.decode import decode_photo
 from detection.inference.photos.draw import draw_objects
-from detection.inference.types import NamedBox, StageTimings
+from detection.inference.types import NamedBox, StageTimings, reported_at
 from detection.models import Detection, Photo
 from detection.observability import metrics
 from detection.photos import store as photo_store
@@ -33,7 +33,7 @@ class Picture:
 def annotated(detection: Detection, threshold: float | None = None) -> Picture:
     """Return the photo with the objects above `threshold` (None: the detection's own). Raises FileNotFoundError."""
     above = detection.threshold if threshold is None else threshold
-    objects = [found for found in detection.objects_found.all() if found.probability > above]
+    objects = reported_at(detection.objects_found.all(), above)
     timings = StageTimings()
     with _turns:
         started = time.perf_counter()

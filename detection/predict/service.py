@@ -17,7 +17,7 @@ from detection.history.recorder import Record, Recorder
 from detection.inference.detector import Detector, Prediction
 from detection.inference.errors import DetectorClosedError
 from detection.inference.network import Network
-from detection.inference.types import FoundObject, StageTimings
+from detection.inference.types import FoundObject, StageTimings, reported_at
 from detection.observability import metrics, tracing
 from detection.serving import service as serving
 from detection.web.text import as_text
@@ -211,7 +211,7 @@ def _answer(
     upload: Upload, prediction: Prediction, detector: Detector, detection_uuid: uuid.UUID | None
 ) -> DetectionResult:
     threshold = _threshold(upload, detector)
-    objects = tuple(found for found in prediction.objects if found.probability > threshold)
+    objects = tuple(reported_at(prediction.objects, threshold))
     metrics.observe_photo(detector.network, prediction.timings, objects)
     tracing.stages(prediction.timings, detector.network.full_name, len(objects))
     _log(upload, prediction, len(objects), detection_uuid)

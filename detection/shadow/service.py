@@ -18,7 +18,7 @@ from detection.conf import current
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource
-from detection.inference.types import FoundObject
+from detection.inference.types import FoundObject, reported_at
 from detection.models import Detection, ShadowCount, ShadowRun
 from detection.observability import metrics
 from detection.predict import service as predict_service
@@ -143,9 +143,9 @@ def _compare(recorded: RecordedDetection, candidate: Detector) -> None:
     above, below = (
         serving.threshold_of(net) if asked is None else asked for net in (recorded.network, candidate.network)
     )
-    answer = [found for found in recorded.prediction.objects if found.probability > above]
+    answer = reported_at(recorded.prediction.objects, above)
     seen = candidate.detect(recorded.upload.data, min_probability=below)
-    objects = [found for found in seen.objects if found.probability > below]
+    objects = reported_at(seen.objects, below)
     _record(recorded, candidate, below, objects, compare(answer, objects))
 
 
