@@ -12,8 +12,25 @@ from django.utils.translation import gettext, gettext_noop
 
 # Those that a page can come to show, as they are raised (`tests/i18n/test_language.py` raises them).
 SENTENCES = (
-    gettext_noop("The photo is empty. Send the bytes of a JPEG, PNG or WebP file."),
-    gettext_noop("The photo cannot be read: it is damaged, incomplete, or not a JPEG, PNG or WebP. Send another file."),
+    gettext_noop("The photo is empty. Send a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF or JPEG 2000 file."),
+    gettext_noop(
+        "The photo cannot be read: it is damaged, incomplete, or no photo. Send a JPEG, PNG, WebP, HEIC, AVIF, TIFF, "
+        "BMP, GIF or JPEG 2000 file."
+    ),
+    gettext_noop("The photo is incomplete: its file is cut off. Send the whole file."),
+    gettext_noop("This is a JPEG XL file. Save it as a JPEG, and send that."),
+    gettext_noop("This is a PDF. Send its pages as JPEG or PNG files."),
+    gettext_noop("This is a Photoshop document. Export it as a JPEG or PNG, and send that."),
+    gettext_noop("This is a GIMP project. Export it as a JPEG or PNG, and send that."),
+    gettext_noop("This is an EPS file. Export it as a JPEG or PNG, and send that."),
+    gettext_noop("This is an icon. Save it as a PNG, and send that."),
+    gettext_noop("This is a Netpbm picture. Save it as a PNG, and send that."),
+    gettext_noop("This is an HDR picture. Save it as a JPEG, and send that."),
+    gettext_noop("This is a camera RAW file. Export it as a JPEG, and send that."),
+    gettext_noop("This is a video. Send single frames of it as JPEG files."),
+    gettext_noop("This is an archive. Unpack it, and send the photos in it."),
+    gettext_noop("This is an SVG. Save it as a PNG, and send that."),
+    gettext_noop("This is a web page. Save the photo itself, and send that."),
     gettext_noop(
         "The photo has %(width)s x %(height)s pixels; at most %(limit)s pixels are accepted. Send a smaller one."
     ),

@@ -47,6 +47,7 @@ class DetectorOptions:
     cache_dir: Path
     engine: EngineOptions
     max_pixels: int = 60_000_000
+    accept_incomplete: bool = True
     queue_size: int = 64
 
 
@@ -67,11 +68,21 @@ class Detector:
     `submit` never blocks: at most `queue_size` photos are queued, and the next one is refused with OverloadedError.
     """
 
-    def __init__(self, network: Network, engine: Engine, *, max_pixels: int, queue_size: int, threads: int = 0) -> None:
+    def __init__(
+        self,
+        network: Network,
+        engine: Engine,
+        *,
+        max_pixels: int,
+        queue_size: int,
+        threads: int = 0,
+        accept_incomplete: bool = True,
+    ) -> None:
         self.network = network
         self.engine = engine
         self._family = FAMILIES[network.family]
         self._max_pixels = max_pixels
+        self._accept_incomplete = accept_incomplete
         # By name, without the batch; set by `warm_up`.
         self.output_shapes: dict[str, tuple[int, ...]] = {}
         # Called with the number of photos of each run of the network.
@@ -185,7 +196,12 @@ class Detector:
     def _prepare(self, data: bytes, clock: "_Clock") -> "_Prepared":
         """Decode and fit a photo: steps 2 and 3 of ARCHITECTURE.md."""
         clock.lap("queue")
-        photo = decode_photo(data, max_pixels=self._max_pixels, min_edge_px=SCALED_DECODING_MARGIN * self.network.edge)
+        photo = decode_photo(
+            data,
+            max_pixels=self._max_pixels,
+            min_edge_px=SCALED_DECODING_MARGIN * self.network.edge,
+            accept_incomplete=self._accept_incomplete,
+        )
         clock.lap("decode")
         image, placement = fit_photo(photo.image_rgb, self.network)
         clock.lap("resize")
@@ -270,6 +286,7 @@ def load_detector(options: DetectorOptions) -> Detector:
         max_pixels=options.max_pixels,
         queue_size=options.queue_size,
         threads=options.engine.threads,
+        accept_incomplete=options.accept_incomplete,
     )
     detector.warm_up()
     logger.info(

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -164,7 +165,7 @@ def test_photos_are_made_ready_ahead_for_an_engine_that_queues_them() -> None:
 def test_no_more_photos_are_decoded_at_once_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     decoding = threading.Semaphore(2)
 
-    def decode(data: bytes, **options: int) -> DecodedPhoto:
+    def decode(data: bytes, **options: Any) -> DecodedPhoto:
         assert decoding.acquire(blocking=False)
         time.sleep(0.005)  # so that those who may come in, would
         decoding.release()

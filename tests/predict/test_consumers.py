@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from detection.inference.errors import EngineError, OverloadedError
+from detection.inference.photos import formats
 from detection.predict import service as predict_service
 from detection.predict.consumers import PredictConsumer
 from tests.support import photos
@@ -87,10 +88,10 @@ def test_wishes_in_the_address_count_for_the_whole_connection(server: Server, op
 @pytest.mark.parametrize(
     ("message", "sentence"),
     [
-        pytest.param(b"", "The photo is empty. Send the bytes of a JPEG, PNG or WebP file.", id="empty"),
+        pytest.param(b"", f"The photo is empty. {formats.ADVICE}", id="empty"),
         pytest.param(
             b"no photo",
-            "The photo cannot be read: it is damaged, incomplete, or not a JPEG, PNG or WebP. Send another file.",
+            formats.UNREADABLE,
             id="no photo",
         ),
         pytest.param("text", "Send a photo as one binary message.", id="text"),

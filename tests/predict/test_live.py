@@ -24,6 +24,7 @@ from detection.accounts.throttling import Limiter
 from detection.conf import Rate, Throttle
 from detection.inference.detector import Detector
 from detection.inference.engines.base import Outputs
+from detection.inference.photos import formats
 from detection.inference.types import ImageArray
 from detection.predict.live import MAX_FRAME_BYTES, LiveConsumer, NewestFrame
 from detection.serving import service as serving
@@ -325,7 +326,7 @@ def test_example_client_prints_what_is_in_each_frame(address: str, tmp_path: Pat
         [sys.executable, EXAMPLE, address, *paths], capture_output=True, text=True, timeout=WAIT_S, check=True
     ).stdout.splitlines()
     # A frame that is sent while another one waits may be dropped for it; the last one never is.
-    unreadable = "The photo cannot be read: it is damaged, incomplete, or not a JPEG, PNG or WebP. Send another file."
+    unreadable = formats.UNREADABLE
     assert printed[-1] == "frame 3: motorbike 1.000"
     assert set(printed[:-1]) <= {"frame 1: cat 1.000", f"frame 2: {unreadable}"}
 

@@ -1,32 +1,45 @@
-"""Decodes photos: limits from the header first, then pixels, upright and RGB."""
+"""Decodes photos: limits from the header first, then pixels, upright, RGB, in sRGB.
+
+Pixels and what is said about them go separate ways: damaged metadata never costs a photo, and damaged pixels are never
+taken for damaged metadata.
+"""
 
 import io
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from PIL import ExifTags, Image
+import pi_heif
+from PIL import Image
 
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
+from detection.inference.photos import colour, formats, jpeg_file
+from detection.inference.photos.container_limits import refuse_many_boxes, refuse_many_tags
 from detection.inference.photos.decompression_guard import refuse_expensive
+from detection.inference.photos.exif import UPRIGHT, orientation_of
+from detection.inference.photos.gif_file import GifError, first_picture
+from detection.inference.photos.png_file import MOST, PngError, read_png
 
-FORMATS = ("JPEG", "PNG", "WEBP")
 MIN_EDGE_PX = 8
 # A picture that takes several steps to become RGB is converted in strips: each step is a copy, and a PNG of 20 kB may
 # have as many pixels as a large photo.
 _STRIP_PIXELS = 1 << 20
 # Exceptions of Pillow's decoders on damaged files. Listed, so that a bug of ours is not reported as a bad photo.
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, struct.error, zlib.error)
-_UNREADABLE = "The photo cannot be read: it is damaged, incomplete, or not a JPEG, PNG or WebP. Send another file."
+_FILE_ERRORS = (*_DECODER_ERRORS, PngError, GifError, KeyError, RuntimeError)
+_EMPTY = f"The photo is empty. {formats.ADVICE}"
+_CUT_OFF = "The photo is incomplete: its file is cut off. Send the whole file."
 
-# `_check_header` refuses large photos by the configured limit, from the header, before a pixel is decoded. Pillow's own
+# `_check_size` refuses large photos by the configured limit, from the header, before a pixel is decoded. Pillow's own
 # limit is a process-wide warning, independent of the configuration.
 Image.MAX_IMAGE_PIXELS = None
 
-# Damaged EXIF is common and harmless here (`_orientation`): not logged for each such photo.
-warnings.filterwarnings("ignore", category=UserWarning, module="PIL.TiffImagePlugin")
+# Damaged tags and indexes are common and harmless: not logged for each such photo.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.(Tiff|Jpeg)ImagePlugin")
+
+pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 # Transpositions that turn a stored picture upright, by the EXIF tag Orientation (TIFF 6.0, section 8).
 _UPRIGHT = {
@@ -39,20 +52,30 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = frozenset({5, 6, 7, 8})
+# These tell their orientation in EXIF. A TIFF and a HEIF are turned by their decoders, and the others are never turned.
+_TURNED_BY_EXIF = frozenset({formats.JPEG, formats.PNG, formats.WEBP, formats.AVIF})
+# In which mode the colours of a picture are converted (`_to_rgb`).
+_COLOUR_MODES = {"RGB": "RGB", "L": "L", "CMYK": "CMYK", "RGBA": "RGBA", "P": "RGBA", "PA": "RGBA", "I;16": "L"}
+_WITH_FRAMES = frozenset({formats.JPEG, formats.WEBP})
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoInfo:
     """Content of a photo's header.
 
-    format: "JPEG", "PNG" or "WEBP"; size_wh: width and height of the upright photo in pixels; orientation: EXIF's 1..8;
-    frames: number of pictures in the file (only the first is used).
+    format: a name of `formats.FORMATS`; size_wh: width and height of the upright photo in pixels; orientation: EXIF's
+    1..8; frames: number of pictures in a JPEG or WebP (only the first is used); is_cut_off: the file ends before its
+    end; share_read: which share of the rows it has, 0 to 1, known when the pixels are decoded; has_other_colours: it
+    has a colour profile that is not sRGB's.
     """
 
     format: str
     size_wh: tuple[int, int]
     orientation: int
     frames: int
+    is_cut_off: bool = False
+    share_read: float = 1.0
+    has_other_colours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,90 +86,200 @@ class DecodedPhoto:
     image_rgb: Image.Image
 
 
+@dataclass(slots=True)
+class _Opened:
+    """A photo whose header was read: its pixels are not decoded yet."""
+
+    format: str
+    image: Image.Image
+    exif: bytes | None = None
+    icc: bytes | None = None
+    is_cut_off: bool = False
+    share_read: float = 1.0
+
+    def info(self) -> PhotoInfo:
+        orientation = orientation_of(self.exif) if self.format in _TURNED_BY_EXIF else UPRIGHT
+        width, height = self.image.size
+        size_wh = (height, width) if orientation in _SIDEWAYS else (width, height)
+        frames = getattr(self.image, "n_frames", 1) if self.format in _WITH_FRAMES else 1
+        return PhotoInfo(
+            self.format,
+            size_wh,
+            orientation,
+            frames,
+            self.is_cut_off,
+            self.share_read,
+            has_other_colours=colour.srgb_transform(self.icc, _COLOUR_MODES.get(self.image.mode, "")) is not None,
+        )
+
+
 def read_info(data: bytes, *, max_pixels: int) -> PhotoInfo:
     """Read a photo's header; no pixel is decoded.
 
     Raises ImageDecodeError when it is not a photo of an allowed format, ImageTooLargeError above `max_pixels`.
     """
-    with _opened(data) as image:
-        return _check_header(image, max_pixels)
+    opened = _opened(data, max_pixels)
+    with opened.image:
+        return opened.info()
 
 
-def decode_photo(data: bytes, *, max_pixels: int, min_edge_px: int | None = None) -> DecodedPhoto:
-    """Decode the first frame of a photo: upright, RGB, transparency on white, 16 bits reduced to 8.
+def decode_photo(
+    data: bytes, *, max_pixels: int, min_edge_px: int | None = None, accept_incomplete: bool = True
+) -> DecodedPhoto:
+    """Decode the first frame of a photo: upright, sRGB, transparency on white, 16 bits reduced to 8.
 
     min_edge_px: when given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size (libjpeg's scaled decoding) as long as
-    both edges keep at least that many pixels. Raises ImageDecodeError and ImageTooLargeError.
+    both edges keep at least that many pixels. accept_incomplete: a file that is cut off is decoded as far as it goes,
+    if it has most of its rows. Raises ImageDecodeError and ImageTooLargeError.
     """
-    with _opened(data) as image:
-        info = _check_header(image, max_pixels)
+    opened = _opened(data, max_pixels)
+    with opened.image:
+        info = opened.info()
+        image = _loaded(opened, min_edge_px)
+        if image is None:
+            opened, image = _completed_jpeg(data, max_pixels, min_edge_px)
+        info = replace(info, is_cut_off=opened.is_cut_off, share_read=opened.share_read)
+        if info.is_cut_off and not accept_incomplete:
+            raise ImageDecodeError(_CUT_OFF)
         try:
-            if min_edge_px is not None and image.format in {"JPEG", "MPO"}:
-                image.draft(image.mode, (min_edge_px, min_edge_px))
-            image.load()
-            rgb = _to_rgb(image)
-        except _DECODER_ERRORS as error:
-            raise ImageDecodeError(_UNREADABLE) from error
+            rgb = _to_rgb(image, opened.icc)
+        except _FILE_ERRORS as error:
+            raise ImageDecodeError(formats.UNREADABLE) from error
     return DecodedPhoto(info, _upright(rgb, info.orientation))
 
 
-def _opened(data: bytes) -> Image.Image:
+def _opened(data: bytes, max_pixels: int) -> _Opened:
     if not data:
-        raise ImageDecodeError("The photo is empty. Send the bytes of a JPEG, PNG or WebP file.")
+        raise ImageDecodeError(_EMPTY)
+    kind = formats.photo_format(data)
+    if not kind:
+        raise formats.refusal(data)
     refuse_expensive(data)
+    if kind in _REFUSALS:
+        _REFUSALS[kind](data)
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except _DECODER_ERRORS as error:
-        raise ImageDecodeError(_UNREADABLE) from error
+        opened = _OPENERS[kind](data, max_pixels) if kind in _OPENERS else _simple(data, kind)
+    except _FILE_ERRORS as error:
+        raise ImageDecodeError(formats.UNREADABLE) from error
+    _check_size(opened.image.size, max_pixels)
+    return opened
 
 
-def _check_header(image: Image.Image, max_pixels: int) -> PhotoInfo:
-    width, height = image.size
-    if width * height > max_pixels:
-        raise ImageTooLargeError(
-            f"The photo has {width} x {height} pixels; at most {max_pixels:,} pixels are accepted. Send a smaller one."
-        )
+def _simple(data: bytes, kind: str) -> _Opened:
+    image = Image.open(io.BytesIO(data), formats=(kind,))
+    # Viewers do not look for the orientation in XMP; Pillow does, where it turns pictures by itself.
+    image.info.pop("xmp", None)
+    return _Opened(kind, image, image.info.get("exif"), image.info.get("icc_profile"))
+
+
+def _open_jpeg(data: bytes, _: int) -> _Opened:
+    # An MPO is a JPEG with more pictures behind the first one, as some cameras write them.
+    try:
+        return _simple(data, formats.JPEG)
+    except _DECODER_ERRORS:
+        bare, exif = jpeg_file.without_metadata(data)
+        return _Opened(formats.JPEG, Image.open(io.BytesIO(bare), formats=(formats.JPEG,)), exif)
+
+
+def _open_png(data: bytes, max_pixels: int) -> _Opened:
+    # Before anything is unpacked.
+    _check_pixels(struct.unpack_from(">II", data, 16), max_pixels)
+    png = read_png(data)
+    image = Image.open(io.BytesIO(png.pixels), formats=(formats.PNG,))
+    return _Opened(formats.PNG, image, png.exif, png.icc, png.is_cut_off, png.share_read)
+
+
+def _open_gif(data: bytes, _: int) -> _Opened:
+    return _simple(first_picture(data), formats.GIF)
+
+
+_REFUSALS = {formats.TIFF: refuse_many_tags, formats.JPEG2000: refuse_many_boxes}
+_OPENERS = {formats.JPEG: _open_jpeg, formats.PNG: _open_png, formats.GIF: _open_gif}
+
+
+def _check_size(size_wh: tuple[int, int], max_pixels: int) -> None:
+    _check_pixels(size_wh, max_pixels)
+    width, height = size_wh
     if min(width, height) < MIN_EDGE_PX:
         raise ImageDecodeError(
             f"The photo is {width} x {height} pixels; send one with at least {MIN_EDGE_PX} pixels on each side."
         )
-    orientation = _orientation(image)
-    size_wh = (height, width) if orientation in _SIDEWAYS else (width, height)
-    # An MPO is a JPEG with more pictures behind the first one, as some cameras write them.
-    photo_format = "JPEG" if image.format == "MPO" else str(image.format)
-    return PhotoInfo(photo_format, size_wh, orientation, getattr(image, "n_frames", 1))
 
 
-def _orientation(image: Image.Image) -> int:
-    """Return EXIF's orientation; damaged or absent EXIF counts as upright, since the photo itself can be fine."""
+def _check_pixels(size_wh: tuple[int, ...], max_pixels: int) -> None:
+    width, height = size_wh
+    if width * height > max_pixels:
+        raise ImageTooLargeError(
+            f"The photo has {width} x {height} pixels; at most {max_pixels:,} pixels are accepted. Send a smaller one."
+        )
+
+
+def _loaded(opened: _Opened, min_edge_px: int | None) -> Image.Image | None:
+    """Decode the pixels; None for a JPEG that cannot be decoded as it is."""
+    image = opened.image
     try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except _DECODER_ERRORS:
-        return 1
-    return value if value in _UPRIGHT else 1
+        if min_edge_px is not None and opened.format == formats.JPEG:
+            image.draft(image.mode, (min_edge_px, min_edge_px))
+        size_wh = image.size
+        image.load()
+        if opened.format == formats.HEIF and image.size != size_wh:
+            raise ImageDecodeError(formats.UNREADABLE)
+    except _FILE_ERRORS as error:
+        if opened.format == formats.JPEG:
+            return None
+        raise ImageDecodeError(formats.UNREADABLE) from error
+    return image
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
+def _completed_jpeg(data: bytes, max_pixels: int, min_edge_px: int | None) -> tuple[_Opened, Image.Image]:
+    """Decode a JPEG that ends before its end as far as it goes. Raises ImageDecodeError where most of it is missing."""
+    opened = _opened(jpeg_file.completed(data), max_pixels)
+    image = _loaded(opened, min_edge_px)
+    if image is None or (share := jpeg_file.share_of_rows(image)) < MOST:
+        raise ImageDecodeError(formats.UNREADABLE)
+    opened.is_cut_off, opened.share_read = True, share
+    return opened, image
+
+
+def _to_rgb(image: Image.Image, icc: bytes | None) -> Image.Image:
+    transform = colour.srgb_transform(icc, _COLOUR_MODES.get(image.mode, ""))
+    if image.mode == "RGB" and transform is None and not image.has_transparency_data:
         return image.copy() if getattr(image, "is_animated", False) else image
-    if not (image.mode.startswith("I") or image.has_transparency_data):
+    if image.mode == "LAB":
+        return colour.lab_to_srgb(image)
+    if image.mode == "RGB" and transform is not None:
+        return colour.to_srgb(image, transform)
+    if transform is None and not (image.mode[0] in "IF" or image.has_transparency_data):
         return image.convert("RGB")
     rgb = Image.new("RGB", image.size)
     rows = max(1, _STRIP_PIXELS // image.width)
     for top in range(0, image.height, rows):
         strip = (0, top, image.width, min(top + rows, image.height))
-        rgb.paste(_flat(image.crop(strip)), strip)
+        rgb.paste(_flat(image.crop(strip), icc), strip)
     return rgb
 
 
-def _flat(strip: Image.Image) -> Image.Image:
-    """Reduce 16 bits to 8 or put transparency on white; return RGB."""
-    if strip.mode.startswith("I"):
-        sixteen_bits = np.clip(np.asarray(strip), 0, 65535)
-        return Image.fromarray((sixteen_bits >> 8).astype(np.uint8)).convert("RGB")
-    with_alpha = strip.convert("RGBA")
-    white = Image.new("RGBA", with_alpha.size, (255, 255, 255, 255))
-    return Image.alpha_composite(white, with_alpha).convert("RGB")
+def _flat(strip: Image.Image, icc: bytes | None) -> Image.Image:
+    """Reduce 16 bits to 8, convert colours to sRGB, put transparency on white; return RGB."""
+    if strip.mode[0] in "IF":
+        strip = _eight_bits(strip)
+    elif strip.mode not in {"L", "RGB", "CMYK"} or strip.has_transparency_data:
+        strip = strip.convert("RGBA")
+    transform = colour.srgb_transform(icc, strip.mode)
+    if transform is not None:
+        strip = colour.to_srgb(strip, transform)
+    if strip.mode != "RGBA":
+        return strip.convert("RGB")
+    white = Image.new("RGBA", strip.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, strip).convert("RGB")
+
+
+def _eight_bits(strip: Image.Image) -> Image.Image:
+    values = np.asarray(strip)
+    if strip.mode == "F":
+        # Floating point counts from 0 to 1 (TIFF Technical Note 3).
+        return Image.fromarray((np.clip(np.nan_to_num(values), 0, 1) * 255).round().astype(np.uint8))
+    return Image.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8))
 
 
 def _upright(image: Image.Image, orientation: int) -> Image.Image:

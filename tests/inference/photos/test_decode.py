@@ -98,9 +98,7 @@ DAMAGED = {
         "cannot be",
     ),
     "truncated webp": (photos.encode(photos.noise((64, 64)), "WEBP")[:200], "cannot be read"),
-    "gif": (photos.encode(photos.two_colours(), "GIF"), "not a JPEG, PNG or WebP"),
-    "bmp": (photos.encode(photos.two_colours(), "BMP"), "not a JPEG, PNG or WebP"),
-    "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "cannot be read"),
+    "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "This is an SVG. Save it as a PNG"),
     "one pixel high": (photos.encode(Image.new("RGB", (500, 1))), "500 x 1 pixels; send one with at least 8"),
     "zero wide": (photos.png_bomb((0, 0)), "cannot be read"),
 }
