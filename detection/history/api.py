@@ -173,7 +173,7 @@ def _file_gone(detection: Detection) -> NotFound:
 
 
 class PhotoView(_PictureView):
-    """The photo as it was sent, without its metadata."""
+    """The photo without its metadata, as browsers show it upright."""
 
     @extend_schema(
         operation_id="detection_photo",
@@ -181,12 +181,11 @@ class PhotoView(_PictureView):
     )
     def get(self, request: Request, detection_id: UUID) -> HttpResponse:
         detection = _detection(request, detection_id)
-        photo_format = detection.photo.format
-        name = f"photo-{detection.photo.uuid}.{photo_store.SUFFIXES[photo_format]}"
         try:
-            body = photo_store.read(detection.photo)
+            body, photo_format = rendering.displayed(detection.photo)
         except FileNotFoundError as error:
             raise _file_gone(detection) from error
+        name = f"photo-{detection.photo.uuid}.{photo_store.SUFFIXES[photo_format]}"
         return self.respond(request, body, photo_store.CONTENT_TYPES[photo_format], name)
 
 

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from detection.inference.photos.exif import orientation_exif
+from detection.inference.photos.png_file import SIGNATURE, chunk_bytes, chunks_of
+
 _SOI, _EOI, _SOS, _APP0, _APP2, _APP14, _COM = 0xD8, 0xD9, 0xDA, 0xE0, 0xE2, 0xEE, 0xFE
 _APP_MARKERS = range(0xE0, 0xF0)
 _FILL, _RST_FIRST, _RST_LAST = 0xFF, 0xD0, 0xD7
@@ -17,7 +20,6 @@ _BLOCK_BYTES = 1 << 20
 _MOST_SEGMENTS = 20_000
 # A JFIF segment (ITU-T T.871, section 10.1) of 16 bytes: version and density are copied, its thumbnail is not.
 _JFIF_START = b"\xff\xe0\x00\x10JFIF\0"
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Chunks that affect the look of the pixels (PNG specification, section 11); text, time and EXIF are left out.
 _PNG_KEPT = frozenset(
     {
@@ -36,8 +38,10 @@ _PNG_KEPT = frozenset(
         b"cICP",
     }
 )
+_PNG_PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT"})
 _WEBP_KEPT = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ICCP"})
-_WEBP_EXIF_XMP_FLAGS = 0x08 | 0x04
+_WEBP_EXIF_FLAG = 0x08
+_WEBP_EXIF_XMP_FLAGS = _WEBP_EXIF_FLAG | 0x04
 _WEBP_ANIMATION_FLAG = 0x02
 _WEBP_VP8X_BYTES = 10
 
@@ -47,16 +51,13 @@ class NotStrippableError(ValueError):
 
 
 def strip_metadata(data: bytes, photo_format: str, orientation: int) -> bytes:
-    """Return the file without metadata; the orientation (EXIF's 1..8) is kept where the format carries it reliably
-    (JPEG).
+    """Return the file without metadata but for its orientation (EXIF's 1..8), where that is not upright.
 
     Raises NotStrippableError where the picture must be re-encoded.
     """
     if photo_format == "JPEG":
         return _strip_jpeg(data, orientation)
-    if orientation != 1:
-        raise NotStrippableError("browsers do not agree on EXIF orientation outside of JPEG")
-    return _strip_png(data) if photo_format == "PNG" else _strip_webp(data)
+    return _strip_png(data, orientation) if photo_format == "PNG" else _strip_webp(data, orientation)
 
 
 def _strip_jpeg(data: bytes, orientation: int) -> bytes:
@@ -124,30 +125,27 @@ def _scan_end(data: bytes, start: int) -> int:
 
 
 def _orientation_segment(orientation: int) -> bytes:
-    """Build an EXIF segment of the orientation and nothing else (TIFF 6.0: header, one entry, no next directory)."""
-    entry = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
-    body = b"Exif\0\0" + b"MM\0*" + struct.pack(">IH", 8, 1) + entry + struct.pack(">I", 0)
+    """Build an EXIF segment of the orientation and nothing else."""
+    body = b"Exif\0\0" + orientation_exif(orientation)
     return b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
 
 
-def _strip_png(data: bytes) -> bytes:
-    kept = [_PNG_SIGNATURE]
-    position = len(_PNG_SIGNATURE)
-    while position + 12 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, position)
-        end = position + 12 + length
-        if end > len(data):
-            break
-        if kind in _PNG_KEPT:
-            kept.append(data[position:end])
-        if kind == b"IEND":
+def _strip_png(data: bytes, orientation: int) -> bytes:
+    kept = [SIGNATURE]
+    for chunk in chunks_of(data):
+        if chunk.kind in _PNG_KEPT and chunk.is_intact:
+            kept.append(data[chunk.start : chunk.end])
+        elif chunk.kind in _PNG_PIXELS:
+            raise NotStrippableError("the PNG's pixels are damaged")
+        if chunk.kind == b"IHDR" and orientation != 1:
+            kept.append(chunk_bytes(b"eXIf", orientation_exif(orientation)))
+        if chunk.kind == b"IEND":
             return b"".join(kept)
-        position = end
     raise NotStrippableError("the PNG has no end")
 
 
-def _strip_webp(data: bytes) -> bytes:
-    kept = []
+def _strip_webp(data: bytes, orientation: int) -> bytes:
+    kept: list[bytes] = []
     position = 12
     while position + 8 <= len(data):
         kind, length = struct.unpack_from("<4sI", data, position)
@@ -161,11 +159,15 @@ def _strip_webp(data: bytes) -> bytes:
             flags = chunk[8]
             if flags & _WEBP_ANIMATION_FLAG:
                 raise NotStrippableError("of an animation only the first frame is kept")
-            chunk = chunk[:8] + bytes([flags & ~_WEBP_EXIF_XMP_FLAGS]) + chunk[9:]
+            flags = flags & ~_WEBP_EXIF_XMP_FLAGS | (_WEBP_EXIF_FLAG if orientation != 1 else 0)
+            chunk = chunk[:8] + bytes([flags]) + chunk[9:]
         if kind in _WEBP_KEPT:
             kept.append(chunk)
         position = end
     if not kept:
         raise NotStrippableError("the WebP has no picture")
+    if orientation != 1:
+        exif = orientation_exif(orientation)
+        kept.append(b"EXIF" + struct.pack("<I", len(exif)) + exif)
     body = b"".join(kept)
     return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body

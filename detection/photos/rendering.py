@@ -46,6 +46,15 @@ def annotated(detection: Detection, threshold: float | None = None) -> Picture:
     return Picture(jpeg, timings)
 
 
+def displayed(photo: Photo) -> tuple[bytes, str]:
+    """Return a stored photo as every browser shows it upright, and its format. Raises FileNotFoundError."""
+    data = photo_store.read(photo)
+    if photo_store.is_shown_as_is(photo, data):
+        return data, photo.format
+    with _turns:
+        return photo_store.copy_for_display(photo, data), photo_store.COPY_FORMAT
+
+
 def with_objects(photo: Photo, objects: Sequence[NamedBox]) -> bytes:
     """Return a JPEG of a stored photo with these objects. Raises FileNotFoundError."""
     with _turns:

@@ -12,18 +12,22 @@ from dataclasses import dataclass
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from PIL import Image
 
 from detection.errors import StorageUnavailableError
 from detection.inference.errors import ImageDecodeError
 from detection.inference.photos.decode import DecodedPhoto, PhotoInfo, decode_photo, read_info
 from detection.models import Photo
+from detection.photos.display import bounded_jpeg
 from detection.photos.metadata import NotStrippableError, strip_metadata
 
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+# Of photos that cannot be kept as they came.
+COPY_FORMAT = "JPEG"
+_TURNED_BY_BROWSERS = frozenset({"JPEG", "PNG"})
+_EXPORT_QUALITY = 95
 # Photos stored under an earlier, higher limit stay readable.
 _STORED_MAX_PIXELS = 2_000_000_000
 
@@ -51,13 +55,14 @@ def save(data: bytes, info: PhotoInfo) -> StoredPhoto:
     A file of that name may be what a power failure left of it: one that is damaged is written again.
     """
     sha256 = hashlib.sha256(data).hexdigest()
-    photo_format = _stored_format(info)
+    kept = _without_metadata(data, info)
+    photo_format = info.format if kept is not None else COPY_FORMAT
     name = f"{sha256[:2]}/{sha256}.{SUFFIXES[photo_format]}"
     there = content_of(name)
-    if there is not None and _is_reencoded(info) and _is_intact(there):
+    if there is not None and kept is None and _is_intact(there):
         # Another version of the encoder would write other bytes, so only decoding can detect it.
         return _stored(name, photo_format, sha256, data, there, is_new=False)
-    content = _presentable(data, info)
+    content = kept if kept is not None else _copy(data)
     if there == content:
         return _stored(name, photo_format, sha256, data, content, is_new=False)
     _write(name, content)
@@ -92,7 +97,8 @@ def damage(photo: Photo) -> str:
 def ensure(stored: StoredPhoto, data: bytes, info: PhotoInfo) -> None:
     """Write the file again if a deletion of its twin removed it between `save` and the commit of its row."""
     if not default_storage.exists(stored.file):
-        _write(stored.file, _presentable(data, info))
+        kept = _without_metadata(data, info)
+        _write(stored.file, kept if kept is not None else _copy(data))
 
 
 def read(photo: Photo) -> bytes:
@@ -123,23 +129,49 @@ def is_elsewhere() -> bool:
 
 
 def read_upright(photo: Photo) -> bytes:
-    """Return the bytes of a stored photo with upright pixels, for programs that ignore EXIF.
+    """Return the bytes of a stored photo whose pixels show it upright and in sRGB to programs that ignore EXIF and
+    colour profiles, in the photo's format.
 
-    Only sideways JPEGs of cameras have to be re-encoded for that. Raises FileNotFoundError, also for damaged files.
+    Only photos that say otherwise are re-encoded. Raises FileNotFoundError, also for damaged files.
     """
     data = read(photo)
+    if _is_plain(photo, data, in_srgb=True):
+        return data
+    buffer = io.BytesIO()
+    _decoded(photo, data).image_rgb.save(buffer, photo.format, quality=_EXPORT_QUALITY)
+    return buffer.getvalue()
+
+
+def is_shown_as_is(photo: Photo, data: bytes) -> bool:
+    """Return whether browsers show the bytes of a stored photo upright: they read the orientation of JPEGs and PNGs,
+    and not that of WebPs. Raises FileNotFoundError for a damaged file.
+    """
+    return photo.format in _TURNED_BY_BROWSERS or _is_plain(photo, data)
+
+
+def copy_for_display(photo: Photo, data: bytes) -> bytes:
+    """Return a stored photo as an upright JPEG in sRGB. Raises FileNotFoundError for a damaged file."""
+    return bounded_jpeg(_decoded(photo, data).image_rgb, len(data))
+
+
+def _is_plain(photo: Photo, data: bytes, *, in_srgb: bool = False) -> bool:
+    """Return whether the pixels of a file lie upright and, where that is asked for, are in sRGB."""
     try:
-        is_upright = read_info(data, max_pixels=_STORED_MAX_PIXELS).orientation == 1
-        return data if is_upright else _encode(data, photo.format)
+        info = read_info(data, max_pixels=_STORED_MAX_PIXELS)
     except ImageDecodeError as error:
         logger.exception("The stored file %s is damaged.", photo.file)
         raise FileNotFoundError(photo.file) from error
+    return info.orientation == 1 and not (in_srgb and info.has_other_colours)
 
 
 def decode(photo: Photo, *, min_edge_px: int | None = None) -> DecodedPhoto:
     """Return the pixels of a stored photo, upright. Raises FileNotFoundError, also for damaged files."""
+    return _decoded(photo, read(photo), min_edge_px)
+
+
+def _decoded(photo: Photo, data: bytes, min_edge_px: int | None = None) -> DecodedPhoto:
     try:
-        return decode_photo(read(photo), max_pixels=_STORED_MAX_PIXELS, min_edge_px=min_edge_px)
+        return decode_photo(data, max_pixels=_STORED_MAX_PIXELS, min_edge_px=min_edge_px, accept_incomplete=False)
     except ImageDecodeError as error:
         logger.exception("The stored file %s is damaged.", photo.file)
         raise FileNotFoundError(photo.file) from error
@@ -198,35 +230,27 @@ def content_of(name: str) -> bytes | None:
 def _is_intact(content: bytes) -> bool:
     """Return whether a stored file decodes to its last pixel."""
     try:
-        decode_photo(content, max_pixels=_STORED_MAX_PIXELS)
+        decode_photo(content, max_pixels=_STORED_MAX_PIXELS, accept_incomplete=False)
     except ImageDecodeError:
         return False
     return True
 
 
-def _stored_format(info: PhotoInfo) -> str:
-    return "PNG" if _is_reencoded(info) else info.format
-
-
-def _is_reencoded(info: PhotoInfo) -> bool:
-    """Return whether the photo is re-encoded without loss: only first frames, and orientations that browsers ignore."""
-    return info.format != "JPEG" and (info.orientation != 1 or (info.format == "WEBP" and info.frames > 1))
-
-
-def _presentable(data: bytes, info: PhotoInfo) -> bytes:
-    if _is_reencoded(info):
-        return _encode(data, "PNG")
+def _without_metadata(data: bytes, info: PhotoInfo) -> bytes | None:
+    """Return the upload as it is kept, without what it says about its owner; None where only a copy can be kept: of
+    formats that browsers do not show, of damaged files, and of the first frame of an animation.
+    """
+    if info.format not in SUFFIXES or info.is_cut_off:
+        return None
     try:
         return strip_metadata(data, info.format, info.orientation)
     except NotStrippableError:
-        return _encode(data, info.format)
+        return None
 
 
-def _encode(data: bytes, photo_format: str) -> bytes:
-    image: Image.Image = decode_photo(data, max_pixels=_STORED_MAX_PIXELS).image_rgb
-    buffer = io.BytesIO()
-    image.save(buffer, photo_format, **({"lossless": True} if photo_format == "WEBP" else {"quality": 95}))
-    return buffer.getvalue()
+def _copy(data: bytes) -> bytes:
+    """Return an upright JPEG of a photo in sRGB, whose size is bounded by the upload's."""
+    return bounded_jpeg(decode_photo(data, max_pixels=_STORED_MAX_PIXELS).image_rgb, len(data))
 
 
 def _write(name: str, content: bytes) -> None:

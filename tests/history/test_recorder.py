@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,6 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from detection.errors import AccountClosedError, StorageUnavailableError
 from detection.history import recorder
 from detection.history.recorder import MAX_GROUP, Record, Recorder
+from detection.inference.errors import ImageDecodeError
 from detection.inference.hardware import usable_cores
 from detection.inference.photos.decode import PhotoInfo
 from detection.models import DetectedObject, Detection, Photo
@@ -147,11 +149,11 @@ def test_record_that_the_database_refuses_fails_alone(running: Recorder, stored_
 
 def test_record_whose_photo_cannot_be_prepared_fails_alone(running: Recorder, stored_files: Any) -> None:
     good, better = different(2)
-    broken = record(info=PhotoInfo("GIF", (1, 1), 1, 1))
+    broken = replace(record(info=PhotoInfo("GIF", (1, 1), 1, 1)), data=b"no photo")
     with held(running):
         futures = [running.submit(one) for one in (good, broken, better)]
     _, error, _ = outcomes(futures)
-    assert isinstance(error, KeyError)
+    assert isinstance(error, ImageDecodeError)
     assert stored_rows()[:2] == (2, 2)
     assert len(stored_files()) == 2
 

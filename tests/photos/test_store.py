@@ -8,18 +8,25 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from PIL import Image
 
-from detection.inference.photos.decode import read_info
+from detection.inference.photos.decode import decode_photo, read_info
 from detection.models import Photo
 from detection.photos import store as photo_store
+from detection.photos.display import bounded_jpeg
 from detection.photos.store import StoredPhoto
-from tests.support import photos
+from tests.support import photo_files, photos
 
 JPEG = photos.encode(photos.two_colours())
+OTHERS = {
+    suffix: made
+    for suffix, made in photo_files.of_each_kind(photos.two_colours()).items()
+    if suffix not in {"jpg", "png", "webp"}
+}
 
 
 def save(data: bytes) -> StoredPhoto:
@@ -37,6 +44,10 @@ def row_of(stored: StoredPhoto) -> Photo:
         stored_bytes=stored.content_bytes,
         stored_sha256=stored.content_sha256,
     )
+
+
+def row_in_hand(stored: StoredPhoto) -> Photo:
+    return Photo(file=stored.file, format=stored.format)
 
 
 def opened(stored: StoredPhoto) -> Image.Image:
@@ -59,23 +70,79 @@ def test_same_content_is_stored_once(stored_files: Any) -> None:
     assert len(stored_files()) == 1
 
 
+TURNED = {
+    "PNG": photos.with_orientation(photos.two_colours(), 6, "PNG"),
+    "WebP": photos.with_orientation(photos.two_colours(), 6, "WEBP", lossless=True),
+}
+ANIMATED = photos.animated_webp(photos.two_colours(), photos.noise((64, 32)))
+
+
 @pytest.mark.parametrize(
     ("data", "stored_format"),
     [
         pytest.param(photos.encode(photos.two_colours(), "PNG"), "PNG", id="PNG"),
         pytest.param(photos.encode(photos.two_colours(), "WEBP", lossless=True), "WEBP", id="WebP"),
-        pytest.param(photos.with_orientation(photos.two_colours(), 6, "PNG"), "PNG", id="turned PNG"),
-        pytest.param(photos.with_orientation(photos.two_colours(), 6, "WEBP", lossless=True), "PNG", id="turned WebP"),
-        pytest.param(photos.animated_webp(photos.two_colours(), photos.noise((64, 32))), "PNG", id="animated WebP"),
+        pytest.param(TURNED["PNG"], "PNG", id="turned PNG"),
+        pytest.param(TURNED["WebP"], "WEBP", id="turned WebP"),
+        pytest.param(ANIMATED, "JPEG", id="animated WebP"),
+        *(pytest.param(data, "JPEG", id=suffix) for suffix, (data, _) in OTHERS.items()),
     ],
 )
-def test_what_is_stored_looks_like_the_upright_first_frame(data: bytes, stored_format: str) -> None:
+def test_what_is_stored_shows_the_upright_first_frame_in_no_more_bytes(data: bytes, stored_format: str) -> None:
     stored = save(data)
-    assert stored.format == stored_format
-    with opened(stored) as image:
-        assert image.format == stored_format
-        assert getattr(image, "n_frames", 1) == 1
-        assert image.convert("RGB").tobytes() == photos.two_colours().tobytes()
+    assert (stored.format, opened(stored).format) == (stored_format, stored_format)
+    if stored_format == "JPEG":
+        assert stored.content_bytes < 20_000
+    else:
+        assert stored.content_bytes <= len(data)
+    shown = photo_store.decode(row_in_hand(stored)).image_rgb
+    assert np.abs(np.asarray(shown, dtype=int) - np.asarray(photos.two_colours(), dtype=int)).mean() < 3
+
+
+@pytest.mark.parametrize("kind", TURNED)
+def test_sideways_photo_is_turned_for_display_and_for_training_and_kept_as_it_came(kind: str) -> None:
+    """Browsers turn PNGs and no WebPs (`tests/browser/test_photo_formats.py`)."""
+    photo = row_in_hand(save(TURNED[kind]))
+    data = photo_store.read(photo)
+    assert photo_store.is_shown_as_is(photo, data) is (kind == "PNG")
+    for copy in (photo_store.copy_for_display(photo, data), photo_store.read_upright(photo)):
+        with Image.open(io.BytesIO(copy)) as image:
+            assert image.size == (64, 32)
+            assert np.abs(np.asarray(image, dtype=int) - np.asarray(photos.two_colours(), dtype=int)).mean() < 3
+
+
+def test_photo_of_other_colours_is_in_srgb_for_training() -> None:
+    data = photo_files.with_profile(photos.two_colours(), "PNG", photo_files.swapped_profile())
+    photo = row_in_hand(save(data))
+    assert photo_store.is_shown_as_is(photo, photo_store.read(photo))
+    with Image.open(io.BytesIO(photo_store.read_upright(photo))) as image:
+        assert np.abs(np.asarray(image, dtype=int) - np.asarray(photos.two_colours(), dtype=int)[..., ::-1]).mean() < 3
+
+
+def test_picture_that_other_formats_pack_far_better_is_stored_coarsely() -> None:
+    """20 megapixels of one noisy tile again and again: a PNG of it has 29 MB, a lossless JPEG would have more."""
+    tile = np.asarray(photos.noise((256, 256)))
+    image = Image.fromarray(np.tile(tile, (16, 20, 1)))
+    upload_bytes = 100_000
+    jpeg = bounded_jpeg(image, upload_bytes)
+    with Image.open(io.BytesIO(jpeg)) as shown:
+        assert shown.size == image.size
+    assert len(jpeg) <= 2_000_000
+
+
+def test_animation_of_many_pixels_and_few_bytes_stays_small_and_quick() -> None:
+    large = Image.new("RGB", (6000, 4000), (10, 20, 30))
+    data = photos.animated_webp(large, Image.new("RGB", (6000, 4000), (30, 20, 10)))
+    assert len(data) < 100_000
+    assert save(data).content_bytes < 2_000_000
+
+
+def test_cut_off_photo_is_stored_as_far_as_it_goes() -> None:
+    data = photos.encode(photos.noise((160, 120)), quality=95)
+    cut = data[: len(data) * 9 // 10]
+    info = decode_photo(cut, max_pixels=10**6).info
+    stored = photo_store.save(cut, info)
+    assert (stored.format, photo_store.decode(row_in_hand(stored)).image_rgb.size) == ("JPEG", (160, 120))
 
 
 def test_photo_that_cannot_be_stripped_is_encoded_anew() -> None:
