@@ -62,6 +62,7 @@ class Config:
     max_body_bytes: int = setting("MAX_BODY_BYTES", 20_000_000, values.whole(1_000, 2_000_000_000))
     body_budget_bytes: int = setting("BODY_BUDGET_BYTES", BODY_BUDGET_BYTES, values.whole(1_000, 10**15))
     max_pixels: int = setting("MAX_PIXELS", 60_000_000, values.whole(10_000, 2_000_000_000))
+    accept_incomplete: bool = setting("ACCEPT_INCOMPLETE", True, values.BOOLEAN)
     request_timeout_s: float = setting("REQUEST_TIMEOUT", 60.0, values.number(0.1, 3600))
     upload_timeout_s: float = setting("UPLOAD_TIMEOUT", 60.0, values.number(0.1, 3600))
     max_connections: int = setting("MAX_CONNECTIONS", 1000, values.whole(1, 1_000_000))

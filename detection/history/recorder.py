@@ -253,6 +253,7 @@ def _insert(stored: list[tuple[Record, StoredPhoto]]) -> list[Detection]:
             size_bytes=len(record.data),
             file=photo.file,
             stored_bytes=photo.content_bytes,
+            share_read=record.info.share_read if record.info.is_cut_off else None,
             stored_sha256=photo.content_sha256,
             created_at=now,
         )

@@ -15,7 +15,7 @@ class PhotoSerializer(serializers.ModelSerializer[Photo]):
 
     class Meta:
         model = Photo
-        fields = ["uuid", "sha256", "original_name", "format", "width", "height", "size_bytes"]
+        fields = ["uuid", "sha256", "original_name", "format", "width", "height", "size_bytes", "share_read"]
 
 
 class DetectedObjectSerializer(serializers.ModelSerializer[DetectedObject]):

@@ -42,6 +42,9 @@ class Photo(models.Model):
     stored_sha256 = models.CharField(  # noqa: DJ001
         "SHA-256 of the stored file", max_length=64, null=True, editable=False
     )
+    share_read = models.FloatField(
+        null=True, editable=False, help_text="Of a file that was cut off, the share of its rows; null for a whole one."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

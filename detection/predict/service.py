@@ -57,7 +57,7 @@ class DetectionResult:
     """Result for the caller: the reported objects, most probable first, and the id of the stored detection, if any.
 
     size_wh: width and height of the upright photo in pixels, which the boxes refer to.
-    model: name@version of the model.
+    model: name@version of the model. share_read: the share of its rows that a cut-off photo had; None for a whole one.
     """
 
     objects: tuple[FoundObject, ...]
@@ -65,6 +65,7 @@ class DetectionResult:
     timings: StageTimings
     size_wh: tuple[int, int]
     model: str = ""
+    share_read: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +216,14 @@ def _answer(
     metrics.observe_photo(detector.network, prediction.timings, objects)
     tracing.stages(prediction.timings, detector.network.full_name, len(objects))
     _log(upload, prediction, len(objects), detection_uuid)
+    info = prediction.info
     return DetectionResult(
-        objects, detection_uuid, prediction.timings, prediction.info.size_wh, detector.network.full_name
+        objects,
+        detection_uuid,
+        prediction.timings,
+        info.size_wh,
+        detector.network.full_name,
+        info.share_read if info.is_cut_off else None,
     )
 
 

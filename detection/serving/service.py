@@ -99,6 +99,7 @@ def detector_options(chosen: Config) -> DetectorOptions:
             remote=RemoteOptions() if chosen.remote is None else RemoteOptions(**asdict(chosen.remote)),
         ),
         max_pixels=chosen.max_pixels,
+        accept_incomplete=chosen.accept_incomplete,
         queue_size=chosen.queue_size,
     )
 

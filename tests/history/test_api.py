@@ -256,6 +256,7 @@ def test_detail_tells_everything_that_is_kept(client: Client) -> None:
             "width": 640,
             "height": 480,
             "size_bytes": 12345,
+            "share_read": None,
         },
         "objects": [
             {
