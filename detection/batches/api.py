@@ -16,9 +16,9 @@ from detection.batches import service as batches
 from detection.batches.selectors import visible_batches, visible_items
 from detection.batches.serializers import AnsweredPhotoSerializer, BatchSerializer, NewBatchSerializer
 from detection.batches.states import ListedPhoto
-from detection.errors import InvalidContentError, RequestError
+from detection.errors import RequestError
 from detection.models import Batch, BatchItem
-from detection.predict.request import PHOTO_TYPES, media_type, parse_source
+from detection.predict.request import PHOTO_TYPES, parse_source, require_photo
 from detection.web.query import parse_flag
 from detection.web.serializers import ErrorSerializer, prediction_body
 
@@ -73,8 +73,7 @@ class BatchPhotoView(APIView):
         },
     )
     def post(self, request: Request, batch_id: UUID, position: int) -> Response:
-        if media_type(request.content_type or "") not in PHOTO_TYPES:
-            raise InvalidContentError
+        require_photo(request.content_type or "", request.body)
         item = _item(request, batch_id, position)
         state, objects = batches.detect_item(item, request.body, _source(request.query_params))
         headers = {} if state.detection_uuid is None else {"X-Detection-Id": str(state.detection_uuid)}

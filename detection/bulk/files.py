@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"})
+from detection.inference.photos.formats import SUFFIXES
 
 
 class BadPhotoError(Exception):
@@ -31,7 +31,7 @@ class PhotoFile:
 
 def is_photo_name(name: str) -> bool:
     """Return whether a file in a folder or an archive is named like a photo; other files there are skipped."""
-    return PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 def read_capped(path: Path, max_bytes: int) -> bytes:

@@ -10,15 +10,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection.accounts.access import caller_of
-from detection.errors import InvalidContentError, RequestError
+from detection.errors import RequestError
 from detection.predict import service as predict_service
 from detection.predict.request import (
     FILE_NAME_HEADER,
     FORM_OPTIONS,
+    FORM_TYPE,
     PHOTO_TYPES,
     answer_headers,
     file_name,
     media_type,
+    require_photo,
     upload_from,
 )
 from detection.predict.serializers import PredictUploadSerializer
@@ -30,7 +32,10 @@ _PHOTO_BODY = {"type": "string", "format": "binary"}
 
 
 class PredictView(APIView):
-    """Find the objects in a photo. The body is a JPEG, PNG or WebP, or a form with the file field `image`."""
+    """Find the objects in a photo. The body is the photo itself, or a form with the file field `image`.
+
+    The bytes say what a photo is: JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF (its first picture) or JPEG 2000.
+    """
 
     parser_classes = (MultiPartParser,)
 
@@ -55,7 +60,8 @@ class PredictView(APIView):
             200: OpenApiResponse(
                 PredictionSerializer,
                 description="Objects, most probable first. `X-Detection-Id` names the stored detection, "
-                "`X-Model` the model, `Server-Timing` tells the milliseconds per stage.",
+                "`X-Model` the model, `Server-Timing` tells the milliseconds per stage. `X-Photo-Incomplete` is the "
+                "share of its rows that a cut-off photo had; whole photos have none.",
             ),
             400: OpenApiResponse(ErrorSerializer, description="The photo or a parameter cannot be used."),
             401: OpenApiResponse(ErrorSerializer, description="ACCESS=login, and no token that is valid."),
@@ -86,11 +92,9 @@ class EntryPointView(PredictView):
 
 def _photo_of(request: Request) -> tuple[bytes, str]:
     """Return the photo's bytes and its name. Raises InvalidContentError and RequestError."""
-    kind = media_type(request.content_type or "")
-    if kind in PHOTO_TYPES:
+    if not _is_form(request):
+        require_photo(request.content_type or "", request.body)
         return request.body, ""
-    if kind != "multipart/form-data":
-        raise InvalidContentError
     files = request.FILES.getlist("image")
     if not files:
         raise RequestError("The form has no file in its field `image`. Put the photo there.")
@@ -102,11 +106,15 @@ def _photo_of(request: Request) -> tuple[bytes, str]:
     return files[0].read(), files[0].name
 
 
+def _is_form(request: Request) -> bool:
+    return media_type(request.content_type or "") == FORM_TYPE
+
+
 def _options_of_form(request: Request) -> dict[str, str]:
     """Return the fields of a form beside its photo, which the query string may hold too; nothing if the body is the
     photo.
     """
-    if media_type(request.content_type or "") in PHOTO_TYPES:
+    if not _is_form(request):
         return {}
     given = request.POST.dict()
     refuse_unknown([*given, *request.FILES], ("image", *sorted(FORM_OPTIONS), CSRF_FIELD))

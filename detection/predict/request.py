@@ -4,11 +4,15 @@ import contextlib
 from collections.abc import Mapping
 from urllib.parse import unquote
 
+from detection.errors import InvalidContentError
+from detection.inference.photos.formats import MEDIA_TYPES, photo_format
 from detection.models import Detection
 from detection.predict.service import DetectionResult, Upload
 from detection.web.query import parse_choice, parse_flag, parse_threshold, refuse_unknown
 
-PHOTO_TYPES = frozenset({"image/jpeg", "image/png", "image/webp"})
+PHOTO_TYPES = MEDIA_TYPES
+FORM_TYPE = "multipart/form-data"
+INCOMPLETE_HEADER = "X-Photo-Incomplete"
 FILE_NAME_HEADER = "X-File-Name"
 # Options that a form can hold in fields of its own; the query string takes precedence.
 FORM_OPTIONS = frozenset({"threshold", "store", "model"})
@@ -21,6 +25,17 @@ _SOURCES = {
 def media_type(content_type: str) -> str:
     """Return the type of a Content-Type header without its parameters, in lower case."""
     return content_type.split(";", 1)[0].strip().lower()
+
+
+def require_photo(content_type: str, data: bytes) -> None:
+    """Raise InvalidContentError for a body that is no photo by its type nor by its bytes.
+
+    The bytes say what a photo is; only what is called a picture and is no photo gets a sentence about it.
+    """
+    kind = media_type(content_type)
+    is_called_picture = kind.startswith("image/") and kind != "image/*"
+    if not is_called_picture and not photo_format(data):
+        raise InvalidContentError
 
 
 def file_name(raw: str | None) -> str:
@@ -55,10 +70,14 @@ def upload_from(data: bytes, query: Mapping[str, str], original_name: str) -> Up
 
 
 def answer_headers(answer: DetectionResult) -> dict[str, str]:
-    """Return `Server-Timing` (W3C: milliseconds per stage), `X-Model`, and `X-Detection-Id` when it is stored."""
+    """Return `Server-Timing` (W3C: milliseconds per stage), `X-Model`, `X-Detection-Id` when it is stored, and
+    `X-Photo-Incomplete` when the photo was cut off.
+    """
     headers = {"Server-Timing": ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in answer.timings)}
     if answer.model:
         headers["X-Model"] = answer.model
     if answer.detection_uuid is not None:
         headers["X-Detection-Id"] = str(answer.detection_uuid)
+    if answer.share_read is not None:
+        headers[INCOMPLETE_HEADER] = f"{answer.share_read:.2f}"
     return headers

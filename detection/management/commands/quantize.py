@@ -11,9 +11,8 @@ from rich.progress import track
 from detection.conf import current
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
+from detection.inference.photos.formats import SUFFIXES
 from detection.registry import catalogue
-
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
 
 class Command(BaseCommand):
@@ -81,7 +80,7 @@ def find_photos(given: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in given:
         if path.is_dir():
-            inside = (file for file in path.rglob("*") if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file())
+            inside = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
             found.extend(sorted(inside))
         elif path.is_file():
             found.append(path)

@@ -56,7 +56,7 @@ export class Uploads {
     try {
       response = await fetch(this.urlOf(item.position), {
         method: "POST",
-        headers: { "Content-Type": photoType(item.file) },
+        headers: { "Content-Type": photoType(item.file) || item.file.type },
         body: item.file,
         signal: this.signal,
       });

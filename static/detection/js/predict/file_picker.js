@@ -1,29 +1,34 @@
-// Picks the photos out of what was dropped, pasted or chosen. No side effects.
+// Picks the photos out of what was dropped, pasted or chosen.
 
 import { gettext, interpolate, ngettext, number } from "../common/i18n.js";
 
-const TYPES_BY_ENDING = new Map([
-  ["jpg", "image/jpeg"],
-  ["jpeg", "image/jpeg"],
-  ["png", "image/png"],
-  ["webp", "image/webp"],
-]);
-const PHOTO_TYPES = new Set(TYPES_BY_ENDING.values());
+// The server looks at the bytes of what has no type.
+const UNKNOWN_TYPE = "application/octet-stream";
 const NAME_LENGTH = 255;
 const inOrder = new Intl.Collator(undefined, { numeric: true });
-export const NO_PHOTO = gettext("That is not a photo. Choose a JPEG, PNG or WebP file.");
+export const NO_PHOTO = gettext("That is not a photo. Choose a JPEG, PNG, WebP, HEIC or another photo.");
 
 /** True when a drag carries files (and not, say, a piece of text of the page). */
 export function carriesFiles(transfer) {
   return transfer !== null && [...transfer.types].includes("Files");
 }
 
-/** The media type of a photo, or an empty string for any other file. Some systems know no type for an ending. */
-export function photoType(file) {
-  if (PHOTO_TYPES.has(file.type)) {
+/** Media types and endings of photos, as the file field of the page lists them. */
+function photoKinds() {
+  return new Set(document.querySelector("input[type=file][accept^=image]").accept.split(","));
+}
+
+/** The media type of a photo, or an empty string for any other file. Many systems know no type for some endings. */
+export function photoType(file, kinds = photoKinds()) {
+  if (kinds.has(file.type)) {
     return file.type;
   }
-  return file.type === "" ? TYPES_BY_ENDING.get(file.name.split(".").pop().toLowerCase()) ?? "" : "";
+  return kinds.has(`.${file.name.split(".").pop().toLowerCase()}`) ? file.type || UNKNOWN_TYPE : "";
+}
+
+/** True for what calls itself a picture: one alone is sent whatever it is, and the server names what it cannot read. */
+function isPicture(file) {
+  return file.type.startsWith("image/");
 }
 
 /**
@@ -31,8 +36,9 @@ export function photoType(file) {
  * The name has the folders in it; folder is the one that all of them lie in, or an empty string.
  */
 function sorted(pairs) {
+  const kinds = photoKinds();
   const photos = pairs
-    .filter(([file]) => photoType(file) !== "")
+    .filter(([file]) => photoType(file, kinds) !== "" || (pairs.length === 1 && isPicture(file)))
     .map(([file, path]) => ({ file, name: path.toWellFormed().slice(-NAME_LENGTH), size: file.size }))
     .sort((one, other) => inOrder.compare(one.name, other.name));
   const folders = new Set(pairs.map(([, path]) => (path.includes("/") ? path.split("/", 1)[0] : "")));
@@ -90,7 +96,7 @@ export function leftOutNote(count) {
 
 /** The sentence that says why a chosen file cannot be sent, or an empty string. */
 export function whyNot(file, maxBytes) {
-  if (photoType(file) === "") {
+  if (photoType(file) === "" && !isPicture(file)) {
     return NO_PHOTO;
   }
   if (file.size > maxBytes) {

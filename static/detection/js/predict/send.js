@@ -17,7 +17,7 @@ export function sendPhoto(file, url, { onProgress, signal }) {
     const request = new XMLHttpRequest();
     request.open("POST", url);
     request.responseType = "json";
-    request.setRequestHeader("Content-Type", file.type);
+    request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
     request.setRequestHeader("X-File-Name", encodeURIComponent(file.name ?? ""));
     request.upload.addEventListener("progress", (event) => onProgress(event.loaded, event.total));
     request.addEventListener("load", () => {

@@ -59,6 +59,7 @@ function startClock() {
 
 function showPreview(file) {
   const address = URL.createObjectURL(file);
+  part("preview").hidden = false;
   part("preview").src = address;
   return () => URL.revokeObjectURL(address);
 }
@@ -173,6 +174,10 @@ async function renewRecent() {
   }
 }
 
+// Browsers do not show all photos that the server reads.
+part("preview").addEventListener("error", () => {
+  part("preview").hidden = true;
+});
 watchPhotos({
   marked: root,
   inputs: root.querySelectorAll("#image, [data-folder]"),
