@@ -54,6 +54,15 @@ class BodyTooLargeError(RequestError):
         super().__init__(f"The body is too large: at most {max_body_bytes:,} bytes are accepted. Send a smaller photo.")
 
 
+class JsonTooLargeError(BodyTooLargeError):
+    """The JSON has more bytes than any list that is accepted."""
+
+    def __init__(self, max_json_bytes: int) -> None:
+        RequestError.__init__(
+            self, f"The JSON is too large: at most {max_json_bytes:,} bytes are accepted. Send it in parts."
+        )
+
+
 class ThrottledError(RequestError):
     """The caller has sent too many requests.
 

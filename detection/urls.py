@@ -36,6 +36,7 @@ pages = [
     path("history/", history_views.history, name="history"),
     path("batches/", batches_views.batch_list, name="batch-list"),
     path("batches/<uuid:uuid>/", batches_views.batch_page, name="batch-page"),
+    path("batches/<uuid:uuid>/delete/", batches_views.delete_batch, name="batch-delete"),
     path("review/", review_views.review_page, name="review"),
     path("review/<uuid:uuid>/", review_views.review_page, name="review-page"),
     path("review/<uuid:uuid>/say", review_views.record_verdict, name="review-say"),

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q, QuerySet
+from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.exceptions import NotFound
@@ -13,21 +15,44 @@ from rest_framework.views import APIView
 
 from detection.accounts.access import caller_of
 from detection.batches import service as batches
-from detection.batches.selectors import visible_batches, visible_items
-from detection.batches.serializers import AnsweredPhotoSerializer, BatchSerializer, NewBatchSerializer
+from detection.batches.selectors import BatchRow, rows_of, visible_batches, visible_items
+from detection.batches.serializers import (
+    AnsweredPhotoSerializer,
+    BatchPageSerializer,
+    BatchSerializer,
+    NewBatchSerializer,
+)
 from detection.batches.states import ListedPhoto
 from detection.errors import RequestError
 from detection.models import Batch, BatchItem
 from detection.predict.request import PHOTO_TYPES, parse_source, require_photo
-from detection.web.query import parse_flag
+from detection.web.query import parse_flag, parse_whole, refuse_unknown
 from detection.web.serializers import ErrorSerializer, prediction_body
 
+PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
 _PHOTO_BODY = {"type": "string", "format": "binary"}
 _NOT_FOUND = OpenApiResponse(ErrorSerializer, description="There is no such batch, or no such photo in it.")
 
 
 class BatchesView(APIView):
-    """List the photos of a new batch; each is then sent to its own address."""
+    """The batches, and new ones: list the photos; each is then sent to its own address."""
+
+    @extend_schema(
+        operation_id="batches",
+        parameters=[
+            OpenApiParameter("after", OpenApiTypes.UUID, description="The last batch of the page before this one."),
+            OpenApiParameter("count", OpenApiTypes.INT, description=f"1 to {MAX_PAGE_SIZE}; left out: {PAGE_SIZE}."),
+        ],
+        responses={200: BatchPageSerializer, 400: OpenApiResponse(ErrorSerializer, description="No such page.")},
+    )
+    def get(self, request: Request) -> Response:
+        refuse_unknown(request.query_params, ("after", "count"))
+        count = parse_whole(request.query_params, "count", PAGE_SIZE, 1, MAX_PAGE_SIZE)
+        older = _older(visible_batches(caller_of(request.user)), request.query_params.get("after"))
+        found = list(older[: count + 1])
+        results = [_summary(request, row) for row in rows_of(found[:count])]
+        following = f"{reverse('batches')}?after={results[-1]['id']}&count={count}" if len(found) > count else None
+        return Response({"next": following and request.build_absolute_uri(following), "results": results})
 
     @extend_schema(
         operation_id="create_batch",
@@ -54,6 +79,14 @@ class BatchView(APIView):
     @extend_schema(operation_id="batch", responses={200: BatchSerializer, 404: _NOT_FOUND})
     def get(self, request: Request, batch_id: UUID) -> Response:
         return Response(_body(request, _batch(request, batch_id)))
+
+    @extend_schema(
+        operation_id="delete_batch",
+        responses={204: OpenApiResponse(description="The list is gone; its detections stay."), 404: _NOT_FOUND},
+    )
+    def delete(self, request: Request, batch_id: UUID) -> Response:
+        batches.delete(_batch(request, batch_id))
+        return Response(status=204)
 
 
 class BatchPhotoView(APIView):
@@ -104,6 +137,31 @@ def _item(request: Request, batch_id: UUID, position: int) -> BatchItem:
         return items.select_related("batch", "detection").get(batch__uuid=batch_id, position=position)
     except BatchItem.DoesNotExist as error:
         raise NotFound from error
+
+
+def _older(shown: QuerySet[Batch], after: str | None) -> QuerySet[Batch]:
+    """Return the batches behind one of them, the newest first. Raises RequestError."""
+    if after is None:
+        return shown
+    try:
+        last = shown.get(uuid=UUID(after))
+    except (ValueError, Batch.DoesNotExist) as error:
+        raise RequestError(f"after is {after[:40]!r}; set it to the id of a batch, or leave it out.") from error
+    return shown.filter(created_at__lte=last.created_at).filter(Q(created_at__lt=last.created_at) | Q(pk__lt=last.pk))
+
+
+def _summary(request: Request, row: BatchRow) -> dict[str, Any]:
+    return {
+        "id": str(row.batch.uuid),
+        "name": row.batch.name,
+        "created_at": row.batch.created_at.isoformat(),
+        "url": request.build_absolute_uri(reverse("batch", args=[row.batch.uuid])),
+        "page_url": request.build_absolute_uri(row.batch.get_absolute_url()),
+        "photos": row.photos,
+        "done": row.done,
+        "failed": row.failed,
+        "waiting": row.waiting,
+    }
 
 
 def _body(request: Request, batch: Batch) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from detection.batches import service as batches
 from detection.models import BatchItem
 from detection.web.serializers import PredictionSerializer
 
+_TOO_MANY = "A batch has at most {max_length:,} photos. Send them in parts."
+
 
 class ListedPhotoSerializer(serializers.Serializer[Any]):
     """A photo that will be sent."""
@@ -30,15 +32,13 @@ class NewBatchSerializer(serializers.Serializer[Any]):
     model = serializers.CharField(
         allow_blank=True, default="", help_text="One of `GET /api/models`; left out: the one that answers by default."
     )
-    photos = ListedPhotoSerializer(many=True, allow_empty=False)
-
-    def validate_photos(self, photos: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """A page with more of them would not be fast any more."""
-        if len(photos) > batches.MAX_PHOTOS:
-            raise serializers.ValidationError(
-                f"A batch has at most {batches.MAX_PHOTOS:,} photos, and these are {len(photos):,}. Send them in parts."
-            )
-        return photos
+    # Counted before any of them is looked at. A page with more would not be fast any more.
+    photos: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=ListedPhotoSerializer(),
+        allow_empty=False,
+        max_length=batches.MAX_PHOTOS,
+        error_messages={"max_length": _TOO_MANY},
+    )
 
 
 class ItemStateSerializer(serializers.Serializer[Any]):
@@ -71,6 +71,27 @@ class TotalsSerializer(serializers.Serializer[Any]):
     failed = serializers.IntegerField()
     waiting = serializers.IntegerField()
     objects = serializers.DictField(child=serializers.IntegerField())
+
+
+class ListedBatchSerializer(serializers.Serializer[Any]):
+    """A batch in the list of batches, for the API's description."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    url = serializers.URLField()
+    page_url = serializers.URLField()
+    photos = serializers.IntegerField()
+    done = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    waiting = serializers.IntegerField()
+
+
+class BatchPageSerializer(serializers.Serializer[Any]):
+    """A page of the list of batches, for the API's description."""
+
+    next = serializers.URLField(allow_null=True)
+    results = ListedBatchSerializer(many=True)
 
 
 class BatchSerializer(serializers.Serializer[Any]):

@@ -8,13 +8,13 @@ Notifications of open pages are best effort: a page that missed one reads the wh
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from django.db import transaction
+from django.db import Error, transaction
 from django.db.models import Case, Count, F, Min, When
 
 from detection.batches.notifications import notify
 from detection.batches.states import DETECTING, ItemState, ListedPhoto, Totals
 from detection.conf import current
-from detection.errors import FAILED, BodyTooLargeError, answer_to, describe
+from detection.errors import FAILED, BodyTooLargeError, StorageUnavailableError, answer_to, describe
 from detection.inference.types import NamedBox
 from detection.models import Batch, BatchItem, DetectedObject
 from detection.predict import service as predict_service
@@ -59,6 +59,17 @@ def create(
             for position, photo in enumerate(photos)
         )
     return batch
+
+
+def delete(batch: Batch) -> None:
+    """Delete the list of a batch; its detections stay. Raises StorageUnavailableError."""
+    try:
+        with transaction.atomic():
+            batch.delete()
+    except Error as error:
+        raise StorageUnavailableError(
+            "The batch could not be deleted: the database cannot be written now. Try again later."
+        ) from error
 
 
 def detect_item(item: BatchItem, data: bytes, source: str) -> tuple[ItemState, Iterable[NamedBox]]:

@@ -66,6 +66,7 @@ SENTENCES = (
         "The detection could not be kept: the photo store cannot be written now. Nothing was stored; try again later."
     ),
     gettext_noop("The detection could not be deleted: the database cannot be written now. Try again later."),
+    gettext_noop("The batch could not be deleted: the database cannot be written now. Try again later."),
     gettext_noop("The detection could not be brought back: the database cannot be written now. Try again later."),
     gettext_noop("The detection took longer than %(seconds)s seconds. Send the photo again later."),
     gettext_noop("The database does not answer. Try again later, or tell the server's operator."),

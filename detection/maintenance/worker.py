@@ -1,5 +1,5 @@
-"""Background worker of the running server: empties the trash and, where an operator has set a limit, applies retention
-every minute and removes orphans left by kills every hour.
+"""Background worker of the running server: empties the trash every minute and removes expired sessions every hour;
+where an operator has set a limit, applies retention every minute and removes orphans left by kills every hour.
 
 Of several servers on one database only one works at a time. It runs on a thread of its own and in short transactions;
 it delays no request.
@@ -17,7 +17,7 @@ from django.db import connection
 
 from detection.conf import Config
 from detection.history import trash
-from detection.maintenance import orphans
+from detection.maintenance import batch_lists, orphans, sessions
 from detection.maintenance.file_lock import try_lock
 from detection.maintenance.retention import Pruned, RetentionError, Rules, clock_problem, prune
 
@@ -87,7 +87,7 @@ class BackgroundWorker:
         self._thread.join()
 
     def run_once(self) -> None:
-        """Empty the trash; where there are limits, apply them and remove orphans when due.
+        """Empty the trash, and remove expired sessions when due; where there are limits, apply them and remove orphans.
 
         Does nothing while another process does it.
         """
@@ -95,12 +95,17 @@ class BackgroundWorker:
             if not is_ours:
                 return
             trash.finish_due()
+            is_hourly = self._rounds % ORPHANS_EVERY == 0
+            self._rounds += 1
+            if is_hourly:
+                sessions.remove_expired(self._ending.is_set)
             if self._rules.is_empty:
                 return
             pruned = prune(self._trusted_rules(), self._data_dir, is_stopped=self._ending.is_set)
-            if self._rounds % ORPHANS_EVERY == 0:
+            if self._rules.max_age is not None:
+                batch_lists.remove_older_than(self._trusted_rules().max_age, self._ending.is_set)
+            if is_hourly:
                 pruned.add(self._remove_orphans())
-            self._rounds += 1
         if pruned != Pruned():
             logger.info(
                 "Upkeep deleted %d detections and %d files of %d bytes.", pruned.detections, pruned.files, pruned.bytes

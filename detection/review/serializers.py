@@ -132,19 +132,20 @@ class VersionSerializer(serializers.Serializer[Any]):
 class VerdictsSerializer(VersionSerializer):
     """A step of a review."""
 
-    verdicts = VerdictSerializer(many=True, required=False, default=list)
+    # Counted before any of them is looked at: one step is one short transaction.
+    verdicts: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=VerdictSerializer(),
+        required=False,
+        default=list,
+        max_length=MAX_VERDICTS,
+        error_messages={"max_length": "At most {max_length} verdicts go into one step. Send them in parts."},
+    )
     reviewed = serializers.BooleanField(
         required=False,
         allow_null=True,
         default=None,
         help_text="true: done, and what is still open is confirmed; false: open again.",
     )
-
-    def validate_verdicts(self, verdicts: list[Any]) -> list[Any]:
-        """Limit the number of verdicts: one step is one short transaction."""
-        if len(verdicts) > MAX_VERDICTS:
-            raise serializers.ValidationError(f"At most {MAX_VERDICTS} verdicts go into one step. Send them in parts.")
-        return verdicts
 
 
 class QueueSerializer(serializers.Serializer[Any]):

@@ -6,9 +6,12 @@ from typing import Any, NoReturn
 
 from rest_framework.parsers import JSONParser
 
-from detection.errors import RequestError
+from detection.errors import JsonTooLargeError, RequestError
 from detection.web.text import is_storable
 
+# The largest list that is accepted, of the 2,000 photos of a batch with names of 255 characters each in escapes, is
+# smaller. Parsing more would hold everybody up, whatever is counted afterwards.
+MAX_JSON_BYTES = 4 << 20
 # Escapes of NUL and of surrogates; only text with one of these is looked through.
 _SUSPICIOUS = re.compile(r"\\u(0000|[dD][89a-fA-F])")
 
@@ -16,9 +19,11 @@ _SUSPICIOUS = re.compile(r"\\u(0000|[dD][89a-fA-F])")
 def read_json(raw: bytes) -> Any:
     """Return the value of a JSON body (RFC 8259: UTF-8; a byte order mark is skipped).
 
-    Raises RequestError for what is not JSON, is nested too deeply, or has characters that cannot be stored: NUL and
-    halves of surrogate pairs.
+    Raises JsonTooLargeError, and RequestError for what is not JSON, is nested too deeply, or has characters that cannot
+    be stored: NUL and halves of surrogate pairs.
     """
+    if len(raw) > MAX_JSON_BYTES:
+        raise JsonTooLargeError(MAX_JSON_BYTES)
     try:
         text = raw.decode("utf-8-sig")
         value = json.loads(text, parse_constant=_refuse_constant)

@@ -65,6 +65,16 @@ def parse_threshold(query: Mapping[str, str]) -> float | None:
     return threshold
 
 
+def parse_whole(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """Return a whole number from `low` to `high`, `default` when absent. Raises RequestError."""
+    raw = query.get(name)
+    if raw is None:
+        return default
+    if not (raw.isascii() and raw.isdecimal()) or len(raw) > len(str(high)) or not low <= int(raw) <= high:
+        raise RequestError(f"{name} is {raw[:20]!r}; set it to a whole number from {low} to {high}, or leave it out.")
+    return int(raw)
+
+
 def parse_flag(query: Mapping[str, str], name: str, *, default: bool) -> bool:
     """Parse a parameter that is 1 or true, 0 or false, or absent. Raises RequestError."""
     return parse_choice(query, name, _BOOLEANS, default)

@@ -48,6 +48,7 @@ TABLE: dict[str, tuple[str, str, tuple[int, int, int, int]]] = {
     "dashboard": ("get", "/dashboard/", (TO_LOGIN, 200, 200, 200)),
     "batch-list": ("get", "/batches/", (TO_LOGIN, 200, 200, 200)),
     "batch-page": ("get", "/batches/{batch}/", (TO_LOGIN, MISSING, 200, 200)),
+    "batch-delete": ("post", "/batches/{batch}/delete/", (TO_LOGIN, MISSING, 303, 303)),
     "review": ("get", "/review/", (TO_LOGIN, 200, 200, 200)),
     "review-page": ("get", "/review/{detection}/", (TO_LOGIN, MISSING, 200, 200)),
     "review-say": ("post", "/review/{detection}/say", (TO_LOGIN, MISSING, 303, 303)),

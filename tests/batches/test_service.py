@@ -111,7 +111,7 @@ def test_photo_over_the_limit_has_failed_before_it_is_sent(limits: Any) -> None:
         ),
         pytest.param(
             {"photos": [{"name": "a", "size_bytes": 1}] * 2001},
-            "photos: A batch has at most 2,000 photos, and these are 2,001. Send them in parts.",
+            "photos: A batch has at most 2,000 photos. Send them in parts.",
             id="too many",
         ),
     ],

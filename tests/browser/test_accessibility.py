@@ -22,6 +22,7 @@ NO_PAGES = {
     "script-texts",
     "web-app",
     "favicon",
+    "batch-delete",
     "detection-delete",
     "detection-restore",
     "review-say",

@@ -11,12 +11,14 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
+from django.utils import timezone
 
 from detection.conf import Config, Retention
-from detection.maintenance import worker
+from detection.maintenance import sessions, worker
 from detection.maintenance.retention import Pruned, RetentionError, Rules
 from detection.maintenance.worker import ORPHANS_EVERY, BackgroundWorker, bulk_deletion_lock
 from detection.models import Detection
@@ -183,3 +185,17 @@ def test_without_a_rule_nothing_is_pruned(data_dir: Path) -> None:
     with mock.patch.object(worker, "prune") as prune:
         BackgroundWorker(Rules(), data_dir).run_once()
     assert prune.call_count == 0
+
+
+def test_expired_sessions_are_removed_without_any_rule(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "CHUNK", 2)
+    now = timezone.now()
+    for number in range(7):
+        expires = now + timedelta(hours=1 if number < 2 else -1)
+        Session.objects.create(session_key=str(number), session_data="", expire_date=expires)
+    upkeep = BackgroundWorker(Rules(), data_dir)
+    upkeep.run_once()
+    assert sorted(Session.objects.values_list("pk", flat=True)) == ["0", "1"]
+    Session.objects.update(expire_date=now - timedelta(hours=1))
+    upkeep.run_once()
+    assert Session.objects.count() == 2, "once an hour"

@@ -15,6 +15,7 @@ FILTERS = "class, min_probability, date_from, date_to, zone, source, batch, mode
 LISTS = {
     "/api/detections/": {*FILTERS.split(", "), "cursor", "page_size"},
     "/api/export": {*FILTERS.split(", "), "format", "photos"},
+    "/api/batches/": {"after", "count"},
     "/api/review/queue": {"class", "order", "reviewed", "after", "count"},
     "/api/statistics/": {"period", "date_from", "date_to", "source", "model"},
     "/api/statistics/photos.csv": {"period", "date_from", "date_to", "source", "model"},
