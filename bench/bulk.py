@@ -97,7 +97,7 @@ def _bare(paths: list[Path]) -> None:
     from detection.inference.hardware import usable_cores
     from detection.serving import service as serving
 
-    detector = serving.model("")
+    detector = serving.ask("").detector
     network, engine, threads = detector.network, detector.engine, steps.THREADS_A_CORE * usable_cores()
 
     def one(path: Path) -> int:

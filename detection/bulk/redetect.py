@@ -27,6 +27,7 @@ from detection.photos import store as photo_store
 from detection.predict import service as predict_service
 from detection.predict.service import Upload
 from detection.serving import service as serving
+from detection.serving.service import Asked
 
 CHUNK = 200
 _NAMESPACE = uuid.UUID("6f0b7a52-3c1e-4d55-9a0f-5f1f6d7f2b1c")
@@ -56,7 +57,8 @@ def detect_again(
     answered, failed, started = before, 0, time.monotonic()
     with stopping() as stop, meter(console, before + left.count(), before) as shown:
         photos = stop.until_requested(_by_keyset(left))
-        work = partial(_detect, detector=detector, threshold=threshold)
+        asked = Asked(detector, serving.threshold_of(detector.network) if threshold is None else threshold)
+        work = partial(_detect, asked=asked)
         for found in in_order(photos, work, detector.workers + AHEAD):
             error = found.error or _keep(found)
             answered, failed = (answered, failed + 1) if error else (answered + 1, failed)
@@ -79,22 +81,22 @@ def _by_keyset(photos: QuerySet[Photo]) -> Iterator[Photo]:
         after = chunk[-1].pk
 
 
-def _detect(photo: Photo, detector: Detector, threshold: float | None) -> Found:
+def _detect(photo: Photo, asked: Asked) -> Found:
     try:
         data = photo_store.read(photo)
         upload = Upload(
             data,
             Detection.Source.REDETECT,
-            threshold=serving.threshold_of(detector.network) if threshold is None else threshold,
-            detection_uuid=uuid.uuid5(_NAMESPACE, f"{photo.uuid} {detector.network.sha256}"),
+            threshold=asked.threshold,
+            detection_uuid=uuid.uuid5(_NAMESPACE, f"{photo.uuid} {asked.detector.network.sha256}"),
             owner_id=photo.owner_id,  # type: ignore[attr-defined]  # annotated above
         )
-        prediction = detector.detect(data, min_probability=upload.threshold or 0.0)
+        prediction = asked.detector.detect(data, min_probability=asked.threshold)
     except FileNotFoundError:
         return Found(photo, None, _NO_FILE)
     except (ImageDecodeError, ImageTooLargeError) as error:
         return Found(photo, None, str(error))
-    return Found(photo, predict_service.record_of(upload, prediction, detector))
+    return Found(photo, predict_service.record_of(upload, prediction, asked))
 
 
 def _keep(found: Found) -> str:

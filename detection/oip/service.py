@@ -39,7 +39,7 @@ def model_of(name: str, version: str | None) -> Detector:
     try:
         if version == _NO_VERSION and (found := _without_version(name)) is not None:
             return found
-        return serving.model(name if version is None else f"{name}@{version}")
+        return serving.ask(name if version is None else f"{name}@{version}").detector
     except UnknownModelError as error:
         raise UnknownServedModelError(name, version) from error
 
@@ -52,7 +52,7 @@ def reference_of(detector: Detector, name: str, version: str | None) -> str:
 def _without_version(name: str) -> Detector | None:
     """Return the default model if it has this name and no card, and so no version of its own."""
     network = serving.resident_network(name)
-    return serving.model(name) if network is not None and not network.version else None
+    return serving.ask(name).detector if network is not None and not network.version else None
 
 
 def version_of(network: Network) -> str:

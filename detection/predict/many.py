@@ -17,6 +17,7 @@ from detection.inference.types import ImageArray
 from detection.observability import metrics
 from detection.predict import service as predict_service
 from detection.predict.service import DetectionResult, Upload
+from detection.serving.service import Asked
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,15 +29,15 @@ def detect_all(uploads: Sequence[Upload]) -> list[DetectionResult]:
     Raises the errors of `service.detect`, with the number of an unreadable photo. Nothing is stored then, unless
     the recording itself fails in the middle (StorageUnavailableError).
     """
-    detectors: list[Detector] = []
+    asked_for: list[Asked] = []
 
     def queue(upload: Upload) -> Future[Prediction]:
-        detector, future = predict_service.submit(upload)
-        detectors.append(detector)
+        asked, future = predict_service.submit(upload)
+        asked_for.append(asked)
         return future
 
     predictions = _all_of(uploads, queue)
-    return [predict_service.record(*each) for each in zip(uploads, predictions, detectors, strict=True)]
+    return [predict_service.record(*each) for each in zip(uploads, predictions, asked_for, strict=True)]
 
 
 def run_network(detector: Detector, batch_rgb: ImageArray) -> Outputs:

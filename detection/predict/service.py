@@ -14,12 +14,13 @@ from typing import TypeVar
 from detection.conf import current
 from detection.errors import DetectionTimeoutError
 from detection.history.recorder import Record, Recorder
-from detection.inference.detector import Detector, Prediction
+from detection.inference.detector import Prediction
 from detection.inference.errors import DetectorClosedError
 from detection.inference.network import Network
 from detection.inference.types import FoundObject, StageTimings, reported_at
 from detection.observability import metrics, tracing
 from detection.serving import service as serving
+from detection.serving.service import Asked
 from detection.web.text import as_text
 
 logger = logging.getLogger(__name__)
@@ -128,8 +129,8 @@ def detect(upload: Upload) -> DetectionResult:
     StorageUnavailableError (then nothing of the detection was kept).
     """
     with tracing.photo(upload.source, len(upload.data)):
-        detector, future = submit(upload)
-        return record(upload, result_of(future, current.config().request_timeout_s), detector)
+        asked, future = submit(upload)
+        return record(upload, result_of(future, current.config().request_timeout_s), asked)
 
 
 def result_of(future: "concurrent.futures.Future[R]", timeout_s: float) -> R:
@@ -141,11 +142,11 @@ def result_of(future: "concurrent.futures.Future[R]", timeout_s: float) -> R:
         raise _timed_out() from error
 
 
-def record(upload: Upload, prediction: Prediction, detector: Detector) -> DetectionResult:
+def record(upload: Upload, prediction: Prediction, asked: Asked) -> DetectionResult:
     """Record a prediction, if the caller wants that. Raises StorageUnavailableError."""
     if not upload.store:
-        return _answer(upload, prediction, detector, None)
-    recording = _Recording(upload, prediction, detector)
+        return _answer(upload, prediction, asked, None)
+    recording = _Recording(upload, prediction, asked)
     return recording.answer(recording.queued.result())
 
 
@@ -156,50 +157,52 @@ async def detect_async(upload: Upload) -> DetectionResult:
 
 
 async def _detect_async(upload: Upload) -> DetectionResult:
-    if serving.resident_network(upload.model) is None:
-        await asyncio.to_thread(serving.model, upload.model)
-    detector, future = submit(upload)
+    while True:
+        asked = await serving.ask_async(upload.model, upload.threshold)
+        with contextlib.suppress(DetectorClosedError):
+            future = _queue(upload, asked)
+            break
     try:
         async with asyncio.timeout(current.config().request_timeout_s):
             prediction = await asyncio.wrap_future(future)
     except TimeoutError as error:
         raise _timed_out() from error
     if not upload.store:
-        return _answer(upload, prediction, detector, None)
-    recording = _Recording(upload, prediction, detector)
+        return _answer(upload, prediction, asked, None)
+    recording = _Recording(upload, prediction, asked)
     return recording.answer(await asyncio.wrap_future(recording.queued))
 
 
-def submit(upload: Upload) -> "tuple[Detector, concurrent.futures.Future[Prediction]]":
-    """Queue a photo. Raises OverloadedError.
+def submit(upload: Upload) -> "tuple[Asked, concurrent.futures.Future[Prediction]]":
+    """Queue a photo for the model that it asks for, loaded now if need be. Raises OverloadedError.
 
     Retries with the new model if it was switched between the look-up and its queue.
     """
     while True:
-        detector = serving.model(upload.model)
+        asked = serving.ask(upload.model, upload.threshold)
         with contextlib.suppress(DetectorClosedError):
-            return detector, metrics.submit(detector, upload.data, _threshold(upload, detector))
+            return asked, _queue(upload, asked)
+
+
+def _queue(upload: Upload, asked: Asked) -> "concurrent.futures.Future[Prediction]":
+    return metrics.submit(asked.detector, upload.data, asked.threshold)
 
 
 class _Recording:
     """Recording of a prediction, queued at once; its caller waits for `queued` in its own way, then answers."""
 
-    def __init__(self, upload: Upload, prediction: Prediction, detector: Detector) -> None:
-        self._upload, self._prediction, self._detector = upload, prediction, detector
+    def __init__(self, upload: Upload, prediction: Prediction, asked: Asked) -> None:
+        self._upload, self._prediction, self._asked = upload, prediction, asked
         self._started = time.perf_counter()
-        self.queued = _lazy_recorder.recorder().submit(record_of(upload, prediction, detector))
+        self.queued = _lazy_recorder.recorder().submit(record_of(upload, prediction, asked))
 
     def answer(self, detection_uuid: uuid.UUID) -> DetectionResult:
         """Inform the listener of the recorded detection, and return the answer to its caller."""
         _lazy_recorder.on_recorded(
-            RecordedDetection(self._upload, self._prediction, self._detector.network, detection_uuid)
+            RecordedDetection(self._upload, self._prediction, self._asked.detector.network, detection_uuid)
         )
         self._prediction.timings.add("record", time.perf_counter() - self._started)
-        return _answer(self._upload, self._prediction, self._detector, detection_uuid)
-
-
-def _threshold(upload: Upload, detector: Detector) -> float:
-    return serving.threshold_of(detector.network) if upload.threshold is None else upload.threshold
+        return _answer(self._upload, self._prediction, self._asked, detection_uuid)
 
 
 def _timed_out() -> DetectionTimeoutError:
@@ -208,13 +211,11 @@ def _timed_out() -> DetectionTimeoutError:
     )
 
 
-def _answer(
-    upload: Upload, prediction: Prediction, detector: Detector, detection_uuid: uuid.UUID | None
-) -> DetectionResult:
-    threshold = _threshold(upload, detector)
-    objects = tuple(reported_at(prediction.objects, threshold))
-    metrics.observe_photo(detector.network, prediction.timings, objects)
-    tracing.stages(prediction.timings, detector.network.full_name, len(objects))
+def _answer(upload: Upload, prediction: Prediction, asked: Asked, detection_uuid: uuid.UUID | None) -> DetectionResult:
+    network = asked.detector.network
+    objects = tuple(reported_at(prediction.objects, asked.threshold))
+    metrics.observe_photo(network, prediction.timings, objects)
+    tracing.stages(prediction.timings, network.full_name, len(objects))
     _log(upload, prediction, len(objects), detection_uuid)
     info = prediction.info
     return DetectionResult(
@@ -222,7 +223,7 @@ def _answer(
         detection_uuid,
         prediction.timings,
         info.size_wh,
-        detector.network.full_name,
+        network.full_name,
         info.share_read if info.is_cut_off else None,
     )
 
@@ -242,14 +243,15 @@ def _log(upload: Upload, prediction: Prediction, reported: int, detection_uuid: 
     )
 
 
-def record_of(upload: Upload, prediction: Prediction, detector: Detector) -> Record:
+def record_of(upload: Upload, prediction: Prediction, asked: Asked) -> Record:
     """Return the record of a prediction."""
+    detector = asked.detector
     return Record(
         data=upload.data,
         info=prediction.info,
         original_name=as_text(upload.original_name),
         objects=prediction.objects,
-        threshold=_threshold(upload, detector),
+        threshold=asked.threshold,
         timings_ms={stage: round(ms, 3) for stage, ms in prediction.timings},
         source=upload.source,
         model_name=detector.network.name,

@@ -1,9 +1,10 @@
 """Models of this process: loading, look-up, switching and freeing."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from detection.conf import Config
 from detection.conf.current import config
@@ -121,13 +122,33 @@ def start(queue_size: int | None = None, source: ModelSource | None = None) -> N
     _models.detector(options if source is None else replace(options, source=source))
 
 
-def model(reference: str) -> Detector:
-    """Return a model, loaded now if need be. Raises UnknownModelError and ModelLoadError, for the default
-    InferenceError.
+class Asked(NamedTuple):
+    """A model that is to answer, loaded, and the threshold above which objects are reported to this caller."""
+
+    detector: Detector
+    threshold: float
+
+
+def ask(reference: str, threshold: float | None = None) -> Asked:
+    """Settle in one step which model answers, loaded now if need be, and above which threshold.
 
     reference: NAME@VERSION; NAME for the default when that is its name, else for the one of MODELS; "" for the default.
+    threshold: the caller's; None for PROBABILITY_MORE, else that of the model's card. Raises UnknownModelError and
+    ModelLoadError, for the default InferenceError.
     """
-    return _models.model(reference)
+    return _asked(_models.model(reference), threshold)
+
+
+async def ask_async(reference: str, threshold: float | None = None) -> Asked:
+    """Do as `ask`; a model that has to be loaded is loaded off the event loop."""
+    resident = _models.resident(reference)
+    if resident is None:
+        resident = await asyncio.to_thread(_models.model, reference)
+    return _asked(resident, threshold)
+
+
+def _asked(detector: Detector, threshold: float | None) -> Asked:
+    return Asked(detector, threshold_of(detector.network) if threshold is None else threshold)
 
 
 def photos_at_once() -> int:
