@@ -75,8 +75,9 @@ def test_the_model_of_a_batch_answers_all_of_its_photos(client: Client, chelsea:
     wanted = {"name": "two", "model": "light", "photos": [{"name": name, "size_bytes": 1} for name in "ab"]}
     batch = client.post("/api/batches/", wanted, content_type="application/json").json()
     assert batch["model"] == "light"
-    for position, query in enumerate(("", "?model=dark")):
-        address = f"/api/batches/{batch['id']}/photos/{position}{query}"
+    for position in range(2):
+        address = f"/api/batches/{batch['id']}/photos/{position}"
+        assert client.post(f"{address}?model=dark", chelsea, content_type="image/jpeg").status_code == 400
         assert client.post(address, chelsea, content_type="image/jpeg").json()["objects"] == {"light": 1}
     assert set(Detection.objects.values_list("model_name", flat=True)) == {"light"}
     assert "by light" in client.get(f"/batches/{batch['id']}/").content.decode()
