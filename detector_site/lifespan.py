@@ -3,8 +3,8 @@
 import logging
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
-from django.conf import settings
 
+from detection import __version__
 from detection.conf import current
 from detection.inference.errors import InferenceError
 from detection.maintenance.worker import background_worker
@@ -34,7 +34,7 @@ class Lifespan:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
         if current.config().traces:
-            tracing.start(str(settings.SPECTACULAR_SETTINGS["VERSION"]))
+            tracing.start(__version__)
         with malloc.trimming(), background_worker(current.config()), reconciling(), shadowing():
             await send({"type": "lifespan.startup.complete"})
             await receive()

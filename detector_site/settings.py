@@ -8,6 +8,7 @@ import dj_database_url
 import django_stubs_ext
 from csp.constants import NONE, SELF
 
+from detection import __version__
 from detection.conf import BASE_DIR, load_config, make_data_dir, secret_key
 from detection.observability.logs import logging_config
 
@@ -169,7 +170,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Object detector",
     "DESCRIPTION": "A photo in, its objects out: class, probability and box of each.",
-    "VERSION": "1.0.0",
+    "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["detection.accounts.authentication.CallerPermission"],
     "POSTPROCESSING_HOOKS": [

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from detection import __version__
 from detection.accounts.access import caller_of
 from detection.errors import RequestError, error_body, headers_for
 from detection.oip import service as oip
@@ -19,7 +20,7 @@ from detection.oip.messages import HEADER_LENGTH, MessageError, read_request, wr
 from detection.serving import health
 from detection.web.serializers import ErrorSerializer
 
-SERVER = {"name": "detector-site", "version": "1.0.0", "extensions": ["binary_tensor_data"]}
+SERVER = {"name": "detector-site", "version": __version__, "extensions": ["binary_tensor_data"]}
 
 
 class TensorSerializer(serializers.Serializer[Any]):

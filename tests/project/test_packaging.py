@@ -7,12 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
+from detection import __version__
 from detection.conf import BASE_DIR
+from detection.oip.api import SERVER
 
 PINNED = re.compile(r"[a-z0-9._-]+(\[[a-z0-9,]+\])?==[0-9][0-9a-z.]*(\s*;.+)?")
 
@@ -214,3 +218,12 @@ def test_the_guide_for_contributors_names_files_and_targets_that_exist() -> None
     assert len(paths) > 10
     assert [path for path in paths if not (BASE_DIR / path).exists()] == []
     assert set(re.findall(r"`make ([a-z-]+)", guide)) <= targets
+
+
+def test_version_is_written_once() -> None:
+    project = tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "detection.__version__"}
+    assert settings.SPECTACULAR_SETTINGS["VERSION"] == __version__ == SERVER["version"]
+    changes = (BASE_DIR / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## {__version__}" in changes
