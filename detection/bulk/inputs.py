@@ -2,6 +2,7 @@
 run.
 """
 
+import codecs
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -33,8 +34,8 @@ class Inputs:
         """Yield the photos, in the order of the paths; an unreadable one fails when it is read."""
         for path in self.paths:
             if path == FROM_LIST:
-                for name in self.listed:
-                    yield from self._named(os.fsdecode(name.rstrip(b"\r\n")))
+                for name in _lines(self.listed):
+                    yield from self._named(os.fsdecode(name))
             else:
                 yield from self._given(path)
 
@@ -93,6 +94,14 @@ class Inputs:
         names = [path] if Path(path).exists() or not glob.has_magic(path) else _matches(path)
         counts = [_count_file(name) for name in names]
         return None if None in counts else sum(count for count in counts if count is not None) or 1
+
+
+def _lines(listed: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a list, lazily: with a byte order mark before them or without, and with any line ends."""
+    before = codecs.BOM_UTF8
+    for line in listed:
+        yield from line.removeprefix(before).splitlines()
+        before = b""
 
 
 def _count_file(name: str) -> int | None:

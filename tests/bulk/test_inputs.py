@@ -154,6 +154,20 @@ def test_file_that_goes_before_its_turn_fails() -> None:
     assert content(photo) == "The file cannot be read: No such file or directory."
 
 
+@pytest.mark.parametrize(
+    "listed",
+    [
+        pytest.param(b"\xef\xbb\xbfa.jpg\r\nb.jpg\r\n", id="of Windows"),
+        pytest.param(b"a.jpg\rb.jpg\r", id="of an old Mac"),
+        pytest.param(b"a.jpg\n\nb.jpg", id="without a last line end"),
+    ],
+)
+def test_a_list_may_come_from_any_system(listed: bytes, here: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (here / name).write_bytes(b"x")
+    assert [photo.name for photo in inputs("-", listed=listed).photos()] == ["a.jpg", "b.jpg"]
+
+
 def test_list_names_files_folders_and_archives_but_no_patterns() -> None:
     write({"a.jpg": b"a", "p/b.jpg": b"b"})
     write_zip("z.zip", {"c.jpg": b"c"})

@@ -19,7 +19,7 @@ from detection.inference.photos import preprocess
 from detection.inference.precision import choice
 from detection.inference.precision.choice import TABLE_NAME
 from detection.inference.types import ImageArray
-from tests.evaluation.builders import write_coco, write_voc
+from tests.evaluation.builders import write_coco, write_voc, write_yolo
 from tests.support.checkpoints import EMBEDDED_PREFIX, REPOSITORY
 
 # The active version is asked for.
@@ -59,6 +59,22 @@ def test_people_are_shown_tables_and_what_was_left_out(tmp_path: Path) -> None:
     assert "cat" in output
     assert "motorbike" not in output
     assert "1 objects in 1 photos of street (COCO); 1 objects of classes that the model does not know" in output
+
+
+@pytest.mark.parametrize("write", [write_voc, write_coco, write_yolo])
+def test_a_zip_is_measured_as_its_folder_is(write: Any, tmp_path: Path) -> None:
+    folder = write(tmp_path / "street")
+    zipped = shutil.make_archive(str(tmp_path / "street"), "zip", folder)
+    scores = [measured(tmp_path, each)["precisions"]["f32"]["scores"] for each in (folder, zipped)]
+    assert scores[0] == scores[1]
+    assert scores[0]["objects"] == 3
+
+
+def test_tables_are_framed_as_the_output_can_show(tmp_path: Path) -> None:
+    output = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    call_command("evaluate", str(write_coco(tmp_path / "street")), "--limit", "1", stdout=output)
+    output.flush()
+    assert "| f32" in output.buffer.getvalue().decode("latin-1")
 
 
 def test_the_limit_takes_the_first_photos(tmp_path: Path) -> None:

@@ -111,7 +111,9 @@ class Command(BaseCommand):
 
     def _print(self, dataset: Dataset, evaluated: Mapping[str, Evaluated], left_out: str, what: str) -> None:
         first = next(iter(evaluated.values()))
-        console = Console(width=_TABLE_WIDTH, file=io.StringIO())
+        # Frames of ASCII where the output's encoding has no others.
+        encoding = getattr(self.stdout, "encoding", None) or "utf-8"
+        console = Console(width=_TABLE_WIDTH, file=io.TextIOWrapper(io.BytesIO(), encoding))
         with console.capture() as tables:
             console.print(side_by_side(evaluated) if what == "model" else by_class(first))
             console.print(summary(evaluated, what))
