@@ -24,43 +24,64 @@ from detection.inference.errors import (
     InferenceError,
     OverloadedError,
 )
+from detection.inference.messages import CodedError, Message, Sentence, gettext_noop
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1
-NOT_FOUND = "There is nothing under this address: it was deleted, or the id is wrong."
-FAILED = "The server failed on this request. The reason is in its log; try again or tell its operator."
-MODEL_FAILED = "The model cannot answer. The reason is in the server's log; ask for another one, or tell its operator."
+NOT_FOUND = Message(
+    "not_found", gettext_noop("There is nothing under this address: it was deleted, or the id is wrong.")
+)()
+FAILED = Message(
+    "server_failed",
+    gettext_noop("The server failed on this request. The reason is in its log; try again or tell its operator."),
+)()
+MODEL_FAILED = Message(
+    "model_failed",
+    gettext_noop(
+        "The model cannot answer. The reason is in the server's log; ask for another one, or tell its operator."
+    ),
+)()
+_NO_DATABASE = Message(
+    "database_unavailable",
+    gettext_noop("The database does not answer. Try again later, or tell the server's operator."),
+)()
 
 
 _BAD_FORM = "The form cannot be read. Send one photo in its file field `image`, or the photo itself as the body."
 
 
-class RequestError(Exception):
+class RequestError(CodedError):
     """The request itself is wrong; the message says what to change."""
+
+    default_code = "request"
 
 
 class InvalidContentError(RequestError):
     """The content type of the body is not accepted. The message is the 2019 service's."""
 
     def __init__(self) -> None:
-        super().__init__("Invalid content")
+        super().__init__(Sentence("Invalid content", "invalid_content"))
 
 
 class BodyTooLargeError(RequestError):
     """The body has more bytes than MAX_BODY_BYTES."""
 
+    _message = Message(
+        "body_too_large",
+        gettext_noop("The body is too large: at most %(limit)s bytes are accepted. Send a smaller photo."),
+    )
+
     def __init__(self, max_body_bytes: int) -> None:
-        super().__init__(f"The body is too large: at most {max_body_bytes:,} bytes are accepted. Send a smaller photo.")
+        super().__init__(self._message(limit=f"{max_body_bytes:,}"))
 
 
 class JsonTooLargeError(BodyTooLargeError):
     """The JSON has more bytes than any list that is accepted."""
 
     def __init__(self, max_json_bytes: int) -> None:
-        RequestError.__init__(
-            self, f"The JSON is too large: at most {max_json_bytes:,} bytes are accepted. Send it in parts."
-        )
+        text = f"The JSON is too large: at most {max_json_bytes:,} bytes are accepted. Send it in parts."
+        RequestError.__init__(self, Sentence(text, "json_too_large"))
 
 
 class ThrottledError(RequestError):
@@ -69,51 +90,73 @@ class ThrottledError(RequestError):
     wait_s: seconds until the next one is taken; retry_after_s: the same in whole seconds.
     """
 
+    _message = Message(
+        "throttled",
+        gettext_noop(
+            "Too many requests: %(count)s in %(period)s seconds are taken from you. Send this one again in %(wait)s s."
+        ),
+    )
+
     def __init__(self, rate: Rate, wait_s: float) -> None:
         self.wait_s = wait_s
         self.retry_after_s = max(1, math.ceil(wait_s))
-        super().__init__(
-            f"Too many requests: {rate.count:,} in {rate.period_s:g} seconds are taken from you. "
-            f"Send this one again in {self.retry_after_s} s."
-        )
+        said = self._message(count=f"{rate.count:,}", period=f"{rate.period_s:g}", wait=self.retry_after_s)
+        super().__init__(said)
 
 
 class BodyBudgetError(RequestError):
     """The bodies of all callers together exceed BODY_BUDGET_BYTES; this one is valid."""
 
+    _message = Message(
+        "memory_full",
+        gettext_noop("The server is busy: the photos on their way fill its memory. Send this one again in a moment."),
+    )
+
     def __init__(self) -> None:
-        super().__init__(
-            "The server is busy: the photos on their way fill its memory. Send this one again in a moment."
-        )
+        super().__init__(self._message())
 
 
 class UploadTimeoutError(RequestError):
     """The body takes longer than UPLOAD_TIMEOUT to come in."""
 
+    _message = Message(
+        "upload_timed_out",
+        gettext_noop("The body did not arrive within %(seconds)s seconds. Send it again, or send a smaller photo."),
+    )
+
     def __init__(self, timeout_s: float) -> None:
-        super().__init__(
-            f"The body did not arrive within {timeout_s:g} seconds. Send it again, or send a smaller photo."
-        )
+        super().__init__(self._message(seconds=f"{timeout_s:g}"))
 
 
 class LoginNeededError(RequestError):
     """ACCESS=login, and it is not known who sends the request."""
 
+    _message = Message(
+        "login_needed", gettext_noop("Log in, or send a token of this server: `Authorization: Token ...`.")
+    )
+
     def __init__(self) -> None:
-        super().__init__("Log in, or send a token of this server: `Authorization: Token ...`.")
+        super().__init__(self._message())
 
 
 class BadTokenError(RequestError):
     """ACCESS=login, and the token is none of this server."""
 
-    def __init__(self) -> None:
-        super().__init__(
+    _message = Message(
+        "bad_token",
+        gettext_noop(
             "This token is not valid: it was deleted, or its user was. Ask the server's operator for another."
-        )
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__(self._message())
 
 
 class MalformedRequestError(RequestError):
     """The bytes are no request of HTTP/1.1."""
+
+    default_code = "malformed_request"
 
     def __init__(self) -> None:
         super().__init__("This is not a valid HTTP/1.1 request. Send it with the library of an HTTP client.")
@@ -122,12 +165,16 @@ class MalformedRequestError(RequestError):
 class TargetTooLongError(RequestError):
     """The address in the request's first line is too long."""
 
+    default_code = "target_too_long"
+
     def __init__(self, most_bytes: int) -> None:
         super().__init__(f"The address is too long: at most {most_bytes:,} bytes are accepted. Send a shorter one.")
 
 
 class HeadTooLargeError(RequestError):
     """The headers, or the trailers behind a body, are too many or too large."""
+
+    default_code = "head_too_large"
 
     def __init__(self, most_bytes: int) -> None:
         super().__init__(
@@ -138,39 +185,72 @@ class HeadTooLargeError(RequestError):
 class ConnectionShareError(RequestError):
     """The caller has as many requests answered at the same time as its share of MAX_CONNECTIONS allows."""
 
-    def __init__(self) -> None:
-        super().__init__(
+    _message = Message(
+        "connections_full",
+        gettext_noop(
             "The server is busy: it answers too many requests at the same time. Send this one again in a moment."
-        )
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__(self._message())
 
 
 class ContentEncodingError(RequestError):
     """The body is compressed in transit, which does not help photos and hides their size."""
 
+    _message = Message(
+        "content_encoding",
+        gettext_noop("A Content-Encoding is not accepted. Send the photo as it is, without this header."),
+    )
+
     def __init__(self) -> None:
-        super().__init__("A Content-Encoding is not accepted. Send the photo as it is, without this header.")
+        super().__init__(self._message())
 
 
 class ForeignSiteError(RequestError):
     """A browser sends the request for a page of another site."""
 
+    _message = Message(
+        "other_site",
+        gettext_noop("The request comes from a page of another site. Send it from this site, or from a program."),
+    )
+
     def __init__(self) -> None:
-        super().__init__("The request comes from a page of another site. Send it from this site, or from a program.")
+        super().__init__(self._message())
 
 
 class AccountClosedError(RequestError):
     """The account of the caller was deleted while the photo was on its way."""
 
+    _message = Message(
+        "account_closed", gettext_noop("Your account was closed. Nothing was stored. Ask the server's operator.")
+    )
+
     def __init__(self) -> None:
-        super().__init__("Your account was closed. Nothing was stored. Ask the server's operator.")
+        super().__init__(self._message())
 
 
 class UnknownModelError(RequestError):
     """There is no model of this name."""
 
+    _message = Message(
+        "unknown_model",
+        gettext_noop(
+            "There is no model %(name)s. Use one of %(available)s, or leave `model` out for the one that answers by "
+            "default."
+        ),
+    )
+    _message_of_one = Message(
+        "no_other_model",
+        gettext_noop("There is no model %(name)s. Leave `model` out for the one that answers by default."),
+    )
+
     def __init__(self, name: str, available: Collection[str]) -> None:
-        known = f"Use one of {', '.join(available)}, or leave" if available else "Leave"
-        super().__init__(f"There is no model {name!r}. {known} `model` out for the one that answers by default.")
+        if available:
+            super().__init__(self._message(name=repr(name), available=", ".join(available)))
+        else:
+            super().__init__(self._message_of_one(name=repr(name)))
 
 
 class UnknownServedModelError(UnknownModelError):
@@ -178,29 +258,41 @@ class UnknownServedModelError(UnknownModelError):
 
     def __init__(self, name: str, version: str | None) -> None:
         which = repr(name) if version is None else f"{name!r} in version {version!r}"
-        RequestError.__init__(self, f"There is no model {which}. GET /api/models lists those that there are.")
+        text = f"There is no model {which}. GET /api/models lists those that there are."
+        RequestError.__init__(self, Sentence(text, "unknown_model_of_oip"))
 
 
-class StorageUnavailableError(Exception):
+class StorageUnavailableError(CodedError):
     """The database or the photo store cannot be written now; nothing of the detection was kept."""
 
+    default_code = "storage_unavailable"
 
-class ModelUnavailableError(Exception):
+
+class ModelUnavailableError(CodedError):
     """There is no model to answer."""
+
+    default_code = "model_unavailable"
 
 
 class ModelLoadError(ModelUnavailableError):
     """A requested model cannot be loaded. The reason is not for callers: it may name files of the server."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"The model {name} cannot be loaded. The reason is in the server's log; ask for another one, or tell its "
+    _message = Message(
+        "model_not_loadable",
+        gettext_noop(
+            "The model %(name)s cannot be loaded. The reason is in the server's log; ask for another one, or tell its "
             "operator."
-        )
+        ),
+    )
+
+    def __init__(self, name: str) -> None:
+        super().__init__(self._message(name=name))
 
 
-class DetectionTimeoutError(Exception):
+class DetectionTimeoutError(CodedError):
     """The detection took longer than REQUEST_TIMEOUT."""
+
+    default_code = "detection_timeout"
 
 
 class CloseCode(IntEnum):
@@ -222,7 +314,7 @@ class Answer:
 
 
 # The first matching class applies: the more special ones come first.
-ANSWERS: tuple[tuple[type[Exception], Answer], ...] = (
+ANSWERS: tuple[tuple[type[CodedError], Answer], ...] = (
     (ImageTooLargeError, Answer(413, CloseCode.MESSAGE_TOO_BIG)),
     (ImageDecodeError, Answer(400, CloseCode.INVALID_DATA)),
     (BodyTooLargeError, Answer(413, CloseCode.MESSAGE_TOO_BIG)),
@@ -264,16 +356,16 @@ def close_code_of(error: Exception) -> CloseCode:
     return CloseCode.INTERNAL_ERROR if answer is None else answer.close_code
 
 
-def describe(error: Exception) -> tuple[int, str] | None:
-    """Return HTTP status and message for an error of the table; None for any other.
+def describe(error: Exception) -> tuple[int, Sentence] | None:
+    """Return HTTP status and sentence for an error of the table; None for any other.
 
     Messages about files of the server are for its log and its commands; callers get another one.
     """
     answer = answer_to(error)
-    if answer is None:
+    if answer is None or not isinstance(error, CodedError):
         return None
     tells_a_path = isinstance(error, (CheckpointError, EngineError)) and _ABSOLUTE_PATH.search(str(error))
-    return answer.status, MODEL_FAILED if tells_a_path else str(error)
+    return answer.status, MODEL_FAILED if tells_a_path else error.sentence
 
 
 def error_body(sentence: str) -> dict[str, str]:
@@ -290,8 +382,8 @@ def headers_for(status: int, error: Exception | None = None) -> dict[str, str]:
     return {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}  # noqa: PLR2004
 
 
-def respond_to(error: Exception, path: str) -> tuple[int, str]:
-    """Return status and message for any error at the outermost edge; logs errors of the server."""
+def respond_to(error: Exception, path: str) -> tuple[int, Sentence]:
+    """Return status and sentence for any error at the outermost edge; logs errors of the server."""
     described = describe(error)
     if described is None:
         logger.error("The request to %s failed.", path, exc_info=error)
@@ -321,7 +413,7 @@ def api_exception_handler(error: Exception, context: dict[str, Any]) -> Response
 def _describe_framework_error(error: Exception) -> tuple[int, str] | None:
     if isinstance(error, (OperationalError, InterfaceError)):
         logger.error("The database failed.", exc_info=error)
-        return 503, "The database does not answer. Try again later, or tell the server's operator."
+        return 503, _NO_DATABASE
     if isinstance(error, Http404) or (
         isinstance(error, exceptions.NotFound) and error.detail == exceptions.NotFound.default_detail
     ):

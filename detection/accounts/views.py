@@ -33,7 +33,7 @@ class StaffLoginForm(AdminAuthenticationForm):
         try:
             throttling.take_login(_address(self.request), str(self.cleaned_data.get("username", "")))
         except ThrottledError as error:
-            raise ValidationError(str(error)) from error
+            raise ValidationError(sentence_of(error)) from error
         return super().clean()
 
 

@@ -7,6 +7,7 @@ Notifications of open pages are best effort: a page that missed one reads the wh
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db import Error, transaction
 from django.db.models import Case, Count, F, Min, When
@@ -15,6 +16,7 @@ from detection.batches.notifications import notify
 from detection.batches.states import DETECTING, ItemState, ListedPhoto, Totals
 from detection.conf import current
 from detection.errors import FAILED, BodyTooLargeError, StorageUnavailableError, answer_to, describe
+from detection.inference.messages import Message, Sentence, gettext_noop
 from detection.inference.types import NamedBox
 from detection.models import Batch, BatchItem, DetectedObject
 from detection.predict import service as predict_service
@@ -23,6 +25,10 @@ from detection.registry import catalogue
 from detection.web.text import as_text
 
 MAX_PHOTOS = 2_000
+_NOT_DELETED = Message(
+    "batch_not_deleted",
+    gettext_noop("The batch could not be deleted: the database cannot be written now. Try again later."),
+)
 _TRY_LATER = 503
 
 
@@ -39,7 +45,7 @@ def create(
     """
     catalogue.require_model(model)
     config = current.config()
-    too_large = str(BodyTooLargeError(config.max_body_bytes))
+    too_large = _failed(BodyTooLargeError(config.max_body_bytes).sentence)
     with transaction.atomic():
         batch = Batch.objects.create(
             name=as_text(name) or f"{len(photos)} photos",
@@ -53,8 +59,7 @@ def create(
                 position=position,
                 name=as_text(photo.name),
                 size_bytes=photo.size_bytes,
-                state=BatchItem.State.FAILED if photo.size_bytes > config.max_body_bytes else BatchItem.State.WAITING,
-                error=too_large if photo.size_bytes > config.max_body_bytes else "",
+                **(too_large if photo.size_bytes > config.max_body_bytes else {}),
             )
             for position, photo in enumerate(photos)
         )
@@ -67,9 +72,7 @@ def delete(batch: Batch) -> None:
         with transaction.atomic():
             batch.delete()
     except Error as error:
-        raise StorageUnavailableError(
-            "The batch could not be deleted: the database cannot be written now. Try again later."
-        ) from error
+        raise StorageUnavailableError(_NOT_DELETED()) from error
 
 
 def detect_item(item: BatchItem, data: bytes, source: str) -> tuple[ItemState, Iterable[NamedBox]]:
@@ -119,8 +122,18 @@ def _after(error: Exception, item: BatchItem) -> ItemState:
         return ItemState(item.position, BatchItem.State.WAITING)
     _, sentence = describe(error) or (500, FAILED)
     unanswered = BatchItem.objects.filter(pk=item.pk).exclude(state=BatchItem.State.DONE)
-    unanswered.update(state=BatchItem.State.FAILED, error=sentence)
+    unanswered.update(**_failed(sentence))
     return ItemState(item.position, BatchItem.State.FAILED, sentence)
+
+
+def _failed(sentence: Sentence) -> dict[str, Any]:
+    """Return the fields of an item that has failed."""
+    return {
+        "state": BatchItem.State.FAILED,
+        "error": str(sentence),
+        "error_code": sentence.code,
+        "error_params": dict(sentence.params),
+    }
 
 
 def states_of(batch: Batch) -> list[ItemState]:
@@ -128,10 +141,15 @@ def states_of(batch: Batch) -> list[ItemState]:
     counts = _counts_by_detection(batch)
     # A detection in the trash is shown as deleted, though it may be restored.
     shown = Case(When(detection__removal=None, then=F("detection__uuid")))
-    items = batch.items.annotate(shown=shown).values_list("position", "state", "error", "detection_id", "shown")
     return [
-        ItemState(position, state, error, detection_uuid, counts.get(detection_id) if detection_uuid else None)
-        for position, state, error, detection_id, detection_uuid in items
+        ItemState(
+            item.position,
+            item.state,
+            Sentence(item.error, item.error_code, item.error_params),
+            item.shown,
+            counts.get(item.detection_id or 0) if item.shown else None,
+        )
+        for item in batch.items.annotate(shown=shown)
     ]
 
 

@@ -27,7 +27,8 @@ class ItemState:
     """State of an item, for pages and programs.
 
     state: a value of `BatchItem.State`, or DETECTING, which is announced but never stored: after a crash it would be
-    wrong. counts: reported objects per class, the most probable first.
+    wrong. error: a `Sentence` where it has a code, which pages translate. counts: reported objects per class, the
+    most probable first.
     """
 
     position: int

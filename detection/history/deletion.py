@@ -6,8 +6,14 @@ from django.db import Error, transaction
 
 from detection.errors import StorageUnavailableError
 from detection.history import indexing
+from detection.inference.messages import Message, gettext_noop
 from detection.models import Detection, Photo
 from detection.photos import store as photo_store
+
+NOT_DELETED = Message(
+    "detection_not_deleted",
+    gettext_noop("The detection could not be deleted: the database cannot be written now. Try again later."),
+)
 
 
 def delete_detection(detection: Detection) -> None:
@@ -27,6 +33,4 @@ def delete_detection(detection: Detection) -> None:
                 photo.delete()
                 transaction.on_commit(partial(photo_store.discard_unused, photo.file), robust=True)
     except Error as error:
-        raise StorageUnavailableError(
-            "The detection could not be deleted: the database cannot be written now. Try again later."
-        ) from error
+        raise StorageUnavailableError(NOT_DELETED()) from error

@@ -30,6 +30,7 @@ from detection.conf import current
 from detection.errors import AccountClosedError, StorageUnavailableError
 from detection.history import indexing
 from detection.inference.hardware import usable_cores
+from detection.inference.messages import Message, gettext_noop
 from detection.inference.photos.decode import PhotoInfo
 from detection.inference.types import FoundObject, reported_at
 from detection.models import BatchItem, DetectedObject, Detection, Photo
@@ -40,7 +41,19 @@ from detection.photos.store import StoredPhoto
 logger = logging.getLogger(__name__)
 
 MAX_GROUP = 64
-_UNAVAILABLE = "The detection could not be kept: the {} cannot be written now. Nothing was stored; try again later."
+_STOPPING = Message("server_stopping", gettext_noop("The server is stopping. Nothing was stored; try again later."))
+_NO_DATABASE = Message(
+    "detection_not_kept_in_database",
+    gettext_noop(
+        "The detection could not be kept: the database cannot be written now. Nothing was stored; try again later."
+    ),
+)
+_NO_PHOTO_STORE = Message(
+    "detection_not_kept_in_photo_store",
+    gettext_noop(
+        "The detection could not be kept: the photo store cannot be written now. Nothing was stored; try again later."
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +106,7 @@ class Recorder:
         future: Future[uuid.UUID] = Future()
         with self._lock:
             if self._closed:
-                raise StorageUnavailableError("The server is stopping. Nothing was stored; try again later.")
+                raise StorageUnavailableError(_STOPPING())
             self._files.submit(copy_context().run, self._store, record, future)
         return future
 
@@ -146,13 +159,13 @@ def _write(stored: list[_Stored]) -> None:
     except (OperationalError, InterfaceError) as error:
         # The database is at fault, not a record: retrying each one would repeat the same failure for all of them.
         for one in stored:
-            _give_up(one, "database", error)
+            _give_up(one, _NO_DATABASE, error)
     except OSError as error:
         for one in stored:
-            _give_up(one, "photo store", error)
+            _give_up(one, _NO_PHOTO_STORE, error)
     except DatabaseError as error:
         if len(stored) == 1:
-            _give_up(stored[0], "database", error)
+            _give_up(stored[0], _NO_DATABASE, error)
         else:
             for one in stored:
                 _commit_alone(one)
@@ -177,7 +190,7 @@ def _store(record: Record, future: "Future[uuid.UUID]") -> _Stored | None:
         return record, photo_store.save(record.data, record.info), future
     except OSError as error:
         logger.error("A photo could not be stored.", exc_info=error)
-        future.set_exception(_unavailable("photo store", error))
+        future.set_exception(_unavailable(_NO_PHOTO_STORE, error))
     except Exception as error:  # an error of one photo must not affect the others of its group
         logger.exception("A photo could not be prepared for the photo store.")
         future.set_exception(error)
@@ -207,12 +220,12 @@ def _commit_alone(stored: _Stored) -> None:
     try:
         _commit([stored])
     except Error as error:
-        _give_up(stored, "database", error)
+        _give_up(stored, _NO_DATABASE, error)
     except OSError as error:
-        _give_up(stored, "photo store", error)
+        _give_up(stored, _NO_PHOTO_STORE, error)
 
 
-def _give_up(stored: _Stored, what: str, error: Exception) -> None:
+def _give_up(stored: _Stored, what: Message, error: Exception) -> None:
     """Remove the photo's file again and pass the error to the caller."""
     record, photo, future = stored
     with request_id.bound(record.request_id):
@@ -232,8 +245,8 @@ def _has_lost_its_owner(record: Record, error: Exception) -> bool:
     return not get_user_model().objects.filter(pk=record.owner_id).exists()
 
 
-def _unavailable(what: str, error: Exception) -> StorageUnavailableError:
-    unavailable = StorageUnavailableError(_UNAVAILABLE.format(what))
+def _unavailable(what: Message, error: Exception) -> StorageUnavailableError:
+    unavailable = StorageUnavailableError(what())
     unavailable.__cause__ = error
     return unavailable
 
@@ -288,7 +301,7 @@ def insert_detections(records: Sequence[Record], photos: Sequence[Photo]) -> lis
 def _finish_item(batch_item: int, photo: StoredPhoto, detection: Detection) -> None:
     """Complete the item, in the transaction of its detection. Of two uploads at once, the first counts."""
     BatchItem.objects.filter(pk=batch_item).exclude(state=BatchItem.State.DONE).update(
-        state=BatchItem.State.DONE, error="", sha256=photo.sha256, detection=detection
+        state=BatchItem.State.DONE, error="", error_code="", error_params=None, sha256=photo.sha256, detection=detection
     )
 
 

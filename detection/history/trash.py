@@ -15,12 +15,17 @@ from django.utils import timezone
 from detection.accounts.access import Caller, visible_to
 from detection.errors import StorageUnavailableError
 from detection.history import deletion, indexing
+from detection.inference.messages import Message, gettext_noop
 from detection.models import Detection, Removal
 
 logger = logging.getLogger(__name__)
 
 UNDO_MINUTES = 5
 SHOWN_COUNT = 5
+_NOT_RESTORED = Message(
+    "detection_not_restored",
+    gettext_noop("The detection could not be brought back: the database cannot be written now. Try again later."),
+)
 
 
 def remove(detection: Detection) -> None:
@@ -35,9 +40,7 @@ def remove(detection: Detection) -> None:
             if is_new:
                 indexing.hide(detection)
     except Error as error:
-        raise StorageUnavailableError(
-            "The detection could not be deleted: the database cannot be written now. Try again later."
-        ) from error
+        raise StorageUnavailableError(deletion.NOT_DELETED()) from error
 
 
 def restore(removal: Removal) -> None:
@@ -51,9 +54,7 @@ def restore(removal: Removal) -> None:
             if count:
                 indexing.show(removal.detection)
     except OperationalError as error:
-        raise StorageUnavailableError(
-            "The detection could not be brought back: the database cannot be written now. Try again later."
-        ) from error
+        raise StorageUnavailableError(_NOT_RESTORED()) from error
 
 
 def of(caller: Caller) -> QuerySet[Removal]:

@@ -11,14 +11,13 @@ from django.http import HttpRequest, HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 from django.utils.decorators import method_decorator
-from django.utils.translation import gettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page
 from django.views.i18n import JavaScriptCatalog, set_language
 
 from detection.conf.current import config
 from detection.i18n.class_titles import CLASS_CONTEXT, CLASS_TITLES
-from detection.i18n.error_messages import SENTENCES
+from detection.i18n.error_messages import translated_messages
 
 # gettext's separator between context and message; `js/common/i18n.js` uses the second one.
 _CONTEXT_END = "\x04"
@@ -59,6 +58,8 @@ class ScriptTexts(JavaScriptCatalog):
     def get_catalog(self) -> dict[str, Any]:
         """Return the catalogue with names of classes and error messages, which scripts get from the API in English."""
         titles = {f"{CLASS_CONTEXT}{_CONTEXT_END}{name}": str(title) for name, title in CLASS_TITLES.items()}
-        sentences = {f"{_SENTENCE_CONTEXT}{_CONTEXT_END}{sentence}": gettext(sentence) for sentence in SENTENCES}
+        sentences = {
+            f"{_SENTENCE_CONTEXT}{_CONTEXT_END}{english}": text for english, text in translated_messages().items()
+        }
         catalog: dict[str, Any] = super().get_catalog()
         return catalog | titles | sentences

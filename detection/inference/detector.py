@@ -20,6 +20,7 @@ from detection.inference.engines.registry import create_engine
 from detection.inference.errors import DetectorClosedError, OverloadedError
 from detection.inference.families.registry import FAMILIES
 from detection.inference.hardware import usable_cores
+from detection.inference.messages import Message, gettext_noop
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.network import Network
 from detection.inference.photos.decode import PhotoInfo, decode_photo
@@ -37,6 +38,15 @@ KEPT_PROBABILITY = 0.1
 MAX_OBJECTS = 100
 # A JPEG is decoded at reduced size as long as both edges keep this many times the network's edge.
 SCALED_DECODING_MARGIN = 2
+
+_OVERLOADED = Message(
+    "overloaded",
+    gettext_noop("The server is busy: too many photos are waiting. Send this one again in a moment."),
+)
+_CLOSED = Message(
+    "model_changed",
+    gettext_noop("The model was changed, or the server stops. Send the photo again in a moment."),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +141,9 @@ class Detector:
         future: Future[R] = Future()
         with self._lock:
             if self._in_flight >= self._limit:
-                raise OverloadedError(
-                    "The server is busy: too many photos are waiting. Send this one again in a moment."
-                )
+                raise OverloadedError(_OVERLOADED())
             if self._closed:
-                raise DetectorClosedError(
-                    "The model was changed, or the server stops. Send the photo again in a moment."
-                )
+                raise DetectorClosedError(_CLOSED())
             self._in_flight += 1
             # Within the lock: nothing is submitted to a pool that was shut down.
             worked = self._pool.submit(copy_context().run, self._work, future, prepare, run)

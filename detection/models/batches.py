@@ -59,6 +59,9 @@ class BatchItem(models.Model):
     sha256 = models.CharField("SHA-256 of the upload", max_length=64, blank=True)
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     error = models.TextField(blank=True, help_text="Why it failed, and what to do.")
+    # Servers of the version before, which may run beside this one, leave them out.
+    error_code = models.CharField(max_length=50, blank=True, default="", db_default="", editable=False)
+    error_params = models.JSONField(null=True, editable=False)
     detection = models.OneToOneField(
         Detection, on_delete=models.SET_NULL, null=True, blank=True, related_name="batch_item"
     )

@@ -15,6 +15,7 @@ from django.core.files.storage import default_storage
 
 from detection.errors import StorageUnavailableError
 from detection.inference.errors import ImageDecodeError
+from detection.inference.messages import Message, gettext_noop
 from detection.inference.photos.decode import DecodedPhoto, PhotoInfo, decode_photo, read_info
 from detection.models import Photo
 from detection.photos.display import bounded_jpeg
@@ -30,6 +31,7 @@ _TURNED_BY_BROWSERS = frozenset({"JPEG", "PNG"})
 _EXPORT_QUALITY = 95
 # Photos stored under an earlier, higher limit stay readable.
 _STORED_MAX_PIXELS = 2_000_000_000
+_UNREADABLE_NOW = Message("photo_store_unavailable", gettext_noop("The photo cannot be read now. Try again later."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def read(photo: Photo) -> bytes:
     try:
         content = content_of(photo.file)
     except OSError as error:
-        raise StorageUnavailableError("The photo cannot be read now. Try again later.") from error
+        raise StorageUnavailableError(_UNREADABLE_NOW()) from error
     if content is None:
         raise FileNotFoundError(photo.file)
     if not content or (photo.stored_bytes is not None and len(content) != photo.stored_bytes):

@@ -16,6 +16,7 @@ from detection.errors import DetectionTimeoutError
 from detection.history.recorder import Record, Recorder
 from detection.inference.detector import Prediction
 from detection.inference.errors import DetectorClosedError
+from detection.inference.messages import Message, gettext_noop
 from detection.inference.network import Network
 from detection.inference.types import FoundObject, StageTimings, reported_at
 from detection.observability import metrics, tracing
@@ -24,6 +25,11 @@ from detection.serving.service import Asked
 from detection.web.text import as_text
 
 logger = logging.getLogger(__name__)
+
+_TIMED_OUT = Message(
+    "detection_timed_out",
+    gettext_noop("The detection took longer than %(seconds)s seconds. Send the photo again later."),
+)
 R = TypeVar("R")
 
 
@@ -206,9 +212,7 @@ class _Recording:
 
 
 def _timed_out() -> DetectionTimeoutError:
-    return DetectionTimeoutError(
-        f"The detection took longer than {current.config().request_timeout_s:g} seconds. Send the photo again later."
-    )
+    return DetectionTimeoutError(_TIMED_OUT(seconds=f"{current.config().request_timeout_s:g}"))
 
 
 def _answer(upload: Upload, prediction: Prediction, asked: Asked, detection_uuid: uuid.UUID | None) -> DetectionResult:

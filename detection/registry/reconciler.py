@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from django.db import Error, connection
 
 from detection.inference.errors import InferenceError
+from detection.inference.messages import Message, gettext_noop
 from detection.models import ModelVersion
 from detection.observability import metrics
 from detection.registry import versions as model_versions
@@ -19,6 +20,13 @@ _NOT_YET: tuple[object, ...] = ("not looked yet",)
 logger = logging.getLogger(__name__)
 
 EVERY_S = 1.0
+_REPLACED = Message(
+    "active_model_not_loadable",
+    gettext_noop(
+        "The active model %(name)s could not be loaded: %(other)s answers in its place. The reason is in the server's "
+        "log."
+    ),
+)
 
 
 @contextmanager
@@ -127,9 +135,7 @@ def _sentence(name: str) -> str:
     """Return a message for callers, without the reason, which may name files of the server."""
     answering = serving.active_model()
     other = "none" if answering is None else answering.full_name
-    return (
-        f"The active model {name} could not be loaded: {other} answers in its place. The reason is in the server's log."
-    )
+    return _REPLACED(name=name, other=other)
 
 
 def _set_problem(sentence: str) -> None:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from detection.errors import RequestError
 from detection.i18n.class_titles import class_title
-from detection.i18n.error_messages import in_language
+from detection.i18n.error_messages import sentence_of
 from detection.models import Detection, Verdict
 from detection.review import service as review_service
 from detection.review.service import ConflictError, Reviewer, ReviewState, reviewer_of
@@ -169,7 +169,7 @@ def _outcome(state: ReviewState, reviewer: Reviewer, version: int, step: _Step, 
     except ConflictError:
         return _CONFLICT
     except RequestError as error:
-        return str(error)
+        return sentence_of(error)
     return _DONE
 
 
@@ -195,4 +195,4 @@ def _report(request: HttpRequest, outcomes: Counter[str]) -> None:
         text = ngettext("%(count)s review was so already.", "%(count)s reviews were so already.", same)
         messages.info(request, text % {"count": same})
     for sentence, count in outcomes.items():
-        messages.error(request, f"{count} \N{MULTIPLICATION SIGN} {in_language(sentence)}")
+        messages.error(request, f"{count} \N{MULTIPLICATION SIGN} {sentence}")

@@ -25,13 +25,14 @@ from detection.history import counters, indexing
 from detection.history.annotations import Judged, counter_key, newest_verdicts, objects_of, with_verdicts
 from detection.history.counters import Key
 from detection.inference.class_names import MAX_LENGTH
+from detection.inference.messages import CodedError
 from detection.inference.types import PixelBox
 from detection.models import Detection, ListEntry, Review, Verdict
 from detection.observability import metrics
+from detection.review import messages as review_messages
 from detection.web.text import as_text
 
 CLASS_NAME_LENGTH = MAX_LENGTH
-_SOMEBODY = "Somebody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +74,12 @@ class ReviewState:
         return tuple(one for one in self.objects if one.is_open)
 
 
-class ConflictError(Exception):
+class ConflictError(CodedError):
     """Another reviewer has changed the review meanwhile; `state` is its current state."""
 
     def __init__(self, state: ReviewState, by: str) -> None:
         self.state = state
-        super().__init__(
-            f"{by or _SOMEBODY} has changed the review of this photo meanwhile. Yours was not kept: look at what is "
-            "there now, and say it again where you do not agree."
-        )
+        super().__init__(review_messages.CHANGED_BY(name=by) if by else review_messages.CHANGED())
 
 
 def reviewer_of(user: Any) -> Reviewer:
@@ -123,7 +121,7 @@ def judge(
     reopens it; None leaves it. Raises RequestError and ConflictError; then nothing was written.
     """
     if not statements and reviewed is None:
-        raise RequestError("Nothing is said: send `verdicts`, or `reviewed`.")
+        raise RequestError(review_messages.IS_EMPTY())
     with transaction.atomic():
         before = _raise_version(detection, version)
         statements = [*statements, *(_confirmations(before, statements) if reviewed else ())]
@@ -188,7 +186,7 @@ def _confirmations(state: ReviewState, statements: Iterable[Statement]) -> list[
 def _rows(state: ReviewState, statements: Sequence[Statement]) -> list[Verdict]:
     keys = [one.key for one in statements if one.key is not None]
     if len(set(keys)) < len(keys):
-        raise RequestError("Two verdicts are about the same object. Send one for each.")
+        raise RequestError(review_messages.VERDICTS_COLLIDE())
     judged = {one.key: one for one in state.objects} | {
         str(found.rank): Judged(str(found.rank), found, "", found.class_name, found.box)
         for found in state.detection.objects_found.all()
@@ -204,15 +202,15 @@ def _rows(state: ReviewState, statements: Sequence[Statement]) -> list[Verdict]:
         elif statement.key in judged:
             rows.append(_row(state, judged[statement.key], statement))
         else:
-            raise RequestError(f"There is no object {statement.key!r} in this detection. Ask for its review again.")
+            raise RequestError(review_messages.NO_SUCH_OBJECT(object=repr(statement.key)))
     return rows
 
 
 def _drawn(state: ReviewState, statement: Statement, number: int) -> Verdict:
     if statement.kind != Verdict.Kind.ADDED:
-        raise RequestError("A verdict names no object. Set `object`, or say `added` for one that was missed.")
+        raise RequestError(review_messages.VERDICT_WITHOUT_OBJECT())
     if not statement.class_name or statement.box is None:
-        raise RequestError("An object that was missed needs its class and its box.")
+        raise RequestError(review_messages.OBJECT_INCOMPLETE())
     return _verdict(state, Verdict.Kind.ADDED, _chosen(statement.class_name), statement.box, added_number=number)
 
 
@@ -220,7 +218,9 @@ def _row(state: ReviewState, judged: Judged, statement: Statement) -> Verdict:
     """Return the row of a statement; its kind follows from the difference to the model's object."""
     if statement.kind not in _SAYABLE:
         raise RequestError(
-            f"{statement.kind!r} cannot be said of object {judged.key}. Use one of {', '.join(_SAYABLE)}."
+            review_messages.NO_SUCH_VERDICT(
+                verdict=repr(statement.kind), object=judged.key, available=", ".join(_SAYABLE)
+            )
         )
     # The object's own class stays exactly what it is.
     is_same = statement.class_name in {None, judged.class_name}
@@ -241,7 +241,7 @@ def _chosen(class_name: str) -> str:
     """Return the name of a chosen or typed class, as one line. Raises RequestError where it is empty."""
     name = as_text(class_name).strip()[:CLASS_NAME_LENGTH]
     if not name:
-        raise RequestError("A class needs a name. Choose one of the list, or type it.")
+        raise RequestError(review_messages.CLASS_WITHOUT_NAME())
     return name
 
 
@@ -260,9 +260,7 @@ def _verdict(state: ReviewState, kind: Verdict.Kind, class_name: str, box: Pixel
         box.width > 0 and box.height > 0 and box.x + box.width <= photo.width and box.y + box.height <= photo.height
     )
     if kind in {Verdict.Kind.ADDED, Verdict.Kind.CORRECTED, Verdict.Kind.RELABELLED} and not inside:
-        raise RequestError(
-            f"The box does not lie within the photo, which is {photo.width} x {photo.height} pixels. Draw it inside."
-        )
+        raise RequestError(review_messages.BOX_OUTSIDE(width=photo.width, height=photo.height))
     return Verdict(kind=kind, class_name=class_name, x=box.x, y=box.y, width=box.width, height=box.height, **about)
 
 
@@ -270,11 +268,11 @@ def _newest_step(verdicts: Sequence[Verdict], reviewer: Reviewer) -> int:
     taken_back = {one.undoes for one in verdicts if one.undoes is not None}
     steps = {one.step: one for one in verdicts if one.undoes is None and one.step not in taken_back}
     if not steps:
-        raise RequestError("There is nothing to undo in the review of this photo.")
+        raise RequestError(review_messages.NOTHING_TO_UNDO())
     newest = max(steps)
     by = steps[newest].reviewer_name
     if by != reviewer.name:
-        raise RequestError(f"The newest step is one of {by or 'somebody else'}. Say what is right instead.")
+        raise RequestError(review_messages.STEP_OF_OTHER(name=by) if by else review_messages.STEP_OF_SOMEBODY())
     return newest
 
 

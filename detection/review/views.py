@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from detection.accounts.access import Caller, caller_of, limits
 from detection.errors import RequestError
 from detection.history import counters, selectors
+from detection.i18n.error_messages import sentence_of
 from detection.inference.errors import CheckpointError
 from detection.models import Detection, Verdict
 from detection.registry import catalogue
@@ -48,7 +49,7 @@ def record_verdict(request: HttpRequest, uuid: UUID) -> HttpResponse:
     try:
         state = _record(request.POST, detection, reviewer_of(request.user))
     except (RequestError, ConflictError) as error:
-        messages.error(request, str(error))
+        messages.error(request, sentence_of(error))
         return HttpResponseSeeOther(_page(queue, uuid))
     if request.POST.get("say") == "done" and state.is_reviewed:
         following = queue.after(caller, uuid, 1)

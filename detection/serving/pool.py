@@ -97,7 +97,7 @@ class DetectorPool:
         except (InferenceError, OSError) as error:
             logger.error("The model %s cannot be loaded. %s", name, error)
             failure = ModelLoadError(name)
-            self._problems[name] = str(failure)
+            self._problems[name] = failure.sentence
             raise failure from error
         self._problems.pop(name, None)
         return detector

@@ -11,10 +11,13 @@ from detection.conf.current import config
 from detection.errors import ModelUnavailableError
 from detection.inference.detector import KEPT_PROBABILITY, Detector, DetectorOptions, load_detector
 from detection.inference.engines.base import EngineOptions, RemoteOptions
+from detection.inference.messages import Message, gettext_noop
 from detection.inference.model_files import ModelSource
 from detection.inference.network import Network
 from detection.serving.locations import model_folder
 from detection.serving.pool import DetectorPool, ModelThread, free
+
+_NOT_LOADED = Message("model_not_loaded", gettext_noop("The model is not loaded yet. Try again in a moment."))
 
 
 class _Models:
@@ -277,5 +280,5 @@ def model_info() -> dict[str, Any]:
 def _loaded_detector() -> Detector:
     detector = _models.loaded
     if detector is None:
-        raise ModelUnavailableError("The model is not loaded yet. Try again in a moment.")
+        raise ModelUnavailableError(_NOT_LOADED())
     return detector

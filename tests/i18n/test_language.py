@@ -10,6 +10,8 @@ from django.test import Client
 from django.utils import translation
 from django.utils.translation import ngettext
 
+from detection.batches import service as batches
+from detection.batches.states import ListedPhoto
 from detection.conf import BASE_DIR, Rate
 from detection.errors import (
     FAILED,
@@ -21,15 +23,19 @@ from detection.errors import (
     ForeignSiteError,
     LoginNeededError,
     ModelLoadError,
+    RequestError,
     ThrottledError,
+    UnknownModelError,
     UploadTimeoutError,
 )
 from detection.i18n.class_titles import class_title
-from detection.i18n.error_messages import in_language
+from detection.i18n.error_messages import in_language, sentence_of
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
+from detection.inference.messages import MESSAGES, CodedError, Sentence
 from detection.inference.photos.decode import decode_photo
 from detection.predict import service as predict_service
 from detection.predict.service import Upload
+from tests.support.builders import stored_detection
 from tests.support.photos import encode, noise
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -136,7 +142,7 @@ def test_class_of_another_model_keeps_its_name(russian: None) -> None:
     assert class_title("forklift") == "forklift"
 
 
-def _refusal_of_photo(data: bytes, max_pixels: int = 1_000_000) -> Exception:
+def _refusal_of_photo(data: bytes, max_pixels: int = 1_000_000) -> CodedError:
     with pytest.raises((ImageDecodeError, ImageTooLargeError)) as refusal:
         decode_photo(data, max_pixels=max_pixels)
     return refusal.value
@@ -156,10 +162,11 @@ def _refusal_of_photo(data: bytes, max_pixels: int = 1_000_000) -> Exception:
         (ContentEncodingError, ()),
         (ForeignSiteError, ()),
         (LoginNeededError, ()),
-        (lambda: Exception(FAILED), ()),
-        (lambda: Exception(NOT_FOUND), ()),
+        (lambda: RequestError(FAILED), ()),
+        (lambda: RequestError(NOT_FOUND), ()),
         (lambda: ModelLoadError("net"), ("net",)),
-        (lambda: Exception(MODEL_FAILED), ()),
+        (lambda: RequestError(MODEL_FAILED), ()),
+        (lambda: UnknownModelError("net", ["cat", "dog"]), ("'net'", "cat, dog")),
     ],
     ids=[
         "empty",
@@ -177,16 +184,61 @@ def _refusal_of_photo(data: bytes, max_pixels: int = 1_000_000) -> Exception:
         "not found",
         "not loaded",
         "no answer",
+        "no such model",
     ],
 )
 def test_errors_are_told_in_russian_with_their_values(
-    russian: None, error: Callable[[], Exception], values: tuple[str, ...]
+    russian: None, error: Callable[[], CodedError], values: tuple[str, ...]
 ) -> None:
-    sentence = in_language(str(error()))
+    sentence = sentence_of(error())
     assert CYRILLIC.search(sentence)
     assert [value for value in values if value not in sentence] == []
     assert "%" not in sentence
 
 
-def test_sentence_that_is_not_known_stays(russian: None) -> None:
-    assert in_language("openvino answers with numbers.") == "openvino answers with numbers."
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        pytest.param("The photo is empty. Send the bytes of a JPEG, PNG or WebP file.", id="a text that looks known"),
+        pytest.param(Sentence("openvino answers with numbers.", "engine"), id="a code without a message"),
+        pytest.param(Sentence("It has 3 pixels.", "photo_too_large", {"width": "3"}), id="a value is missing"),
+    ],
+)
+def test_sentence_without_code_or_values_stays_in_english(russian: None, sentence: str) -> None:
+    assert in_language(sentence) == sentence
+
+
+def test_every_message_has_a_russian_text_with_its_values(russian: None) -> None:
+    for template in MESSAGES.values():
+        text = translation.gettext(template)
+        assert CYRILLIC.search(text), template
+        assert set(re.findall(r"%\(\w+\)s", text)) == set(re.findall(r"%\(\w+\)s", template))
+
+
+def test_stored_error_is_told_in_russian(client: Client, model: None) -> None:
+    batch = batches.create("", None, [ListedPhoto("a.jpg", 1000)])
+    client.post(f"/api/batches/{batch.uuid}/photos/0", encode(noise((40, 1))), content_type="image/jpeg")
+    item = batch.items.get()
+    assert (item.state, item.error_code, item.error_params) == (
+        "failed",
+        "photo_too_small",
+        {"width": "40", "height": "1", "limit": "8"},
+    )
+    assert item.error == "The photo is 40 x 1 pixels; send one with at least 8 pixels on each side."
+    page = client.get(batch.get_absolute_url(), headers=RUSSIAN).text
+    with translation.override("ru"):
+        assert in_language(Sentence(item.error, item.error_code, item.error_params)) in page
+    assert item.error not in page
+
+
+def test_error_that_was_stored_without_a_code_is_shown_as_it_is(client: Client) -> None:
+    batch = batches.create("", None, [ListedPhoto("a.jpg", 1000)])
+    batch.items.update(state="failed", error="The photo is empty. Send another.")
+    assert "The photo is empty. Send another." in client.get(batch.get_absolute_url(), headers=RUSSIAN).text
+
+
+def test_refused_review_is_told_in_russian(client: Client) -> None:
+    detection = stored_detection(("cat", 0.9))
+    form = {"say": "undo", "version": "0"}
+    client.post(f"/review/{detection.uuid}/say", form, headers=RUSSIAN)
+    assert "отменять нечего" in client.get(f"/review/{detection.uuid}/", headers=RUSSIAN).text

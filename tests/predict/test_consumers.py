@@ -88,7 +88,7 @@ def test_wishes_in_the_address_count_for_the_whole_connection(server: Server, op
 @pytest.mark.parametrize(
     ("message", "sentence"),
     [
-        pytest.param(b"", f"The photo is empty. {formats.ADVICE}", id="empty"),
+        pytest.param(b"", formats.EMPTY, id="empty"),
         pytest.param(
             b"no photo",
             formats.UNREADABLE,

@@ -24,7 +24,7 @@ from tests.support.serving import Server, running_server
 
 MAX_BODY_BYTES = 1_000_000
 UNREADABLE = formats.UNREADABLE
-EMPTY = f"The photo is empty. {formats.ADVICE}"
+EMPTY = formats.EMPTY
 TOO_LARGE = "The body is too large: at most 1,000,000 bytes are accepted. Send a smaller photo."
 NOT_FOUND = "There is nothing under this address: it was deleted, or the id is wrong."
 BAD_FORM = "The form cannot be read. Send one photo in its file field `image`, or the photo itself as the body."

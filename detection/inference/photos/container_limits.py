@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from detection.inference.errors import ImageDecodeError
+from detection.inference.photos.decompression_guard import TOO_MANY_PARTS
 
 MAX_PARTS = 20_000
 MAX_TAGS = 2_000
@@ -85,6 +86,4 @@ def _tags(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _too_many_parts() -> ImageDecodeError:
-    return ImageDecodeError(
-        f"The photo's file has more than {MAX_PARTS:,} parts beside its pixels. Save it anew, and send that."
-    )
+    return ImageDecodeError(TOO_MANY_PARTS(limit=f"{MAX_PARTS:,}"))

@@ -15,6 +15,7 @@ import pi_heif
 from PIL import Image
 
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
+from detection.inference.messages import Message, gettext_noop
 from detection.inference.photos import colour, formats, jpeg_file
 from detection.inference.photos.container_limits import refuse_many_boxes, refuse_many_tags
 from detection.inference.photos.decompression_guard import refuse_expensive
@@ -29,8 +30,17 @@ _STRIP_PIXELS = 1 << 20
 # Exceptions of Pillow's decoders on damaged files. Listed, so that a bug of ours is not reported as a bad photo.
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, struct.error, zlib.error)
 _FILE_ERRORS = (*_DECODER_ERRORS, PngError, GifError, KeyError, RuntimeError)
-_EMPTY = f"The photo is empty. {formats.ADVICE}"
-_CUT_OFF = "The photo is incomplete: its file is cut off. Send the whole file."
+_CUT_OFF = Message("photo_cut_off", gettext_noop("The photo is incomplete: its file is cut off. Send the whole file."))
+_TOO_LARGE = Message(
+    "photo_too_large",
+    gettext_noop(
+        "The photo has %(width)s x %(height)s pixels; at most %(limit)s pixels are accepted. Send a smaller one."
+    ),
+)
+_TOO_SMALL = Message(
+    "photo_too_small",
+    gettext_noop("The photo is %(width)s x %(height)s pixels; send one with at least %(limit)s pixels on each side."),
+)
 
 # `_check_size` refuses large photos by the configured limit, from the header, before a pixel is decoded. Pillow's own
 # limit is a process-wide warning, independent of the configuration.
@@ -140,7 +150,7 @@ def decode_photo(
             opened, image = _completed_jpeg(data, max_pixels, min_edge_px)
         info = replace(info, is_cut_off=opened.is_cut_off, share_read=opened.share_read)
         if info.is_cut_off and not accept_incomplete:
-            raise ImageDecodeError(_CUT_OFF)
+            raise ImageDecodeError(_CUT_OFF())
         try:
             rgb = _to_rgb(image, opened.icc)
         except _FILE_ERRORS as error:
@@ -150,7 +160,7 @@ def decode_photo(
 
 def _opened(data: bytes, max_pixels: int) -> _Opened:
     if not data:
-        raise ImageDecodeError(_EMPTY)
+        raise ImageDecodeError(formats.EMPTY)
     kind = formats.photo_format(data)
     if not kind:
         raise formats.refusal(data)
@@ -201,17 +211,13 @@ def _check_size(size_wh: tuple[int, int], max_pixels: int) -> None:
     _check_pixels(size_wh, max_pixels)
     width, height = size_wh
     if min(width, height) < MIN_EDGE_PX:
-        raise ImageDecodeError(
-            f"The photo is {width} x {height} pixels; send one with at least {MIN_EDGE_PX} pixels on each side."
-        )
+        raise ImageDecodeError(_TOO_SMALL(width=width, height=height, limit=MIN_EDGE_PX))
 
 
 def _check_pixels(size_wh: tuple[int, ...], max_pixels: int) -> None:
     width, height = size_wh
     if width * height > max_pixels:
-        raise ImageTooLargeError(
-            f"The photo has {width} x {height} pixels; at most {max_pixels:,} pixels are accepted. Send a smaller one."
-        )
+        raise ImageTooLargeError(_TOO_LARGE(width=width, height=height, limit=f"{max_pixels:,}"))
 
 
 def _loaded(opened: _Opened, min_edge_px: int | None) -> Image.Image | None:

@@ -8,6 +8,7 @@ import re
 import struct
 
 from detection.inference.errors import ImageDecodeError
+from detection.inference.messages import Message, gettext_noop
 
 # libjpeg writes 10, encoders that optimise for size up to about 30.
 MAX_SCANS = 50
@@ -26,6 +27,17 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xDA)})
 _ANY_MARKER = re.compile(rb"\xff([^\x00\xff])")
 # In compressed data 0xFF is followed by a stuffed zero, a restart marker or a fill byte (ITU-T T.81, B.1.1.5).
 _NOT_IN_A_SCAN = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+_TOO_MANY_SCANS = Message(
+    "photo_too_many_scans",
+    gettext_noop(
+        "The photo is a JPEG of more than %(limit)s scans, which would take too long to decode. Save it anew, as a "
+        "baseline JPEG, and send that."
+    ),
+)
+TOO_MANY_PARTS = Message(
+    "photo_too_many_parts",
+    gettext_noop("The photo's file has more than %(limit)s parts beside its pixels. Save it anew, and send that."),
+)
 
 
 def refuse_expensive(data: bytes) -> None:
@@ -95,13 +107,8 @@ def _has_many_chunks(data: bytes) -> bool:
 
 
 def _too_many_scans() -> ImageDecodeError:
-    return ImageDecodeError(
-        f"The photo is a JPEG of more than {MAX_SCANS} scans, which would take too long to decode. "
-        "Save it anew, as a baseline JPEG, and send that."
-    )
+    return ImageDecodeError(_TOO_MANY_SCANS(limit=MAX_SCANS))
 
 
 def _too_many_parts() -> ImageDecodeError:
-    return ImageDecodeError(
-        f"The photo's file has more than {MAX_PARTS:,} parts beside its pixels. Save it anew, and send that."
-    )
+    return ImageDecodeError(TOO_MANY_PARTS(limit=f"{MAX_PARTS:,}"))

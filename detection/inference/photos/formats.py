@@ -7,9 +7,19 @@ import re
 from dataclasses import dataclass
 
 from detection.inference.errors import ImageDecodeError
+from detection.inference.messages import Message, gettext_noop
 
-ADVICE = "Send a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF or JPEG 2000 file."
-UNREADABLE = f"The photo cannot be read: it is damaged, incomplete, or no photo. {ADVICE}"
+EMPTY = Message(
+    "photo_empty",
+    gettext_noop("The photo is empty. Send a JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP, GIF or JPEG 2000 file."),
+)()
+UNREADABLE = Message(
+    "photo_unreadable",
+    gettext_noop(
+        "The photo cannot be read: it is damaged, incomplete, or no photo. Send a JPEG, PNG, WebP, HEIC, AVIF, TIFF, "
+        "BMP, GIF or JPEG 2000 file."
+    ),
+)()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +77,57 @@ _ANY_IMAGE_BRANDS = frozenset({b"mif1", b"msf1", b"mif2", b"1pic"})
 _REFUSED = tuple(
     (re.compile(pattern, re.DOTALL), sentence)
     for pattern, sentence in (
-        (rb"\xff\x0a|\x00\x00\x00\x0cJXL \r\n\x87\n", "This is a JPEG XL file. Save it as a JPEG, and send that."),
-        (rb"%PDF-", "This is a PDF. Send its pages as JPEG or PNG files."),
-        (rb"8BPS", "This is a Photoshop document. Export it as a JPEG or PNG, and send that."),
-        (rb"gimp xcf", "This is a GIMP project. Export it as a JPEG or PNG, and send that."),
-        (rb"%!PS|\xc5\xd0\xd3\xc6", "This is an EPS file. Export it as a JPEG or PNG, and send that."),
-        (rb"\x00\x00[\x01\x02]\x00", "This is an icon. Save it as a PNG, and send that."),
-        (rb"P[1-7]\s", "This is a Netpbm picture. Save it as a PNG, and send that."),
-        (rb"#\?RADIANCE|#\?RGBE|v/1\x01", "This is an HDR picture. Save it as a JPEG, and send that."),
+        (
+            rb"\xff\x0a|\x00\x00\x00\x0cJXL \r\n\x87\n",
+            Message("is_jpeg_xl", gettext_noop("This is a JPEG XL file. Save it as a JPEG, and send that."))(),
+        ),
+        (rb"%PDF-", Message("is_pdf", gettext_noop("This is a PDF. Send its pages as JPEG or PNG files."))()),
+        (
+            rb"8BPS",
+            Message(
+                "is_photoshop", gettext_noop("This is a Photoshop document. Export it as a JPEG or PNG, and send that.")
+            )(),
+        ),
+        (
+            rb"gimp xcf",
+            Message("is_gimp", gettext_noop("This is a GIMP project. Export it as a JPEG or PNG, and send that."))(),
+        ),
+        (
+            rb"%!PS|\xc5\xd0\xd3\xc6",
+            Message("is_eps", gettext_noop("This is an EPS file. Export it as a JPEG or PNG, and send that."))(),
+        ),
+        (
+            rb"\x00\x00[\x01\x02]\x00",
+            Message("is_icon", gettext_noop("This is an icon. Save it as a PNG, and send that."))(),
+        ),
+        (
+            rb"P[1-7]\s",
+            Message("is_netpbm", gettext_noop("This is a Netpbm picture. Save it as a PNG, and send that."))(),
+        ),
+        (
+            rb"#\?RADIANCE|#\?RGBE|v/1\x01",
+            Message("is_hdr", gettext_noop("This is an HDR picture. Save it as a JPEG, and send that."))(),
+        ),
         (
             rb"FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\x00|FOVb|.{4}ftypcrx ",
-            "This is a camera RAW file. Export it as a JPEG, and send that.",
+            Message("is_raw", gettext_noop("This is a camera RAW file. Export it as a JPEG, and send that."))(),
         ),
         (
             rb".{4}ftyp|\x1aE\xdf\xa3|RIFF.{4}AVI |OggS|FLV\x01|.{4}(?:moov|mdat|wide|free)",
-            "This is a video. Send single frames of it as JPEG files.",
+            Message("is_video", gettext_noop("This is a video. Send single frames of it as JPEG files."))(),
         ),
-        (rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!", "This is an archive. Unpack it, and send the photos in it."),
+        (
+            rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!",
+            Message("is_archive", gettext_noop("This is an archive. Unpack it, and send the photos in it."))(),
+        ),
         (
             rb"\s*(?:<\?xml[^<]*>\s*|<!--.*?-->\s*|<!DOCTYPE svg[^<]*>\s*)*<svg[\s/>]",
-            "This is an SVG. Save it as a PNG, and send that.",
+            Message("is_svg", gettext_noop("This is an SVG. Save it as a PNG, and send that."))(),
         ),
-        (rb"\s*(?:<!--.*?-->\s*)*<(?:!DOCTYPE html|html)", "This is a web page. Save the photo itself, and send that."),
+        (
+            rb"\s*(?:<!--.*?-->\s*)*<(?:!DOCTYPE html|html)",
+            Message("is_web_page", gettext_noop("This is a web page. Save the photo itself, and send that."))(),
+        ),
     )
 )
 # As far as a refused file is looked through for its kind.

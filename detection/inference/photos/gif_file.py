@@ -3,12 +3,19 @@
 from dataclasses import dataclass
 
 from detection.inference.errors import ImageDecodeError
+from detection.inference.messages import Message, gettext_noop
 
 _HEADER_BYTES, _IMAGE_BYTES, _CONTROL_BYTES = 13, 10, 8
 _EXTENSION, _IMAGE, _TRAILER, _CONTROL = 0x21, 0x2C, 0x3B, 0xF9
 _HAS_TABLE, _TABLE_SIZE = 0x80, 0x07
 # A block has up to 255 bytes: those of 100 MB, when they are full.
 MAX_BLOCKS = 400_000
+_TOO_MANY_BLOCKS = Message(
+    "gif_too_many_blocks",
+    gettext_noop(
+        "The GIF has more than %(limit)s blocks before the end of its first picture. Save it anew, and send that."
+    ),
+)
 
 
 class GifError(ValueError):
@@ -33,10 +40,7 @@ class _Reader:
         while self.position < len(self.data):
             self.blocks += 1
             if self.blocks > MAX_BLOCKS:
-                raise ImageDecodeError(
-                    f"The GIF has more than {MAX_BLOCKS:,} blocks before the end of its first picture. Save it anew, "
-                    "and send that."
-                )
+                raise ImageDecodeError(_TOO_MANY_BLOCKS(limit=f"{MAX_BLOCKS:,}"))
             length = self.data[self.position]
             self.position += 1 + length
             if not length:
