@@ -20,6 +20,7 @@ from detection.inference.errors import (
     OverloadedError,
     UnsupportedOperatorError,
 )
+from detection.web.api_errors import api_exception_handler
 
 NOT_FOUND = "There is nothing under this address: it was deleted, or the id is wrong."
 FAILED = "The server failed on this request. The reason is in its log; try again or tell its operator."
@@ -126,7 +127,7 @@ class View:
 )
 def test_every_error_of_the_api_is_a_sentence_in_json(error: Exception, status: int, sentence: str) -> None:
     context: dict[str, Any] = {"request": Request(APIRequestFactory().get("/api/model")), "view": View()}
-    response = errors.api_exception_handler(error, context)
+    response = api_exception_handler(error, context)
     assert (response.status_code, response.data) == (status, {"error": sentence})
     assert response.headers.get("Retry-After") == ("1" if status == 503 else None)
     assert response.headers.get("Allow") == ("GET, HEAD" if status == 405 else None)
