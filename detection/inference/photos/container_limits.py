@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from detection.inference.errors import ImageDecodeError
+from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.photos.decompression_guard import TOO_MANY_PARTS
 
 MAX_PARTS = 20_000
@@ -17,7 +17,12 @@ _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 # StripOffsets, StripByteCounts, TileOffsets, TileByteCounts: one value for each piece of the picture.
 _PIECES = frozenset({273, 279, 324, 325})
 _MORE_BYTES = 1 << 20
-_JP2_SUPERBOX = b"jp2h"
+_JP2_SUPERBOX, _JP2_CODESTREAM = b"jp2h", b"jp2c"
+# SOC and SIZ; behind its length and capabilities follow the sizes of grid and tiles, and the number of channels
+# (ITU-T T.800, A.5.1).
+_CODESTREAM = b"\xff\x4f\xff\x51"
+_SIZE = struct.Struct(">8IH")
+_MAX_CHANNELS = 5
 _LARGE, _TO_THE_END = 1, 0
 
 
@@ -39,15 +44,28 @@ def refuse_many_tags(data: bytes) -> None:
             raise _too_many_parts()
 
 
-def refuse_many_boxes(data: bytes) -> None:
-    """Raise ImageDecodeError for a JPEG 2000 of too many boxes."""
-    boxes = 0
-    for box in boxes_of(data, 0, len(data)):
+def refuse_large_codestream(data: bytes, max_pixels: int) -> None:
+    """Raise ImageDecodeError for a JPEG 2000 of too many boxes or channels, ImageTooLargeError where its codestream has
+    too many pixels, whatever its header tells.
+    """
+    boxes, start = 0, 0
+    for box in boxes_of(data, 0, 0 if data.startswith(_CODESTREAM) else len(data)):
         boxes += 1
         if box.kind == _JP2_SUPERBOX:
             boxes += sum(1 for _ in boxes_of(data, box.start, box.end))
+        elif box.kind == _JP2_CODESTREAM and not start:
+            start = box.start
         if boxes > MAX_PARTS:
             raise _too_many_parts()
+    if data[start : start + 4] != _CODESTREAM or len(data) < start + _SIZE.size + 8:
+        return
+    width, height, left, top, _, _, _, _, channels = _SIZE.unpack_from(data, start + 8)
+    if max(0, width - left) * max(0, height - top) > max_pixels:
+        raise ImageTooLargeError(
+            f"The photo has {width} x {height} pixels; at most {max_pixels:,} pixels are accepted. Send a smaller one."
+        )
+    if channels > _MAX_CHANNELS:
+        raise _too_many_parts()
 
 
 def boxes_of(data: bytes, start: int, end: int) -> Iterator[Box]:

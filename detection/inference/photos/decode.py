@@ -17,7 +17,8 @@ from PIL import Image
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.messages import Message, gettext_noop
 from detection.inference.photos import colour, formats, jpeg_file
-from detection.inference.photos.container_limits import refuse_many_boxes, refuse_many_tags
+from detection.inference.photos.coded_sizes import refuse_large_pictures
+from detection.inference.photos.container_limits import refuse_large_codestream, refuse_many_tags
 from detection.inference.photos.decompression_guard import refuse_expensive
 from detection.inference.photos.exif import UPRIGHT, orientation_of
 from detection.inference.photos.gif_file import GifError, first_picture
@@ -166,7 +167,7 @@ def _opened(data: bytes, max_pixels: int) -> _Opened:
         raise formats.refusal(data)
     refuse_expensive(data)
     if kind in _REFUSALS:
-        _REFUSALS[kind](data)
+        _REFUSALS[kind](data, max_pixels)
     try:
         opened = _OPENERS[kind](data, max_pixels) if kind in _OPENERS else _simple(data, kind)
     except _FILE_ERRORS as error:
@@ -203,7 +204,12 @@ def _open_gif(data: bytes, _: int) -> _Opened:
     return _simple(first_picture(data), formats.GIF)
 
 
-_REFUSALS = {formats.TIFF: refuse_many_tags, formats.JPEG2000: refuse_many_boxes}
+_REFUSALS = {
+    formats.TIFF: lambda data, _: refuse_many_tags(data),
+    formats.JPEG2000: refuse_large_codestream,
+    formats.HEIF: refuse_large_pictures,
+    formats.AVIF: refuse_large_pictures,
+}
 _OPENERS = {formats.JPEG: _open_jpeg, formats.PNG: _open_png, formats.GIF: _open_gif}
 
 

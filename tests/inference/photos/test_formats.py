@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
+from detection.inference.photos.coded_sizes import coded_sizes
 from detection.inference.photos.decode import decode_photo, read_info
 from detection.inference.photos.formats import FORMATS, SUFFIXES, photo_format
 from detection.inference.photos.gif_file import MAX_BLOCKS
@@ -150,3 +151,35 @@ def test_a_gif_of_endless_blocks_is_refused_at_once() -> None:
 def test_a_jpeg_2000_of_endless_boxes_is_refused_at_once() -> None:
     data = KINDS["jp2"][0]
     assert seconds_of(data[:12] + struct.pack(">I4s", 8, b"free") * 500_000 + data[12:], "more than 20,000 parts") < 1
+
+
+def test_pictures_that_are_coded_larger_than_they_are_shown_are_refused() -> None:
+    """The shown size can be anything; the decoders make room for the coded one."""
+    data = photos.encode(photos.noise((300, 200)), "AVIF")
+    at = data.index(b"ispe") + 8
+    small = data[:at] + struct.pack(">II", 16, 16) + data[at + 8 :]
+    assert read_info(small, max_pixels=LIMIT).size_wh == (16, 16)
+    assert list(coded_sizes(small)) == [(300, 200)]
+    wide = photos.encode(photos.noise((600, 500)), "AVIF")
+    at = wide.index(b"ispe") + 8
+    with pytest.raises(ImageTooLargeError, match="600 x 500 pixels"):
+        read_info(wide[:at] + struct.pack(">II", 16, 16) + wide[at + 8 :], max_pixels=10_000)
+
+
+def test_the_coded_size_of_a_heic_is_found_in_its_configuration_and_in_its_pictures() -> None:
+    """libheif's encoder codes whole units of eight pixels."""
+    data = photo_files.chelsea_heic()
+    assert list(coded_sizes(data)) == [(456, 304)]
+    parameters = data.index(b"\x61\0\1", data.index(b"hvcC"))
+    (length,) = struct.unpack_from(">H", data, parameters + 3)
+    unit = data[parameters + 5 :][:length]
+    picture = data[data.index(b"mdat") + 4 :]
+    inside = data[: len(data) - len(picture)] + struct.pack(">I", len(unit)) + unit + picture[4 + len(unit) :]
+    assert list(coded_sizes(inside)) == [(456, 304), (456, 304)]
+
+
+def test_a_jpeg_2000_whose_codestream_is_larger_than_its_header_is_refused() -> None:
+    data = KINDS["jp2"][0]
+    at = data.index(b"\xff\x4f\xff\x51") + 8
+    with pytest.raises(ImageTooLargeError, match="60000 x 60000 pixels"):
+        read_info(data[:at] + struct.pack(">II", 60_000, 60_000) + data[at + 8 :], max_pixels=LIMIT)
