@@ -19,12 +19,14 @@ from detection.inference.onnx_input import wrapped_onnx
 from detection.inference.photos.decode import decode_photo, read_info
 from detection.photos.metadata import NotStrippableError, strip_metadata
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
-from tests.support import photos
+from tests.support import photo_files, photos
 from tests.support.checkpoints import PARAMS_VERSIONS, SAMPLE_PHOTO, params_bytes, tiny_ssd, write_checkpoint
 from tests.support.gluoncv_exports import CLASSES, EDGE, Export, small_ssd, small_yolo3, write_export
 
 TINY_EDGE = 32
 MAX_PIXELS = 4_000_000
+# Kept as they came, without their metadata.
+STRIPPED = frozenset({"JPEG", "PNG", "WEBP"})
 EMBEDDED_CARDS = Path(__file__).resolve().parents[2] / "models"
 
 Read = Callable[[bytes], None]
@@ -138,6 +140,9 @@ def _image(_: Path) -> Read:
         info = read_info(content, max_pixels=MAX_PIXELS)
         decode_photo(content, max_pixels=MAX_PIXELS, min_edge_px=16)
         whole = decode_photo(content, max_pixels=MAX_PIXELS)
+        assert info.size_wh == whole.image_rgb.size, "the header tells another size"
+        if whole.info.is_cut_off or info.format not in STRIPPED:
+            return
         try:
             stripped = strip_metadata(content, info.format, info.orientation)
         except NotStrippableError:
@@ -147,6 +152,104 @@ def _image(_: Path) -> Read:
         assert copy.image_rgb.tobytes() == whole.image_rgb.tobytes(), "the copy shows another picture"
 
     return read
+
+
+def _of_kind(suffix: str) -> Target:
+    """Return the target of one kind of photo; small ones, since coders of video take long for each."""
+
+    def files() -> list[bytes]:
+        if suffix == "heic":
+            return [photo_files.chelsea_heic()]
+        small, grey = photos.noise((40, 24)), photos.noise((24, 24)).convert("L")
+        made = [photo_files.of_each_kind(image)[suffix][0] for image in (small, photos.two_colours(), grey)]
+        return made + _MORE_FILES.get(suffix, list)()
+
+    return Target(_image, files, (ImageDecodeError, ImageTooLargeError), _KIND_TOKENS.get(suffix, ()))
+
+
+def _more_tiffs() -> list[bytes]:
+    small = photos.noise((40, 24))
+    compressions = ("tiff_lzw", "jpeg", "tiff_adobe_deflate", "packbits")
+    return [
+        *(photos.encode(small, "TIFF", compression=name) for name in compressions),
+        photos.with_orientation(small, 6, "TIFF"),
+        photos.encode(small.convert("L").convert("1"), "TIFF", compression="group4"),
+        photos.encode(Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30) * 100), "TIFF"),
+        photos.encode(small.convert("CMYK"), "TIFF"),
+        photos.encode(small, "TIFF", icc_profile=photo_files.wide_profile()),
+    ]
+
+
+def _more_gifs() -> list[bytes]:
+    small = photos.noise((40, 24))
+    return [photos.encode(small, "GIF", save_all=True, append_images=[small.rotate(180)], comment=b"a comment")]
+
+
+def _more_avifs() -> list[bytes]:
+    small = photos.noise((40, 24))
+    return [photos.with_orientation(small, 6, "AVIF"), photos.encode(translucent(small), "AVIF")]
+
+
+def _more_jpeg2000s() -> list[bytes]:
+    small = photos.noise((40, 24))
+    return [
+        photos.encode(translucent(small), "JPEG2000"),
+        photos.encode(small, "JPEG2000", no_jp2=True),
+        photos.encode(small, "JPEG2000", irreversible=True, quality_layers=[20, 5]),
+    ]
+
+
+def translucent(image: Image.Image) -> Image.Image:
+    """Return a picture that one looks through."""
+    made = image.copy()
+    made.putalpha(100)
+    return made
+
+
+_MORE_FILES = {"tif": _more_tiffs, "gif": _more_gifs, "avif": _more_avifs, "jp2": _more_jpeg2000s}
+_BOXES = (
+    b"ftyp",
+    b"meta",
+    b"iloc",
+    b"iinf",
+    b"infe",
+    b"ipco",
+    b"ipma",
+    b"ispe",
+    b"hvcC",
+    b"av1C",
+    b"colr",
+    b"irot",
+    b"mdat",
+)
+_KIND_TOKENS: dict[str, Sequence[bytes]] = {
+    "heic": _BOXES,
+    "avif": _BOXES,
+    "tif": (
+        b"II*\0",
+        b"MM\0*",
+        b"\x00\x01\x03\0",
+        b"\x01\x01\x03\0",
+        b"\x11\x01\x04\0",
+        b"\x12\x01\x03\0",
+        b"\x16\x01\x03\0",
+    ),
+    "gif": (b"GIF89a", b"!\xf9\x04", b"!\xfe", b"!\xff\x0b", b",", b";", b"\0"),
+    "jp2": (
+        b"jp2h",
+        b"ihdr",
+        b"colr",
+        b"jp2c",
+        b"pclr",
+        b"cmap",
+        b"\xff\x51",
+        b"\xff\x52",
+        b"\xff\x5c",
+        b"\xff\x90",
+        b"\xff\xd9",
+    ),
+}
+KINDS = ("heic", "avif", "tif", "bmp", "gif", "jp2")
 
 
 def _image_files() -> list[bytes]:
@@ -164,6 +267,9 @@ def _image_files() -> list[bytes]:
         photos.encode(small, "PNG"),
         photos.encode(small.convert("P"), "PNG", transparency=3),
         photos.encode(small.convert("RGBA"), "PNG", exif=Image.Exif()),
+        photos.encode(small, "PNG", icc_profile=photo_files.wide_profile()),
+        photo_files.png_in_pieces(small)[0],
+        photos.encode(small, icc_profile=photo_files.wide_profile()),
         photos.encode(grey.convert("1"), "PNG"),
         photos.sixteen_bit_png(),
         photos.encode(cat, "WEBP", quality=70),
@@ -231,4 +337,5 @@ TARGETS: dict[str, Target] = {
     "card": Target(_card, _card_files, CHECKPOINT_ERRORS, _TOML_TOKENS),
     "onnx": Target(_onnx, lambda: [constant_network(nanodet_outputs(1))], CHECKPOINT_ERRORS),
     "image": Target(_image, _image_files, (ImageDecodeError, ImageTooLargeError), _IMAGE_TOKENS),
+    **{f"image-{suffix}": _of_kind(suffix) for suffix in KINDS},
 }
