@@ -213,7 +213,8 @@ class _Counting:
 
     async def send(self, event: ASGISendEvent) -> None:
         self.answering = True
-        if event["type"] == "http.response.body" and len(event["body"]) > PIECE_BYTES:
+        # ASGI lets an application leave out what is empty, as Django does at the end of a stream.
+        if event["type"] == "http.response.body" and len(event.get("body", b"")) > PIECE_BYTES:
             await self._send_in_pieces(event)
         else:
             await self._send(event)
@@ -222,7 +223,7 @@ class _Counting:
         """Send a large part of an answer as its reader takes it: the server's buffers hold a piece, and not all."""
         body, end = event["body"], len(event["body"])
         for start in range(0, end, PIECE_BYTES):
-            more = event["more_body"] or start + PIECE_BYTES < end
+            more = event.get("more_body", False) or start + PIECE_BYTES < end
             piece = body[start : start + PIECE_BYTES]
             await self._send({"type": "http.response.body", "body": piece, "more_body": more})
 

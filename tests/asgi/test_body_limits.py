@@ -244,3 +244,15 @@ def test_page_of_another_site_may_send_where_the_operator_trusts_it(origin: str,
     headers = [("Content-Length", "1"), ("Sec-Fetch-Site", "cross-site"), ("Origin", origin)]
     answered = post(BodyLimit(Echo(), LIMIT, trusted_origins=["https://front.example.net"]), headers, b"x")
     assert answered.status == status
+
+
+async def streams(_scope: Scope, _receive: ASGIReceiveCallable, send: Any) -> None:
+    """Answers as Django's streams do: the last event has neither a body nor says that it is the last."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"a part", "more_body": True})
+    await send({"type": "http.response.body"})
+
+
+def test_stream_ends_with_an_event_without_a_body() -> None:
+    _, app = with_budget(1000, streams)
+    assert post(app, [], b"x").status == 200
