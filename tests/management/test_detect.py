@@ -25,7 +25,7 @@ from detection.inference.errors import EngineError
 from detection.models import Detection
 from detection.photos import rendering
 from detection.predict import service as predict_service
-from tests.support import photos
+from tests.support import photo_files, photos
 from tests.support.builders import stored_rows
 from tests.support.serving import server_environment
 
@@ -384,3 +384,19 @@ def test_list_comes_from_standard_input_and_a_reader_may_leave(here: Path) -> No
     )
     assert json.loads(done.stdout)["file"] == names[0]
     assert "Traceback" not in Path("errors").read_text()
+
+
+def test_photos_of_all_kinds_are_found_in_folders_and_archives(here: Path) -> None:
+    folder, archive = here / "kinds", here / "kinds.zip"
+    folder.mkdir()
+    made = {suffix: data for suffix, (data, _) in photo_files.of_each_kind(photos.noise((64, 48))).items()}
+    made["HEIC"] = photo_files.chelsea_heic()
+    with zipfile.ZipFile(archive, "w") as opened:
+        for suffix, data in made.items():
+            (folder / f"photo.{suffix}").write_bytes(data)
+            opened.writestr(f"photo.{suffix}", data)
+        opened.writestr("photo.txt", b"no photo")
+    assert detect(folder, archive, "--output", "out.jsonl") == 0
+    lines = read_lines(here / "out.jsonl")
+    assert len(lines) == 2 * len(made)
+    assert {tuple(sorted(line)) for line in lines} == {("file", "height", "prediction", "width")}
