@@ -173,7 +173,6 @@ def _more_tiffs() -> list[bytes]:
     return [
         *(photos.encode(small, "TIFF", compression=name) for name in compressions),
         photos.with_orientation(small, 6, "TIFF"),
-        photos.encode(small.convert("L").convert("1"), "TIFF", compression="group4"),
         photos.encode(Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30) * 100), "TIFF"),
         photos.encode(small.convert("CMYK"), "TIFF"),
         photos.encode(small, "TIFF", icc_profile=photo_files.wide_profile()),

@@ -8,9 +8,8 @@ import contextlib
 import struct
 from collections.abc import Callable, Iterator
 
-from detection.inference.errors import ImageTooLargeError
 from detection.inference.photos.bits import Bits
-from detection.inference.photos.container_limits import MAX_PARTS, Box, boxes_of
+from detection.inference.photos.container_limits import MAX_PARTS, Box, boxes_of, too_large
 
 # Decoders pad to whole coding units, and encoders code a little more than is shown.
 _MARGIN_PX = 256
@@ -31,10 +30,7 @@ def refuse_large_pictures(data: bytes, max_pixels: int) -> None:
     """Raise ImageTooLargeError for a file whose coded pictures have more pixels than are accepted."""
     for width, height in coded_sizes(data):
         if max(0, width - _MARGIN_PX) * max(0, height - _MARGIN_PX) > max_pixels:
-            raise ImageTooLargeError(
-                f"The photo has {width} x {height} pixels; at most {max_pixels:,} pixels are accepted. "
-                "Send a smaller one."
-            )
+            raise too_large(width, height, max_pixels)
 
 
 def coded_sizes(data: bytes) -> Iterator[tuple[int, int]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
+from detection.inference.messages import Message, gettext_noop
 from detection.inference.photos.decompression_guard import TOO_MANY_PARTS
 
 MAX_PARTS = 20_000
@@ -17,6 +18,23 @@ _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 # StripOffsets, StripByteCounts, TileOffsets, TileByteCounts: one value for each piece of the picture.
 _PIECES = frozenset({273, 279, 324, 325})
 _MORE_BYTES = 1 << 20
+_COMPRESSION = 259
+# None, LZW, JPEG, Deflate by two numbers, PackBits, LZMA, Zstandard, WebP. Fax is for pages of text, and libtiff's
+# decoder of it runs for ever on some damaged files.
+_COMPRESSIONS = frozenset({1, 5, 7, 8, 32946, 32773, 34925, 50000, 50001})
+_COMPRESSED_OTHERWISE = Message(
+    "tiff_compression",
+    gettext_noop(
+        "The TIFF is compressed as no photo is (method %(number)s). Save it with LZW or without compression, and send "
+        "that."
+    ),
+)
+_TOO_LARGE = Message(
+    "photo_too_large",
+    gettext_noop(
+        "The photo has %(width)s x %(height)s pixels; at most %(limit)s pixels are accepted. Send a smaller one."
+    ),
+)
 _JP2_SUPERBOX, _JP2_CODESTREAM = b"jp2h", b"jp2c"
 # SOC and SIZ; behind its length and capabilities follow the sizes of grid and tiles, and the number of channels
 # (ITU-T T.800, A.5.1).
@@ -35,11 +53,20 @@ class Box:
     end: int
 
 
-def refuse_many_tags(data: bytes) -> None:
-    """Raise ImageDecodeError for a TIFF of too many tags or pieces, or whose tags have more bytes than the file."""
+def too_large(width: int, height: int, max_pixels: int) -> ImageTooLargeError:
+    """Return the error for a picture of more pixels than are accepted."""
+    return ImageTooLargeError(_TOO_LARGE(width=width, height=height, limit=f"{max_pixels:,}"))
+
+
+def refuse_costly_tiff(data: bytes) -> None:
+    """Raise ImageDecodeError for a TIFF of too many tags or pieces, whose tags have more bytes than the file, or that
+    is compressed as no photo is.
+    """
     total = 0
-    for number, (tag, count, size) in enumerate(_tags(data)):
+    for number, (tag, count, size, value) in enumerate(_tags(data)):
         total += count * size
+        if tag == _COMPRESSION and value not in _COMPRESSIONS:
+            raise ImageDecodeError(_COMPRESSED_OTHERWISE(number=value))
         if number > MAX_TAGS or (tag in _PIECES and count > MAX_PARTS) or total > 2 * len(data) + _MORE_BYTES:
             raise _too_many_parts()
 
@@ -61,9 +88,7 @@ def refuse_large_codestream(data: bytes, max_pixels: int) -> None:
         return
     width, height, left, top, _, _, _, _, channels = _SIZE.unpack_from(data, start + 8)
     if max(0, width - left) * max(0, height - top) > max_pixels:
-        raise ImageTooLargeError(
-            f"The photo has {width} x {height} pixels; at most {max_pixels:,} pixels are accepted. Send a smaller one."
-        )
+        raise too_large(width - left, height - top, max_pixels)
     if channels > _MAX_CHANNELS:
         raise _too_many_parts()
 
@@ -86,8 +111,10 @@ def boxes_of(data: bytes, start: int, end: int) -> Iterator[Box]:
         position = stop
 
 
-def _tags(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield tag, number of values and bytes of each in the first directory of a TIFF or BigTIFF."""
+def _tags(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Yield tag, number of values, bytes of each, and the first value where it is a short number, of the first
+    directory of a TIFF or BigTIFF.
+    """
     order = "<" if data[:2] == b"II" else ">"
     is_big = data[2:4] in {b"+\0", b"\0+"}
     offset, counts, entry = (8, "Q", "HHQQ") if is_big else (4, "H", "HHII")
@@ -97,8 +124,10 @@ def _tags(data: bytes) -> Iterator[tuple[int, int, int]]:
         start += struct.calcsize(f"{order}{counts}")
         size = struct.calcsize(f"{order}{entry}")
         for number in range(min(entries, MAX_TAGS + 1)):
-            tag, kind, count, _ = struct.unpack_from(f"{order}{entry}", data, start + number * size)
-            yield tag, count, _TYPE_BYTES.get(kind, 1)
+            place = start + number * size
+            tag, kind, count, _ = struct.unpack_from(f"{order}{entry}", data, place)
+            (value,) = struct.unpack_from(f"{order}H", data, place + size - struct.calcsize(f"{order}{entry[-1]}"))
+            yield tag, count, _TYPE_BYTES.get(kind, 1), value
     except struct.error:  # it ends within its directory, which the decoder finds too
         return
 

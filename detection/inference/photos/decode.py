@@ -14,11 +14,11 @@ import numpy as np
 import pi_heif
 from PIL import Image
 
-from detection.inference.errors import ImageDecodeError, ImageTooLargeError
+from detection.inference.errors import ImageDecodeError
 from detection.inference.messages import Message, gettext_noop
 from detection.inference.photos import colour, formats, jpeg_file
 from detection.inference.photos.coded_sizes import refuse_large_pictures
-from detection.inference.photos.container_limits import refuse_large_codestream, refuse_many_tags
+from detection.inference.photos.container_limits import refuse_costly_tiff, refuse_large_codestream, too_large
 from detection.inference.photos.decompression_guard import refuse_expensive
 from detection.inference.photos.exif import UPRIGHT, orientation_of
 from detection.inference.photos.gif_file import GifError, first_picture
@@ -32,12 +32,6 @@ _STRIP_PIXELS = 1 << 20
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, struct.error, zlib.error)
 _FILE_ERRORS = (*_DECODER_ERRORS, PngError, GifError, KeyError, RuntimeError)
 _CUT_OFF = Message("photo_cut_off", gettext_noop("The photo is incomplete: its file is cut off. Send the whole file."))
-_TOO_LARGE = Message(
-    "photo_too_large",
-    gettext_noop(
-        "The photo has %(width)s x %(height)s pixels; at most %(limit)s pixels are accepted. Send a smaller one."
-    ),
-)
 _TOO_SMALL = Message(
     "photo_too_small",
     gettext_noop("The photo is %(width)s x %(height)s pixels; send one with at least %(limit)s pixels on each side."),
@@ -205,7 +199,7 @@ def _open_gif(data: bytes, _: int) -> _Opened:
 
 
 _REFUSALS = {
-    formats.TIFF: lambda data, _: refuse_many_tags(data),
+    formats.TIFF: lambda data, _: refuse_costly_tiff(data),
     formats.JPEG2000: refuse_large_codestream,
     formats.HEIF: refuse_large_pictures,
     formats.AVIF: refuse_large_pictures,
@@ -223,7 +217,7 @@ def _check_size(size_wh: tuple[int, int], max_pixels: int) -> None:
 def _check_pixels(size_wh: tuple[int, ...], max_pixels: int) -> None:
     width, height = size_wh
     if width * height > max_pixels:
-        raise ImageTooLargeError(_TOO_LARGE(width=width, height=height, limit=f"{max_pixels:,}"))
+        raise too_large(width, height, max_pixels)
 
 
 def _loaded(opened: _Opened, min_edge_px: int | None) -> Image.Image | None:
