@@ -3,21 +3,20 @@
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 from django.db import Error
 from django.db.models import QuerySet
 
-from detection.conf import BASE_DIR, current
+from detection.conf import current
 from detection.history.selectors import ModelKey, models_in_history
-from detection.inference.cards.card import ModelCard, has_card, read_card
+from detection.inference.cards.card import ModelCard, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.model_files import ModelSource, card_threshold, classes_of, name_and_version
 from detection.inference.network import full_name
 from detection.models import Detection
 from detection.registry import versions as model_versions
 from detection.serving import service as serving
-from detection.serving.locations import model_folder
+from detection.serving.locations import find_folder, installed_folders, model_folder
 
 logger = logging.getLogger(__name__)
 
@@ -55,12 +54,16 @@ def find_model(reference: str) -> ModelSource:
     NAME is the default model, if that has the name (as for `?model=`), else MODEL_PREFIX's, else that of
     the folder NAME in DATA_DIR/models or `models`. Raises CheckpointError.
     """
-    known = _references()
-    if reference not in known:
+    for source in _named():
+        if reference in {name_and_version(source)[0], full_name_of(source)}:
+            return source
+    folder = find_folder(current.config(), reference, None)
+    if folder is None:
         raise CheckpointError(
-            f"There is no model {reference}. Use one of {', '.join(known)}, or add it with `manage.py model add`."
+            f"There is no model {reference}. Use one of {', '.join(_references())}, or add it with "
+            "`manage.py model add`."
         )
-    return known[reference]
+    return ModelSource(folder)
 
 
 def require_model(name: str) -> None:
@@ -123,18 +126,12 @@ def _source(name: str) -> ModelSource:
     return ModelSource(model_folder(config, name)) if name else default_source()
 
 
-def _references() -> dict[str, ModelSource]:
-    """Yield each name with its source; the first source of a name takes precedence."""
-    found: dict[str, ModelSource] = {}
-    for source in _named():
-        found.setdefault(name_and_version(source)[0], source)
-        found.setdefault(full_name_of(source), source)
-    # Models in DATA_DIR take precedence over embedded ones.
-    for folder in reversed(list(_folders())):
-        found.setdefault(folder.name, ModelSource(folder))
-    for card in _cards():
-        found.setdefault(f"{card.name}@{card.version}", ModelSource(card.folder))
-    return found
+def _references() -> list[str]:
+    """Return each name that `find_model` takes, once."""
+    named = (name for source in _named() for name in (name_and_version(source)[0], full_name_of(source)))
+    folders = (folder.name for folder in installed_folders(current.config()))
+    cards = (f"{card.name}@{card.version}" for card in _cards())
+    return list(dict.fromkeys((*named, *folders, *cards)))
 
 
 def _named() -> Iterator[ModelSource]:
@@ -153,13 +150,7 @@ def _installed() -> Iterator[tuple[ModelKey, tuple[str, ...]]]:
 
 
 def _cards() -> Iterator[ModelCard]:
-    for folder in _folders():
+    for folder in installed_folders(current.config()):
         # A model with an unreadable card is an error for its users only; its detections keep their names.
         with suppress(CheckpointError):
             yield read_card(folder)
-
-
-def _folders() -> Iterator[Path]:
-    for parent in (BASE_DIR / "models", current.config().models_dir):
-        if parent.is_dir():
-            yield from (folder for folder in sorted(parent.iterdir()) if has_card(folder))

@@ -1,7 +1,9 @@
 """Locations of model folders on disk, by name and version."""
 
 import re
+from collections.abc import Collection, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from detection.conf import BASE_DIR, Config
@@ -19,19 +21,43 @@ def models_parents(config: Config) -> tuple[Path, Path]:
     return config.models_dir, BASE_DIR / "models"
 
 
-def model_folder(config: Config, reference: str) -> Path:
-    """Return the folder of a model that can be requested. Raises UnknownModelError.
+def find_folder(config: Config, reference: str, offered: Collection[str] | None) -> Path | None:
+    """Return the folder that NAME or NAME@VERSION means; None where there is none.
 
-    reference: one of MODELS; or NAME@VERSION of an added version, or of one of MODELS by its card.
+    NAME is the name of a folder, in DATA_DIR/models before `models`. NAME@VERSION never means another version: it is a
+    folder that is called so, as added versions are, or one whose card has that version, under the card's name or its
+    own. offered: names of the folders that may be meant (a caller's are MODELS), beside added versions; None for all
+    (an operator's).
     """
-    found = None
-    if reference in config.models:
-        found = _folder_named(config, reference)
-    elif _FULL_NAME.fullmatch(reference):
-        found = _folder_of_version(config, reference)
+    if _FULL_NAME.fullmatch(reference):
+        if has_card(config.models_dir / reference):
+            return config.models_dir / reference
+        folders = installed_folders(config) if offered is None else map(partial(_folder_named, config), offered)
+        return next((folder for folder in folders if folder is not None and reference in _full_names(folder)), None)
+    return _folder_named(config, reference) if offered is None or reference in offered else None
+
+
+def model_folder(config: Config, reference: str) -> Path:
+    """Return the folder of a model that callers may request. Raises UnknownModelError."""
+    found = find_folder(config, reference, config.models)
     if found is None:
         raise UnknownModelError(reference, config.models)
     return found
+
+
+def shadow_folder(config: Config) -> Path:
+    """Return the folder of SHADOW_MODEL. Raises CheckpointError."""
+    found = find_folder(config, config.shadow.name, None)
+    if found is None:
+        raise CheckpointError(f"There is no model {config.shadow.name}, which SHADOW_MODEL names.")
+    return found
+
+
+def installed_folders(config: Config) -> Iterator[Path]:
+    """Yield every folder with a model card; those of DATA_DIR first."""
+    for parent in models_parents(config):
+        if parent.is_dir():
+            yield from (folder for folder in sorted(parent.iterdir()) if has_card(folder))
 
 
 def added_versions(config: Config) -> list[str]:
@@ -47,24 +73,9 @@ def _folder_named(config: Config, name: str) -> Path | None:
     return next((folder for folder in folders if has_card(folder)), None)
 
 
-def _folder_of_version(config: Config, full_name: str) -> Path | None:
-    if has_card(config.models_dir / full_name):
-        return config.models_dir / full_name
-    offered = (_folder_named(config, name) for name in config.models)
-    return next((folder for folder in offered if folder is not None and full_name in _full_names(folder)), None)
-
-
 def _full_names(folder: Path) -> set[str]:
-    """Map names of MODELS, which are folders, to the full names in their cards, which responses contain."""
+    """Return NAME@VERSION of a folder's model, by the name of the folder and by that of its card."""
     with suppress(CheckpointError):
         card = read_card(folder)
         return {f"{name}@{card.version}" for name in (folder.name, card.name)}
     return set()
-
-
-def shadow_folder(config: Config) -> Path:
-    """Return the folder of SHADOW_MODEL: NAME, or NAME@VERSION of an added version. Raises CheckpointError."""
-    found = _folder_named(config, config.shadow.name)
-    if found is None:
-        raise CheckpointError(f"There is no model {config.shadow.name}, which SHADOW_MODEL names.")
-    return found
