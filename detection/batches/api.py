@@ -121,6 +121,7 @@ def _source(query: Mapping[str, str]) -> str:
     for name in ("threshold", "model"):
         if name in query:
             raise RequestError(f"The batch has one {name} for all of its photos. Set it there, and leave it out here.")
+    refuse_unknown(query, ("source", "store"))
     return parse_source(query)
 
 

@@ -139,3 +139,10 @@ def test_lists_go_with_the_age_of_detections(monkeypatch: pytest.MonkeyPatch) ->
     assert batch_lists.remove_older_than(None) == 0
     assert batch_lists.remove_older_than(timedelta(days=30)) == 5
     assert list(Batch.objects.all()) == [young]
+
+
+def test_an_unknown_parameter_of_a_photo_is_refused() -> None:
+    batch = listed()
+    answer = Client().post(f"/api/batches/{batch.uuid}/photos/0?treshold=1", b"x", content_type="image/jpeg")
+    assert (answer.status_code, answer.json()["error"][:34]) == (400, "There is no parameter 'treshold' h")
+    assert [item.state for item in batch.items.all()] == [BatchItem.State.WAITING]
