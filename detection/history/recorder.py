@@ -10,8 +10,7 @@ import queue
 import threading
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from django.contrib.auth import get_user_model
@@ -29,14 +28,17 @@ from django.utils import timezone
 from detection.conf import current
 from detection.errors import AccountClosedError, StorageUnavailableError
 from detection.history import indexing
+from detection.inference.fair_queue import FairPool
 from detection.inference.hardware import usable_cores
 from detection.inference.messages import Message, gettext_noop
 from detection.inference.photos.decode import PhotoInfo
+from detection.inference.photos.decoding_memory import LARGE_BYTES, decoding_bytes
 from detection.inference.types import FoundObject, reported_at
 from detection.models import BatchItem, DetectedObject, Detection, Photo
 from detection.observability import metrics, request_id
 from detection.photos import store as photo_store
 from detection.photos.store import StoredPhoto
+from detection.web import callers
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +92,7 @@ class Recorder:
     """Threads that write files, the queue of written ones, and the thread that writes their rows."""
 
     def __init__(self) -> None:
-        self._files = ThreadPoolExecutor(usable_cores(), thread_name_prefix="photo-files")
+        self._files = FairPool(usable_cores(), "photo-files")
         self._queue: queue.SimpleQueue[_Stored | None] = queue.SimpleQueue()
         self._closed = False
         # No record is queued behind the end: its caller would be blocked for ever.
@@ -107,14 +109,20 @@ class Recorder:
         with self._lock:
             if self._closed:
                 raise StorageUnavailableError(_STOPPING())
-            self._files.submit(copy_context().run, self._store, record, future)
+            self._files.submit(
+                self._store,
+                record,
+                future,
+                caller=callers.current(),
+                is_large=decoding_bytes(record.data) > LARGE_BYTES,
+            )
         return future
 
     def close(self) -> None:
         """Write the queued records, then stop."""
         with self._lock:
             self._closed = True
-        self._files.shutdown(wait=True)
+        self._files.shutdown()
         self._queue.put(None)
         self._thread.join()
 

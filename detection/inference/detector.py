@@ -5,11 +5,10 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
-from dataclasses import dataclass
-from functools import partial
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -18,12 +17,14 @@ from detection.inference.boxes import to_objects
 from detection.inference.engines.base import Engine, EngineOptions, Outputs
 from detection.inference.engines.registry import create_engine
 from detection.inference.errors import DetectorClosedError, OverloadedError
+from detection.inference.fair_queue import OVERLOADED, FairQueue, most_large
 from detection.inference.families.registry import FAMILIES
 from detection.inference.hardware import usable_cores
 from detection.inference.messages import Message, gettext_noop
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.network import Network
 from detection.inference.photos.decode import PhotoInfo, decode_photo
+from detection.inference.photos.decoding_memory import LARGE_BYTES, decoding, decoding_bytes
 from detection.inference.photos.preprocess import Placement, fit_photo
 from detection.inference.precision.choice import settle_precision
 from detection.inference.sanity_checks import check_outputs, decoding_errors_as_checkpoint_errors
@@ -32,6 +33,7 @@ from detection.inference.types import FoundObject, ImageArray, StageTimings
 logger = logging.getLogger(__name__)
 P = TypeVar("P")
 R = TypeVar("R")
+S = TypeVar("S")
 
 # Objects are kept from this probability up, so that a threshold can be moved later without running the network again.
 KEPT_PROBABILITY = 0.1
@@ -39,10 +41,6 @@ MAX_OBJECTS = 100
 # A JPEG is decoded at reduced size as long as both edges keep this many times the network's edge.
 SCALED_DECODING_MARGIN = 2
 
-_OVERLOADED = Message(
-    "overloaded",
-    gettext_noop("The server is busy: too many photos are waiting. Send this one again in a moment."),
-)
 _CLOSED = Message(
     "model_changed",
     gettext_noop("The model was changed, or the server stops. Send the photo again in a moment."),
@@ -106,6 +104,9 @@ class Detector:
         self._pool = ThreadPoolExecutor(self._workers + engine.prefetch, thread_name_prefix="detector")
         # More at once than there are cores would gain nothing, and each holds a whole photo.
         self._preparing = threading.Semaphore(cores)
+        self._waiting: FairQueue[_Task[Any, Any]] = FairQueue()
+        self._most_large = most_large(cores)
+        self._large = 0
         self._in_flight = 0
         self._closed = False
         self._lock = threading.Lock()
@@ -120,50 +121,81 @@ class Detector:
         """Number of photos that are queued or being processed."""
         return self._in_flight
 
-    def submit(self, data: bytes, *, min_probability: float = KEPT_PROBABILITY) -> "Future[Prediction]":
+    def submit(
+        self, data: bytes, *, min_probability: float = KEPT_PROBABILITY, caller: str = ""
+    ) -> "Future[Prediction]":
         """Queue the bytes of a photo. Cancelling the future before its turn frees its place.
 
+        caller: who sent it; callers take turns, and a full queue makes room for one who has fewer photos in it.
         Raises OverloadedError and DetectorClosedError at once; the future raises ImageDecodeError, ImageTooLargeError
-        or EngineError.
+        or EngineError, and OverloadedError where its photo had to make room.
         """
         least = min(min_probability, KEPT_PROBABILITY)
         clock = _Clock(time.perf_counter())
-        return self._queue(lambda: self._prepare(data, clock), lambda prepared: self._detect(prepared, least, clock))
+        size = decoding_bytes(data, SCALED_DECODING_MARGIN * self.network.edge)
 
-    def submit_input(self, image_rgb: ImageArray) -> "Future[Outputs]":
+        def prepare() -> "_Prepared":
+            with decoding(size, caller):
+                return self._prepare(data, clock)
+
+        return self._queue(
+            prepare, lambda prepared: self._detect(prepared, least, clock), caller, is_large=size > LARGE_BYTES
+        )
+
+    def submit_input(self, image_rgb: ImageArray, *, caller: str = "") -> "Future[Outputs]":
         """Queue a network input, (height, width, 3) uint8; the future gives the outputs, without a batch axis.
 
-        Raises OverloadedError and DetectorClosedError at once; the future raises EngineError.
+        Raises OverloadedError and DetectorClosedError at once; the future raises EngineError and OverloadedError.
         """
-        return self._queue(lambda: image_rgb, self._infer)
+        return self._queue(lambda: image_rgb, self._infer, caller, is_large=False)
 
-    def _queue(self, prepare: Callable[[], P], run: Callable[[P], R]) -> "Future[R]":
-        future: Future[R] = Future()
+    def _queue(self, prepare: Callable[[], P], run: Callable[[P], R], caller: str, *, is_large: bool) -> "Future[R]":
+        task: _Task[P, R] = _Task(prepare, run, is_large)
+        displaced: _Task[Any, Any] | None = None
         with self._lock:
-            if self._in_flight >= self._limit:
-                raise OverloadedError(_OVERLOADED())
             if self._closed:
                 raise DetectorClosedError(_CLOSED())
+            if self._in_flight >= self._limit:
+                displaced = self._waiting.displace(caller)
+                if displaced is None:
+                    raise OverloadedError(OVERLOADED())
             self._in_flight += 1
+            self._waiting.put(caller, task)
             # Within the lock: nothing is submitted to a pool that was shut down.
-            worked = self._pool.submit(copy_context().run, self._work, future, prepare, run)
-        future.add_done_callback(self._finished)
-        worked.add_done_callback(partial(_pass_on, future))
-        return future
+            self._pool.submit(self._work)
+        task.future.add_done_callback(self._finished)
+        if displaced is not None and displaced.future.set_running_or_notify_cancel():
+            displaced.future.set_exception(OverloadedError(OVERLOADED()))
+        return task.future
 
-    def _work(self, future: "Future[R]", prepare: Callable[[], P], run: Callable[[P], R]) -> R | None:
-        """Run one photo to its end; return None when the caller has cancelled it.
+    def _work(self) -> None:
+        """Run photos to their ends, as long as there is one whose turn it is."""
+        while True:
+            with self._preparing:
+                task = self._next()
+                if task is None:
+                    return
+                prepared = task.attempt(task.prepare)
+                if task.is_large:
+                    with self._lock:
+                        self._large -= 1
+            if prepared is not None:
+                result = task.attempt(task.run, prepared)
+                if result is not None:
+                    task.future.set_result(result)
+            # What they hold must not stay until the next photo comes.
+            task = prepared = result = None
 
-        The pool's own future counts as running, not to be cancelled, while a photo is queued here for preparation.
-        """
-        with self._preparing:
-            if not future.set_running_or_notify_cancel():
-                return None
-            # The error references this frame and the future references the error: the photo would stay until a
-            # collection.
-            del future
-            prepared = prepare()
-        return run(prepared)
+    def _next(self) -> "_Task[Any, Any] | None":
+        """Take the next photo that was not cancelled; one large photo less is prepared than there are cores."""
+        with self._lock:
+            while True:
+                task = self._waiting.take(lambda task: not task.is_large or self._large < self._most_large)
+                if task is None or task.future.set_running_or_notify_cancel():
+                    break
+            if task is not None:
+                self._large += task.is_large
+            return task
 
     def detect(self, data: bytes, *, min_probability: float = KEPT_PROBABILITY) -> Prediction:
         """Queue a photo and block until its objects are found; raises what `submit` and its future raise."""
@@ -240,15 +272,25 @@ class Detector:
         return {name: array[0] for name, array in outputs.items()}
 
 
-def _pass_on(future: "Future[R]", worked: "Future[R | None]") -> None:
-    """Copy the result or the error of the work to the caller's future."""
-    if future.cancelled():
-        return
-    error = worked.exception()
-    if error is None:
-        future.set_result(cast("R", worked.result()))
-    else:
-        future.set_exception(error)
+@dataclass(frozen=True, slots=True)
+class _Task(Generic[P, R]):
+    """A queued photo: the two steps to its result, and the future of who waits for it."""
+
+    prepare: Callable[[], P]
+    run: Callable[[P], R]
+    is_large: bool
+    future: "Future[R]" = field(default_factory=Future)
+    context: Context = field(default_factory=copy_context)
+
+    def attempt(self, step: Callable[..., S], *given: Any) -> S | None:
+        """Take a step; None where it fails, which the future gets to know."""
+        try:
+            return self.context.run(step, *given)
+        except BaseException as error:  # noqa: BLE001 - it is raised again, in the caller's thread
+            # The error references this frame, and the future the error: the photo would stay until a collection.
+            self.future.set_exception(error)
+            del self, step, given
+            return None
 
 
 def _ignore(_photos: int) -> None:

@@ -16,6 +16,7 @@ from detection.inference.engines.base import Outputs
 from detection.inference.errors import OverloadedError
 from detection.inference.network import Network
 from detection.inference.types import FoundObject, ImageArray
+from detection.web import callers
 
 M = TypeVar("M", Counter, Gauge, Histogram)
 R = TypeVar("R")
@@ -154,12 +155,12 @@ def observe_stage(stage: str, spent_ms: float) -> None:
 
 def submit(detector: Detector, data: bytes, min_probability: float) -> Future[Prediction]:
     """Call `Detector.submit` and observe the future; raises the same errors."""
-    return _observed(detector, lambda: detector.submit(data, min_probability=min_probability))
+    return _observed(detector, lambda: detector.submit(data, min_probability=min_probability, caller=callers.current()))
 
 
 def submit_input(detector: Detector, image_rgb: ImageArray) -> Future[Outputs]:
     """Call `Detector.submit_input` and observe the future; raises the same errors."""
-    return _observed(detector, lambda: detector.submit_input(image_rgb))
+    return _observed(detector, lambda: detector.submit_input(image_rgb, caller=callers.current()))
 
 
 def _introduce(detector: Detector) -> None:

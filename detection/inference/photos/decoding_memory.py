@@ -1,0 +1,74 @@
+"""Memory for decoding photos: estimated from a photo's header, and shared by all who decode in this process.
+
+A file of 34 bytes may be a photo of 60 megapixels, which takes a gigabyte for a moment. Small photos need no turn:
+their number is bounded by that of the threads. Large ones wait until there is memory for them, whoever decodes them:
+the detector, the recorder, or who draws pictures.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+
+from detection.inference.fair_queue import FairTurns, most_large
+from detection.inference.hardware import usable_cores
+
+# A photo that takes more is large: a JPEG of 24 megapixels, a PNG of 12, a WebP of 5.
+LARGE_BYTES = 100_000_000
+# Of all large photos that are decoded at the same time; one that alone takes more is decoded alone.
+BUDGET_BYTES = 1_000_000_000
+
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+# Bytes a pixel at the peak. PNG: Pillow's four, and four for transparency or 16 bits. WebP: two canvases of its
+# animation decoder, its answer, Pillow's picture, and one more for transparency. A JPEG that is progressive: all its
+# coefficients at full size.
+_PNG_PIXEL, _WEBP_PIXEL, _JPEG_PIXEL, _COEFFICIENTS = 8, 20, 4, 6
+_SCALES = (8, 4, 2)
+_MOST_SEGMENTS = 500
+_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+_SOS = 0xDA
+
+
+def decoding_bytes(data: bytes, min_edge_px: int | None = None) -> int:
+    """Estimate the memory for decoding a photo from its header; 0 for what is no photo. min_edge_px: as decoded."""
+    if data.startswith(_PNG):
+        return _PNG_PIXEL * int.from_bytes(data[16:20], "big") * int.from_bytes(data[20:24], "big")
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return _WEBP_PIXEL * _webp_pixels(data)
+    return _jpeg_bytes(data, min_edge_px) if data.startswith(_JPEG) else 0
+
+
+def _webp_pixels(data: bytes) -> int:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        return (1 + int.from_bytes(data[24:27], "little")) * (1 + int.from_bytes(data[27:30], "little"))
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return (1 + (bits & 0x3FFF)) * (1 + (bits >> 14 & 0x3FFF))
+    return (int.from_bytes(data[26:28], "little") & 0x3FFF) * (int.from_bytes(data[28:30], "little") & 0x3FFF)
+
+
+def _jpeg_bytes(data: bytes, min_edge_px: int | None) -> int:
+    position = 2
+    for _ in range(_MOST_SEGMENTS):
+        position = data.find(b"\xff", position)
+        marker = data[position + 1] if 0 <= position < len(data) - 1 else _SOS
+        if marker == _SOS:
+            break
+        if marker in _FRAMES:
+            height = int.from_bytes(data[position + 5 : position + 7], "big")
+            width = int.from_bytes(data[position + 7 : position + 9], "big")
+            edge = min(width, height)
+            scale = next((one for one in _SCALES if min_edge_px and edge // one >= min_edge_px), 1)
+            coefficients = _COEFFICIENTS if marker in _PROGRESSIVE else 0
+            return width * height * _JPEG_PIXEL // (scale * scale) + width * height * coefficients
+        is_alone = marker == 0xFF or marker in _ALONE  # noqa: PLR2004 - a fill byte
+        position += 1 if is_alone else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return 0
+
+
+_turns = FairTurns(BUDGET_BYTES, most_large(usable_cores()))
+
+
+def decoding(size: int, caller: str = "", timeout_s: float | None = None) -> AbstractContextManager[None]:
+    """Hold so many bytes of memory for a photo, as soon as there are. Raises OverloadedError."""
+    return _turns.turn(size, caller, timeout_s) if size > LARGE_BYTES else nullcontext()

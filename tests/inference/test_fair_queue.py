@@ -1,0 +1,120 @@
+"""Callers take turns, wherever they wait for something together."""
+
+import threading
+from concurrent.futures import Future
+
+import pytest
+
+from detection.inference.detector import Prediction
+from detection.inference.errors import OverloadedError
+from detection.inference.fair_queue import FairPool, FairQueue, FairTurns
+from tests.inference.engines import BrightnessEngine
+from tests.inference.test_detector import grey, make_detector
+
+WAIT_S = 60
+
+
+def test_turns_go_round() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for thing in ("a1", "a2", "a3", "b1", "c1", "b2"):
+        queue.put(thing[0], thing)
+    assert [queue.take() for _ in range(7)] == ["a1", "b1", "c1", "a2", "b2", "a3", None]
+
+
+def test_what_may_not_be_taken_now_holds_up_its_own_caller_alone() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for thing in ("A1", "a2", "b1"):
+        queue.put(thing[0].lower(), thing)
+    assert [queue.take(str.islower) for _ in range(2)] == ["b1", None]
+    assert [queue.take() for _ in range(3)] == ["A1", "a2", None]
+
+
+def test_room_is_made_by_the_one_who_has_most() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for thing in ("a1", "b1", "b2", "b3"):
+        queue.put(thing[0], thing)
+    assert queue.displace("c") == "b3"
+    assert queue.displace("b") is None
+    assert queue.displace("a") is None
+
+
+def test_full_queue_of_one_caller_takes_the_photo_of_another() -> None:
+    engine = BrightnessEngine()
+    detector = make_detector(engine, threads=1, queue_size=4)
+    engine.go_on.clear()
+    running = detector.submit(grey(250), caller="many")
+    assert engine.running.acquire(timeout=WAIT_S)
+    waiting = [detector.submit(grey(250), caller="many") for _ in range(4)]
+    with pytest.raises(OverloadedError):
+        detector.submit(grey(250), caller="many")
+    finished: list[Future[Prediction]] = []
+    other = detector.submit(grey(250), caller="other")
+    for future in (running, *waiting, other):
+        future.add_done_callback(finished.append)
+    assert isinstance(waiting[-1].exception(WAIT_S), OverloadedError)
+    engine.go_on.set()
+    assert len(other.result(WAIT_S).objects) == 1
+    assert [len(future.result(WAIT_S).objects) for future in (running, *waiting[:-1])] == [1, 1, 1, 1]
+    detector.close()
+    assert detector.in_flight == 0
+    # Behind the one that was running, and one more of the other caller at most.
+    assert finished.index(other) <= 3
+
+
+def test_turns_with_a_capacity_are_bounded_and_fair() -> None:
+    turns = FairTurns(capacity=10, most=2, most_waiting=3)
+    order: list[str] = []
+    threads = []
+
+    def take(caller: str) -> None:
+        try:
+            with turns.turn(6, caller, WAIT_S):
+                order.append(caller)
+        except OverloadedError:
+            order.append(f"{caller} refused")
+
+    def start(caller: str, waiting: int) -> None:
+        threads.append(threading.Thread(target=take, args=(caller,)))
+        threads[-1].start()
+        while turns.waiting_count < waiting:
+            pass
+
+    with turns.turn(6):
+        for number in range(3):
+            start("a", number + 1)
+        with pytest.raises(OverloadedError), turns.turn(6, "a", WAIT_S):
+            pass
+        threads.append(threading.Thread(target=take, args=("b",)))
+        threads[-1].start()
+        while "a refused" not in order:
+            pass
+    for thread in threads:
+        thread.join()
+    assert order == ["a refused", "a", "b", "a"]
+
+
+def test_turn_that_does_not_come_is_given_up() -> None:
+    turns = FairTurns(capacity=1, most=1)
+    with turns.turn():
+        with pytest.raises(OverloadedError), turns.turn(timeout_s=0.01):
+            pass
+        assert turns.waiting_count == 0
+    with turns.turn(timeout_s=0.01):
+        pass
+
+
+def test_what_is_too_large_has_its_turn_alone() -> None:
+    turns = FairTurns(capacity=10, most=2)
+    with turns.turn(100, timeout_s=0.01), pytest.raises(OverloadedError), turns.turn(1, timeout_s=0.01):
+        pass
+
+
+def test_large_ones_leave_a_thread_for_others() -> None:
+    pool = FairPool(2, "test")
+    go_on, done = threading.Event(), threading.Semaphore(0)
+    for _ in range(3):
+        pool.submit(go_on.wait, WAIT_S, caller="large", is_large=True)
+    pool.submit(done.release, caller="small")
+    assert done.acquire(timeout=WAIT_S)
+    go_on.set()
+    pool.shutdown()
