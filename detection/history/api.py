@@ -1,10 +1,10 @@
 """REST API of the history."""
 
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import generics
@@ -24,6 +24,7 @@ from detection.models import Detection
 from detection.photos import rendering
 from detection.photos import store as photo_store
 from detection.photos.rendering import Picture
+from detection.web.files import file_response
 from detection.web.query import THRESHOLD_PARAMETER, parse_threshold, refuse_unknown
 from detection.web.serializers import ErrorSerializer
 
@@ -151,15 +152,12 @@ class _PictureView(APIView):
 
     throttle_classes = ()
 
-    def respond(self, request: Request, body: bytes, content_type: str, name: str) -> HttpResponse:
+    def respond(self, request: Request, body: bytes | BinaryIO, content_type: str, name: str) -> HttpResponseBase:
         disposition = "attachment" if request.query_params.get("download") == "1" else "inline"
-        return HttpResponse(
-            body,
-            content_type=content_type,
-            headers={**_PICTURE_HEADERS, "Content-Disposition": f'{disposition}; filename="{name}"'},
-        )
+        headers = {**_PICTURE_HEADERS, "Content-Disposition": f'{disposition}; filename="{name}"'}
+        return file_response(body, content_type, headers)
 
-    def respond_with(self, request: Request, picture: Picture, name: str) -> HttpResponse:
+    def respond_with(self, request: Request, picture: Picture, name: str) -> HttpResponseBase:
         response = self.respond(request, picture.jpeg, "image/jpeg", name)
         response["Server-Timing"] = ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in picture.timings)
         return response
@@ -179,7 +177,7 @@ class PhotoView(_PictureView):
         operation_id="detection_photo",
         responses={(200, "image/*"): OpenApiTypes.BINARY, 404: _NOT_FOUND},
     )
-    def get(self, request: Request, detection_id: UUID) -> HttpResponse:
+    def get(self, request: Request, detection_id: UUID) -> HttpResponseBase:
         detection = _detection(request, detection_id)
         try:
             body, photo_format = rendering.displayed(detection.photo)
@@ -197,7 +195,7 @@ class AnnotatedView(_PictureView):
         parameters=[THRESHOLD_PARAMETER, OpenApiParameter("download", OpenApiTypes.BOOL, description="1 to save it.")],
         responses={(200, "image/jpeg"): OpenApiTypes.BINARY, 400: ErrorSerializer, 404: _NOT_FOUND},
     )
-    def get(self, request: Request, detection_id: UUID) -> HttpResponse:
+    def get(self, request: Request, detection_id: UUID) -> HttpResponseBase:
         threshold = parse_threshold(request.query_params)
         detection = _detection(request, detection_id)
         try:
@@ -214,7 +212,7 @@ class ThumbnailView(_PictureView):
         operation_id="detection_thumbnail",
         responses={(200, "image/jpeg"): OpenApiTypes.BINARY, 404: _NOT_FOUND},
     )
-    def get(self, request: Request, detection_id: UUID) -> HttpResponse:
+    def get(self, request: Request, detection_id: UUID) -> HttpResponseBase:
         detection = _detection(request, detection_id)
         try:
             picture = rendering.thumbnail(detection)

@@ -7,8 +7,11 @@ independent of the choice.
 import hashlib
 import io
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -17,9 +20,11 @@ from detection.errors import StorageUnavailableError
 from detection.inference.errors import ImageDecodeError
 from detection.inference.messages import Message, gettext_noop
 from detection.inference.photos.decode import DecodedPhoto, PhotoInfo, decode_photo, read_info
+from detection.inference.photos.decoding_memory import decoding, decoding_bytes
 from detection.models import Photo
 from detection.photos.display import bounded_jpeg
 from detection.photos.metadata import NotStrippableError, strip_metadata
+from detection.web import callers
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +32,14 @@ CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 # Of photos that cannot be kept as they came.
 COPY_FORMAT = "JPEG"
-_TURNED_BY_BROWSERS = frozenset({"JPEG", "PNG"})
+TURNED_BY_BROWSERS = frozenset({"JPEG", "PNG"})
 _EXPORT_QUALITY = 95
 # Photos stored under an earlier, higher limit stay readable.
 _STORED_MAX_PIXELS = 2_000_000_000
 _UNREADABLE_NOW = Message("photo_store_unavailable", gettext_noop("The photo cannot be read now. Try again later."))
+# What says how large a photo is comes first in its file, without metadata.
+_HEAD_BYTES = 65_536
+_PIXEL_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +127,27 @@ def read(photo: Photo) -> bytes:
     return content
 
 
+def open_file(photo: Photo) -> BinaryIO | None:
+    """Return the open file of a stored photo, of the size that was written; None where it is on another machine.
+
+    Raises FileNotFoundError, and StorageUnavailableError where the disk does not answer.
+    """
+    if is_elsewhere():
+        return None
+    try:
+        file = Path(default_storage.path(photo.file)).open("rb")  # noqa: SIM115 - the caller closes it
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageUnavailableError(_UNREADABLE_NOW()) from error
+    size = os.fstat(file.fileno()).st_size
+    if not size or (photo.stored_bytes is not None and size != photo.stored_bytes):
+        file.close()
+        logger.error("The stored file %s is damaged. Send the photo again, or bring it back from a backup.", photo.file)
+        raise FileNotFoundError(photo.file)
+    return file
+
+
 def check() -> None:
     """Check that a store on another machine can be used. Raises OSError."""
     if is_elsewhere():
@@ -148,7 +177,7 @@ def is_shown_as_is(photo: Photo, data: bytes) -> bool:
     """Return whether browsers show the bytes of a stored photo upright: they read the orientation of JPEGs and PNGs,
     and not that of WebPs. Raises FileNotFoundError for a damaged file.
     """
-    return photo.format in _TURNED_BY_BROWSERS or _is_plain(photo, data)
+    return photo.format in TURNED_BY_BROWSERS or _is_plain(photo, data)
 
 
 def copy_for_display(photo: Photo, data: bytes) -> bytes:
@@ -177,6 +206,15 @@ def _decoded(photo: Photo, data: bytes, min_edge_px: int | None = None) -> Decod
     except ImageDecodeError as error:
         logger.exception("The stored file %s is damaged.", photo.file)
         raise FileNotFoundError(photo.file) from error
+
+
+def memory_to_decode(photo: Photo, min_edge_px: int | None = None) -> int:
+    """Estimate the bytes that `decode` takes. Raises FileNotFoundError, where the file is on this machine."""
+    file = open_file(photo)
+    if file is None:
+        return photo.width * photo.height * _PIXEL_BYTES
+    with file:
+        return decoding_bytes(file.read(_HEAD_BYTES), min_edge_px)
 
 
 def discard_unused(file: str) -> None:
@@ -232,7 +270,8 @@ def content_of(name: str) -> bytes | None:
 def _is_intact(content: bytes) -> bool:
     """Return whether a stored file decodes to its last pixel."""
     try:
-        decode_photo(content, max_pixels=_STORED_MAX_PIXELS, accept_incomplete=False)
+        with decoding(decoding_bytes(content), callers.current()):
+            decode_photo(content, max_pixels=_STORED_MAX_PIXELS, accept_incomplete=False)
     except ImageDecodeError:
         return False
     return True
@@ -252,7 +291,8 @@ def _without_metadata(data: bytes, info: PhotoInfo) -> bytes | None:
 
 def _copy(data: bytes) -> bytes:
     """Return an upright JPEG of a photo in sRGB, whose size is bounded by the upload's."""
-    return bounded_jpeg(decode_photo(data, max_pixels=_STORED_MAX_PIXELS).image_rgb, len(data))
+    with decoding(2 * decoding_bytes(data), callers.current()):
+        return bounded_jpeg(decode_photo(data, max_pixels=_STORED_MAX_PIXELS).image_rgb, len(data))
 
 
 def _write(name: str, content: bytes) -> None:

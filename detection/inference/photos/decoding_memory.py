@@ -5,7 +5,9 @@ their number is bounded by that of the threads. Large ones wait until there is m
 the detector, the recorder, or who draws pictures.
 """
 
+import re
 from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
 
 from detection.inference.fair_queue import FairTurns, most_large
 from detection.inference.hardware import usable_cores
@@ -15,11 +17,15 @@ LARGE_BYTES = 100_000_000
 # Of all large photos that are decoded at the same time; one that alone takes more is decoded alone.
 BUDGET_BYTES = 1_000_000_000
 
-_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 # Bytes a pixel at the peak. PNG: Pillow's four, and four for transparency or 16 bits. WebP: two canvases of its
 # animation decoder, its answer, Pillow's picture, and one more for transparency. A JPEG that is progressive: all its
 # coefficients at full size.
 _PNG_PIXEL, _WEBP_PIXEL, _JPEG_PIXEL, _COEFFICIENTS = 8, 20, 4, 6
+# Their decoders hold the picture once more, beside Pillow's.
+_OTHER_PIXEL = 12
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_SHORT, _TIFF_LONG, _MOST_TAGS = 256, 257, 3, 4, 1000
+_HEAD_BYTES = 65_536
 _SCALES = (8, 4, 2)
 _MOST_SEGMENTS = 500
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -34,7 +40,12 @@ def decoding_bytes(data: bytes, min_edge_px: int | None = None) -> int:
         return _PNG_PIXEL * int.from_bytes(data[16:20], "big") * int.from_bytes(data[20:24], "big")
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return _WEBP_PIXEL * _webp_pixels(data)
-    return _jpeg_bytes(data, min_edge_px) if data.startswith(_JPEG) else 0
+    if data.startswith(_JPEG):
+        return _jpeg_bytes(data, min_edge_px)
+    return _OTHER_PIXEL * max(
+        (pixels(data) for starts, pixels in _OTHERS if any(data.startswith(start, at) for at, start in starts)),
+        default=0,
+    )
 
 
 def _webp_pixels(data: bytes) -> int:
@@ -45,6 +56,54 @@ def _webp_pixels(data: bytes) -> int:
         bits = int.from_bytes(data[21:25], "little")
         return (1 + (bits & 0x3FFF)) * (1 + (bits >> 14 & 0x3FFF))
     return (int.from_bytes(data[26:28], "little") & 0x3FFF) * (int.from_bytes(data[28:30], "little") & 0x3FFF)
+
+
+def _gif_pixels(data: bytes) -> int:
+    return int.from_bytes(data[6:8], "little") * int.from_bytes(data[8:10], "little")
+
+
+def _bmp_pixels(data: bytes) -> int:
+    width, height = (int.from_bytes(data[at : at + 4], "little", signed=True) for at in (18, 22))
+    return abs(width * height)
+
+
+def _box_pixels(data: bytes) -> int:
+    """Return the pixels of HEIF and AVIF (box `ispe`, the largest of several), and of JPEG 2000 (`ihdr`)."""
+    head = data[:_HEAD_BYTES]
+    sizes = [head[found.end() + 4 :][:8] for found in re.finditer(b"ispe", head)]
+    sizes += [head[found.end() :][:8] for found in re.finditer(b"ihdr", head)]
+    return max((int.from_bytes(size[:4], "big") * int.from_bytes(size[4:], "big") for size in sizes), default=0)
+
+
+def _codestream_pixels(data: bytes) -> int:
+    return int.from_bytes(data[8:12], "big") * int.from_bytes(data[12:16], "big")
+
+
+def _tiff_pixels(data: bytes) -> int:
+    """Return the pixels of a TIFF or BigTIFF, whose numbers have four and eight bytes."""
+    order: Literal["little", "big"] = "little" if data.startswith(b"II") else "big"
+    width = 8 if b"+" in data[2:4] else 4
+    start = int.from_bytes(data[width : 2 * width], order)
+    first = start + (8 if width == 8 else 2)  # noqa: PLR2004 - of the same
+    sizes = {_TIFF_WIDTH: 0, _TIFF_HEIGHT: 0}
+    for number in range(min(_MOST_TAGS, int.from_bytes(data[start:first], order))):
+        entry = data[first + (4 + 2 * width) * number :][: 4 + 2 * width]
+        tag, kind = int.from_bytes(entry[:2], order), int.from_bytes(entry[2:4], order)
+        if tag in sizes:
+            value = entry[4 + width :]
+            sizes[tag] = int.from_bytes(value[:2] if kind == _TIFF_SHORT else value[:4], order)
+            if kind > _TIFF_LONG:
+                sizes[tag] = int.from_bytes(value, order)
+    return sizes[_TIFF_WIDTH] * sizes[_TIFF_HEIGHT]
+
+
+_OTHERS = (
+    (((0, b"GIF8"),), _gif_pixels),
+    (((0, b"BM"),), _bmp_pixels),
+    (((4, b"ftyp"), (4, b"jP  ")), _box_pixels),
+    (((0, b"\xff\x4f\xff\x51"),), _codestream_pixels),
+    (((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")), _tiff_pixels),
+)
 
 
 def _jpeg_bytes(data: bytes, min_edge_px: int | None) -> int:

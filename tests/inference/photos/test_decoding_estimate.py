@@ -28,6 +28,13 @@ def encoded(photo_format: str, **options: object) -> bytes:
         pytest.param(encoded("WEBP"), 20, id="WebP"),
         pytest.param(encoded("WEBP", lossless=True), 20, id="lossless WebP"),
         pytest.param(encoded("WEBP", exif=b"Exif\0\0II*\0\x08\0\0\0\0\0"), 20, id="extended WebP"),
+        pytest.param(encoded("GIF"), 12, id="GIF"),
+        pytest.param(encoded("BMP"), 12, id="BMP"),
+        pytest.param(encoded("TIFF"), 12, id="TIFF"),
+        pytest.param(encoded("TIFF", big_tiff=True), 12, id="BigTIFF"),
+        pytest.param(encoded("AVIF"), 12, id="AVIF"),
+        pytest.param(encoded("JPEG2000"), 12, id="JPEG 2000"),
+        pytest.param(encoded("JPEG2000", no_jp2=True), 12, id="codestream of JPEG 2000"),
     ],
 )
 def test_pixels_are_counted_in_every_format(data: bytes, pixel_bytes: int) -> None:
