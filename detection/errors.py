@@ -90,7 +90,7 @@ class ThrottledError(RequestError):
         super().__init__(said)
 
 
-class BodyBudgetError(RequestError):
+class MemoryBudgetError(RequestError):
     """The bodies of all callers together exceed BODY_BUDGET_BYTES; this one is valid."""
 
     _message = Message(
@@ -305,7 +305,7 @@ ANSWERS: tuple[tuple[type[CodedError], Answer], ...] = (
     (ImageDecodeError, Answer(400, CloseCode.INVALID_DATA)),
     (BodyTooLargeError, Answer(413, CloseCode.MESSAGE_TOO_BIG)),
     (ThrottledError, Answer(429, CloseCode.TRY_AGAIN_LATER)),
-    (BodyBudgetError, Answer(503, CloseCode.TRY_AGAIN_LATER)),
+    (MemoryBudgetError, Answer(503, CloseCode.TRY_AGAIN_LATER)),
     (LoginNeededError, Answer(401, CloseCode.POLICY_VIOLATION)),
     (BadTokenError, Answer(401, CloseCode.POLICY_VIOLATION)),
     (ConnectionShareError, Answer(503, CloseCode.TRY_AGAIN_LATER)),

@@ -15,7 +15,7 @@ django.setup(set_prefix=False)
 
 from detection.accounts.access import caller_of_request  # noqa: E402
 from detection.asgi.body_limits import BodyLimit, KnownLength  # noqa: E402
-from detection.asgi.memory_budget import BodyBudget  # noqa: E402
+from detection.asgi.memory_budget import MemoryBudget  # noqa: E402
 from detection.asgi.websocket_origin import OriginCheck  # noqa: E402
 from detection.batches.consumers import BATCH_SOCKETS, BatchConsumer  # noqa: E402
 from detection.observability.middleware import RequestMetricsMiddleware  # noqa: E402
@@ -25,7 +25,7 @@ from detection.predict.live import LiveConsumer  # noqa: E402
 from detector_site.lifespan import Lifespan  # noqa: E402
 
 
-def _build(budget: BodyBudget) -> ASGI3Application:
+def _build(budget: MemoryBudget) -> ASGI3Application:
     config = settings.DETECTOR
     pages = cast("ASGI3Application", get_asgi_application())
     entries = {f"{path}{end}" for path in (config.rest_entry_point.rstrip("/"), "/api/predict") for end in ("", "/")}
@@ -46,5 +46,5 @@ def _build(budget: BodyBudget) -> ASGI3Application:
 
 
 # One for the process: messages of WebSockets count in it too (`manage.py serve`).
-body_budget = BodyBudget(settings.DETECTOR.body_budget_bytes)
-application = _build(body_budget)
+memory_budget = MemoryBudget(settings.DETECTOR.body_budget_bytes)
+application = _build(memory_budget)

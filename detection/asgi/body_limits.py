@@ -18,14 +18,14 @@ from asgiref.typing import (
 )
 from django.core.handlers.asgi import ASGIRequest
 
-from detection.asgi.memory_budget import BodyBudget, Share
+from detection.asgi.memory_budget import MemoryBudget, Share
 from detection.errors import (
     BadTokenError,
-    BodyBudgetError,
     BodyTooLargeError,
     ContentEncodingError,
     ForeignSiteError,
     LoginNeededError,
+    MemoryBudgetError,
     RequestError,
     UploadTimeoutError,
     describe,
@@ -39,7 +39,7 @@ from detection.web.negotiation import REFUSED, wants_page
 from detection.web.origin import SAFE_METHODS, Sender, sender_of
 
 Identify = Callable[[Any], Awaitable[Any]]
-# What somebody who has not logged in may send where that is necessary (ACCESS=login): the form to log in, for example.
+# Limit for callers who have not logged in where that is required (ACCESS=login): the login form, for example.
 MAX_UNKNOWN_BODY_BYTES = 65_536
 PIECE_BYTES = 262_144
 
@@ -68,7 +68,7 @@ class BodyLimit:
         app: ASGI3Application,
         max_body_bytes: int,
         timeout_s: float = 60.0,
-        budget: BodyBudget | None = None,
+        budget: MemoryBudget | None = None,
         *,
         trusted_origins: Collection[str] = (),
         identify: Identify | None = None,
@@ -77,7 +77,7 @@ class BodyLimit:
         self._trusted_origins = frozenset(trusted_origins)
         self._max_body_bytes = max_body_bytes
         self._timeout_s = timeout_s
-        self._budget = budget or BodyBudget()
+        self._budget = budget or MemoryBudget()
         self._identify = identify
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -122,7 +122,7 @@ class BodyLimit:
             return BadTokenError() if header(scope, b"authorization") else LoginNeededError()
         try:
             share.check(declared)
-        except BodyBudgetError as error:
+        except MemoryBudgetError as error:
             return error
         return None
 
@@ -133,7 +133,7 @@ class BodyLimit:
         # The rest of the body is not read.
         if wants_page(ASGIRequest(scope, BytesIO())):
             refused: Any = {**scope, REFUSED: reason}
-            await self._app(refused, _after(b"", _nothing_more), _closing(send))
+            await self._app(refused, _after(b"", _block_until_sent), _closing(send))
         else:
             status, sentence = describe(reason) or (400, "")
             headers = {**headers_for(status, reason), "Connection": "close"}
@@ -149,7 +149,7 @@ def _is_chunked(scope: Any) -> bool:
     return header(scope, b"transfer-encoding") is not None
 
 
-async def _nothing_more() -> ASGIReceiveEvent:
+async def _block_until_sent() -> ASGIReceiveEvent:
     """Block until the answer has been sent: the rest of a refused body is not read."""
     waiting: asyncio.Future[ASGIReceiveEvent] = asyncio.get_running_loop().create_future()
     return await waiting
@@ -201,7 +201,7 @@ class _Counting:
     def _hold(self, total_bytes: int) -> None:
         try:
             self._share.hold(total_bytes)
-        except BodyBudgetError as error:
+        except MemoryBudgetError as error:
             raise _RefusedError(error) from error
 
     async def _receive_in_time(self) -> ASGIReceiveEvent:
@@ -220,7 +220,7 @@ class _Counting:
             await self._send(event)
 
     async def _send_in_pieces(self, event: Any) -> None:
-        """Send a large part of an answer as its reader takes it: the server's buffers hold a piece, and not all."""
+        """Send a large part of a response in pieces, at the reader's pace, so that buffers hold only a piece."""
         body, end = event["body"], len(event["body"])
         for start in range(0, end, PIECE_BYTES):
             more = event.get("more_body", False) or start + PIECE_BYTES < end

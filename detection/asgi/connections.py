@@ -1,4 +1,4 @@
-"""Connections of the server, by caller: none takes all of them, and idle ones give way to new ones (MAX_CONNECTIONS).
+"""Table of the connections, by caller: limits each caller, and closes idle ones for new ones (MAX_CONNECTIONS).
 
 A connection that is open costs little, and a request that is answered costs much, so they are bounded in two ways:
 
@@ -24,13 +24,13 @@ _LONGEST_PAUSE_S = 1.0
 
 
 class Connection(Protocol):
-    """One connection, as its HTTP or WebSocket protocol shows it to the table."""
+    """Interface of a connection to the table, implemented by the HTTP and WebSocket protocols."""
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is lost when it is closed: no request has come in whole, or all are answered."""
 
-    def look(self, now: float) -> None:
+    def check_deadline(self, now: float) -> None:
         """Close it where a deadline has passed."""
 
     def abort(self) -> None:
@@ -40,20 +40,20 @@ class Connection(Protocol):
 class Connections:
     """Table of all connections. For one event loop.
 
-    limit: MAX_CONNECTIONS. proxies: addresses and networks whose X-Forwarded-For is believed. patience_s: the deadline
+    limit: MAX_CONNECTIONS. proxies: addresses and networks whose X-Forwarded-For is believed. deadline_s: the deadline
     of each state of a connection, which is looked at a few times in that time.
     """
 
-    def __init__(self, limit: int, proxies: Iterable[str] = (), patience_s: float = 60.0) -> None:
+    def __init__(self, limit: int, proxies: Iterable[str] = (), deadline_s: float = 60.0) -> None:
         self._limit = limit
         self._most = limit + max(_LEAST_RESERVE, limit // _RESERVE_SHARE)
         self._proxies = ProxyHeadersMiddleware(_no_app, list(proxies)).trusted_hosts
-        self._pause_s = min(_LONGEST_PAUSE_S, patience_s / 4)
+        self._pause_s = min(_LONGEST_PAUSE_S, deadline_s / 4)
         self._open: dict[Connection, str] = {}
         self._by_address: dict[str, dict[Connection, None]] = {}
         self._active: Counter[str] = Counter()
         self._active_total = 0
-        self._next_look: asyncio.TimerHandle | None = None
+        self._next_check: asyncio.TimerHandle | None = None
 
     def open(self, connection: Connection, address: str) -> bool:
         """Enter a connection, for which another one may be closed; False where there is no place at all."""
@@ -61,8 +61,8 @@ class Connections:
             return False
         self._open[connection] = address
         self._by_address.setdefault(address, {})[connection] = None
-        if self._next_look is None:
-            self._look_later()
+        if self._next_check is None:
+            self._schedule_check()
         return True
 
     def close(self, connection: Connection) -> None:
@@ -83,7 +83,7 @@ class Connections:
         self._by_address.setdefault(address, {})[successor] = None
 
     def caller(self, address: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """Return who sends a request: the address of the connection, or what a configured proxy says of it."""
+        """Return the sender of a request: the address of the connection, or the one forwarded by a configured proxy."""
         if address in self._proxies:
             forwarded = b", ".join(value for name, value in headers if name == _FORWARDED_FOR)
             if forwarded:
@@ -119,16 +119,16 @@ class Connections:
                     return True
         return False
 
-    def _look_later(self) -> None:
-        self._next_look = asyncio.get_running_loop().call_later(self._pause_s, self._look)
+    def _schedule_check(self) -> None:
+        self._next_check = asyncio.get_running_loop().call_later(self._pause_s, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = asyncio.get_running_loop().time()
         for connection in list(self._open):
-            connection.look(now)
-        self._next_look = None
+            connection.check_deadline(now)
+        self._next_check = None
         if self._open:
-            self._look_later()
+            self._schedule_check()
 
 
 async def _no_app(_scope: object, _receive: object, _send: object) -> None:

@@ -9,7 +9,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 
 from detection.accounts.access import ANYBODY, caller_of_socket
-from detection.asgi.memory_budget import LET_GO
+from detection.asgi.memory_budget import RELEASE
 from detection.errors import CloseCode, error_body
 from detection.web.serializers import to_json
 
@@ -19,7 +19,7 @@ _CHECK_EVERY_S = 5.0
 _LOGGED_OUT = "You are logged out, or your token or account was closed. Log in again, or send another token."
 
 
-class JsonSocket(AsyncWebsocketConsumer):
+class JsonConsumer(AsyncWebsocketConsumer):
     """Consumer that releases each message after its handler, and cleans up however its connection ends.
 
     Channels calls `disconnect` only where it receives the disconnect first; a send to a closed connection ends the
@@ -67,16 +67,16 @@ class JsonSocket(AsyncWebsocketConsumer):
             self.handled(message.get("bytes") or message.get("text") or b"")
 
     def handled(self, data: bytes | str) -> None:
-        """Release a message after its handler; a consumer that keeps it longer overrides this, and calls `let_go`
+        """Release a message after its handler; a consumer that keeps it longer overrides this, and calls `release`
         later.
         """
-        self.let_go(data)
+        self.release(data)
 
-    def let_go(self, data: bytes | str) -> None:
+    def release(self, data: bytes | str) -> None:
         """Release a message; its bytes no longer count in the memory budget, where the server has one."""
-        let_go = cast("Callable[[int], None] | None", self.scope.get(LET_GO))
-        if let_go is not None:
-            let_go(len(data.encode() if isinstance(data, str) else data))
+        release = cast("Callable[[int], None] | None", self.scope.get(RELEASE))
+        if release is not None:
+            release(len(data.encode() if isinstance(data, str) else data))
 
     async def send_body(self, body: dict[str, Any]) -> None:
         """Send a JSON response."""

@@ -1,16 +1,16 @@
-"""HTTP connections with bounds: on the bytes outside of bodies, on the time of each state, on each caller's share.
+"""HTTP protocol with limits on the bytes outside of bodies, on the time of each state, and on each caller's share.
 
 uvicorn itself has a time limit between requests only, puts headers together by copying them again for each piece that
 comes, reads trailers and chunk extensions for ever, and loses the body of a request that offers an upgrade.
 
-The states of a connection and their deadlines, which `Connections` has looked at a few times in `patience_s`:
+The states of a connection and their deadlines, which `Connections` has looked at a few times in `deadline_s`:
 
-1. A request's header comes in: `patience_s`, and at most `MAX_HEAD_BYTES`.
+1. A request's header comes in: `deadline_s`, and at most `MAX_HEAD_BYTES`.
 2. Its body comes in: the application reads it in time (`body_limits.py`); what is between its bytes is bounded here.
 3. It is answered: by the application's own limits; whoever does not read the answer is cut off (`slow_readers.py`).
 4. It was answered before its body was complete: `LINGER_S` for the rest, which is thrown away. Closing at once would
    make the other side's system throw the answer away.
-5. Nothing comes: uvicorn's `timeout_keep_alive`, and `patience_s` for bytes that begin no request.
+5. Nothing comes: uvicorn's `timeout_keep_alive`, and `deadline_s` for bytes that begin no request.
 """
 
 from collections.abc import Callable
@@ -22,9 +22,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from detection.accounts.schema import OPEN_TO_ALL
 from detection.asgi.connections import Connections
-from detection.asgi.memory_budget import BodyBudget
+from detection.asgi.memory_budget import MemoryBudget
 from detection.asgi.slow_readers import Reader
-from detection.asgi.websocket_protocol import PatientSocket
+from detection.asgi.websocket_protocol import BoundedWebSocketProtocol
 from detection.errors import (
     ConnectionShareError,
     HeadTooLargeError,
@@ -49,38 +49,38 @@ _LINE_BYTES = 4
 _UPGRADE_HEADERS = frozenset({b"upgrade", b"connection", b"http2-settings"})
 
 
-class PatientProtocol(HttpToolsProtocol):
+class BoundedHttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol with these bounds; a request that passes one is answered in JSON, and the connection ends."""
 
-    patience_s: ClassVar[float] = 60.0
-    budget: ClassVar[BodyBudget] = BodyBudget()
+    deadline_s: ClassVar[float] = 60.0
+    budget: ClassVar[MemoryBudget] = MemoryBudget()
     table: ClassVar[Connections] = Connections(1000)
 
     _deadline: float | None = None
     _refusal: RequestError | None = None
-    # Nothing more of what comes is used.
-    _is_deaf = False
+    # Further bytes are discarded.
+    _is_discarding = False
     _is_upgrading = _is_ignoring_upgrade = False
-    # The header of a request is here, and its last byte is not.
+    # The header of a request is complete, its body is not.
     _is_in_body = False
     _has_progressed = False
     _unused_bytes = _head_bytes = 0
     _running: RequestResponseCycle | None = None
 
     @classmethod
-    def bounded(cls, patience_s: float, budget: BodyBudget, table: Connections) -> type["PatientProtocol"]:
+    def bounded(cls, deadline_s: float, budget: MemoryBudget, table: Connections) -> type["BoundedHttpProtocol"]:
         """Return the protocol with that time limit, in seconds, that budget and that table of connections."""
-        return type("PatientProtocol", (cls,), {"patience_s": patience_s, "budget": budget, "table": table})
+        return type("BoundedHttpProtocol", (cls,), {"deadline_s": deadline_s, "budget": budget, "table": table})
 
     def connection_made(self, transport: Any) -> None:
         """Enter the table, or refuse."""
         super().connection_made(transport)
         self._raw = transport
         self.transport = _Closing(transport, self._close)  # type: ignore[assignment]  # the part that uvicorn uses
-        self._reader = Reader(transport, self.patience_s)
+        self._reader = Reader(transport, self.deadline_s)
         self._address = str(self.client[0]) if self.client else ""
         self._share = self.budget.share(site_of(self._address))
-        self._expect_within(self.patience_s)
+        self._expect_within(self.deadline_s)
         if not self.table.open(self, self._address):
             self._refuse(ConnectionShareError())
 
@@ -95,9 +95,9 @@ class PatientProtocol(HttpToolsProtocol):
         """Whether no request is being answered."""
         return self._running is None or self._running.response_complete
 
-    def look(self, now: float) -> None:
+    def check_deadline(self, now: float) -> None:
         """Close the connection where a deadline has passed."""
-        self._reader.look(now)
+        self._reader.check_deadline(now)
         if self._deadline is not None and now > self._deadline:
             self._raw.close()
 
@@ -106,13 +106,13 @@ class PatientProtocol(HttpToolsProtocol):
         self._raw.abort()
 
     def resume_writing(self) -> None:
-        """The other side has read most of what was written."""
+        """Resume after the other side has read most of the written bytes."""
         self._reader.resumed()
         super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has come, then bound what is no use yet."""
-        if self._is_deaf:
+        """Parse the bytes, then limit those not used yet."""
+        if self._is_discarding:
             self._unused_bytes += len(data)
             if self._unused_bytes > _MOST_THROWN_AWAY_BYTES:
                 self._raw.abort()
@@ -155,10 +155,10 @@ class PatientProtocol(HttpToolsProtocol):
             self._refuse(error)
 
     def on_message_begin(self) -> None:
-        """Each request has its own time for its header."""
+        """Start the time of a request's header."""
         super().on_message_begin()
         self._head_bytes = 0
-        self._expect_within(self.patience_s)
+        self._expect_within(self.deadline_s)
 
     def on_url(self, url: bytes) -> None:
         """Put the address together. Raises TargetTooLongError."""
@@ -167,7 +167,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._stop(TargetTooLongError(MAX_TARGET_BYTES))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; count a trailer, which nobody reads. Raises HeadTooLargeError."""
+        """Take a header; count a trailer, which is ignored. Raises HeadTooLargeError."""
         self._head_bytes += len(name) + len(value) + _LINE_BYTES
         if not self._is_in_body:
             super().on_header(name, value)
@@ -196,18 +196,18 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request is here; the next one has time."""
+        """Start the time of the next request."""
         self._has_progressed = True
         if self._is_ignoring_upgrade:
             return
         self._is_in_body = False
         if self._deadline is not None:
-            self._expect_within(self.patience_s)
+            self._expect_within(self.deadline_s)
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """The rest of an answered request does not come for ever, nor does what begins no request."""
-        self._expect_within(LINGER_S if self._is_in_body and self._running is self.cycle else self.patience_s)
+        """Start the time of the rest of an answered request, and of bytes that begin none."""
+        self._expect_within(LINGER_S if self._is_in_body and self._running is self.cycle else self.deadline_s)
         super().on_response_complete()
 
     def _expect_within(self, seconds: float) -> None:
@@ -255,7 +255,7 @@ class PatientProtocol(HttpToolsProtocol):
         protocol = self.ws_protocol_class(  # type: ignore[call-arg, misc]
             config=self.config, server_state=self.server_state, app_state=self.app_state
         )
-        if isinstance(protocol, PatientSocket):
+        if isinstance(protocol, BoundedWebSocketProtocol):
             protocol.adopt(self.table, caller)
             self.table.replace(self, protocol)
         protocol.connection_made(self._raw)
@@ -281,7 +281,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: RequestError) -> None:
         """Answer what cannot be read any more, and end the connection; an answer that is being written comes first."""
-        self._is_deaf = True
+        self._is_discarding = True
         self._unused_bytes = 0
         running = self._running
         if running is not None and not running.response_complete:
@@ -300,8 +300,8 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _close(self) -> None:
         """Close behind what is written; what still comes is thrown away for a while where a request is not complete."""
-        if (self._is_in_body or self._refusal or self._is_deaf) and self._raw.can_write_eof():
-            self._is_deaf = True
+        if (self._is_in_body or self._refusal or self._is_discarding) and self._raw.can_write_eof():
+            self._is_discarding = True
             self._expect_within(LINGER_S)
             self._raw.write_eof()
             self._raw.resume_reading()

@@ -12,16 +12,16 @@ So some of it is free whatever they do. The only body of a caller needs no such 
 import sys
 from collections import Counter
 
-from detection.errors import BodyBudgetError
+from detection.errors import MemoryBudgetError
 
 # Key in the scope of a WebSocket: a function that takes the size of a message that is not needed any more.
-LET_GO = "detector.let_go"
+RELEASE = "detector.release"
 # How many times the free bytes a caller may hold.
 FREE_TIMES = 2
 
 
-class BodyBudget:
-    """At most `limit_bytes` in all shares; `held_bytes` of them now."""
+class MemoryBudget:
+    """Budget of `limit_bytes` over all shares, of which `held_bytes` are in use."""
 
     def __init__(self, limit_bytes: int = sys.maxsize) -> None:
         self._limit_bytes = limit_bytes
@@ -33,11 +33,11 @@ class BodyBudget:
         return Share(self, caller)
 
     def check(self, caller: str, own_bytes: int, more_bytes: int) -> None:
-        """Raise BodyBudgetError where a share of `own_bytes` must not grow by so many now."""
+        """Raise MemoryBudgetError where a share of `own_bytes` must not grow by so many now."""
         free = self._limit_bytes - self.held_bytes - more_bytes
         of_caller = self._held_of.get(caller, 0)
         if free < 0 or (of_caller > own_bytes and of_caller + more_bytes > FREE_TIMES * free):
-            raise BodyBudgetError
+            raise MemoryBudgetError
 
     def add(self, caller: str, more_bytes: int) -> None:
         """Count so many bytes more, or fewer, of a caller."""
@@ -50,17 +50,17 @@ class BodyBudget:
 class Share:
     """Bytes that one request or socket holds; its owner ends with `hold(0)`, on every way out."""
 
-    def __init__(self, budget: BodyBudget, caller: str) -> None:
+    def __init__(self, budget: MemoryBudget, caller: str) -> None:
         self._budget = budget
         self._caller = caller
         self.held_bytes = 0
 
     def check(self, more_bytes: int) -> None:
-        """Raise BodyBudgetError where so many more bytes are too many now."""
+        """Raise MemoryBudgetError where so many more bytes are too many now."""
         self._budget.check(self._caller, self.held_bytes, more_bytes)
 
     def hold(self, total_bytes: int) -> None:
-        """Hold so many bytes from now on. Raises BodyBudgetError, and holds what it held, where they are too many."""
+        """Hold so many bytes from now on. Raises MemoryBudgetError, and holds what it held, where they are too many."""
         more_bytes = total_bytes - self.held_bytes
         if more_bytes > 0:
             self.check(more_bytes)

@@ -11,28 +11,28 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.protocol import OPEN
 
 from detection.asgi.connections import Connections
-from detection.asgi.memory_budget import LET_GO, BodyBudget
+from detection.asgi.memory_budget import RELEASE, MemoryBudget
 from detection.asgi.slow_readers import Reader
-from detection.errors import BodyBudgetError, CloseCode, RequestError, UploadTimeoutError, close_code_of
+from detection.errors import CloseCode, MemoryBudgetError, RequestError, UploadTimeoutError, close_code_of
 
 # Overhead of a piece of a message beside its bytes; one may be empty.
 _PIECE_BYTES = 64
 
 
-class PatientSocket(WebSocketsSansIOProtocol):
+class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's protocol, with a time limit from the first byte of a message to its last, and a share of the budget.
 
-    A message counts from its first byte until the application releases it (`LET_GO` in its scope), or ends. The timer
+    A message counts from its first byte until the application releases it (`RELEASE` in its scope), or ends. The timer
     pauses while the server itself does not read.
     """
 
-    patience_s: ClassVar[float] = 60.0
-    budget: ClassVar[BodyBudget] = BodyBudget()
+    deadline_s: ClassVar[float] = 60.0
+    budget: ClassVar[MemoryBudget] = MemoryBudget()
 
     @classmethod
-    def for_at_most(cls, patience_s: float, budget: BodyBudget) -> type["PatientSocket"]:
+    def bounded(cls, deadline_s: float, budget: MemoryBudget) -> type["BoundedWebSocketProtocol"]:
         """Return the protocol class with that time limit, in seconds, and that budget."""
-        return type("PatientSocket", (cls,), {"patience_s": patience_s, "budget": budget})
+        return type("BoundedWebSocketProtocol", (cls,), {"deadline_s": deadline_s, "budget": budget})
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
@@ -51,17 +51,17 @@ class PatientSocket(WebSocketsSansIOProtocol):
     def connection_made(self, transport: Any) -> None:
         """Start."""
         super().connection_made(transport)
-        self._reader = Reader(self.transport, self.patience_s)
+        self._reader = Reader(self.transport, self.deadline_s)
 
     @property
     def is_idle(self) -> bool:
         """A WebSocket is in use as long as it is open."""
         return False
 
-    def look(self, now: float) -> None:
+    def check_deadline(self, now: float) -> None:
         """Cut off who does not read."""
         if self._reader is not None:
-            self._reader.look(now)
+            self._reader.check_deadline(now)
 
     def abort(self) -> None:
         """Close the connection at once."""
@@ -78,12 +78,12 @@ class PatientSocket(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if not self.close_sent:
             scope: Any = self.scope
-            scope[LET_GO] = self._let_go
+            scope[RELEASE] = self._release
 
     def data_received(self, data: bytes) -> None:
         """Receive bytes of a message, of several, or of none."""
         super().data_received(data)
-        self._look()
+        self._measure()
 
     def send_receive_event_to_app(self) -> None:
         """Pass on a complete message. uvicorn would log invalid UTF-8 as an error of its own, with a traceback."""
@@ -98,7 +98,7 @@ class PatientSocket(WebSocketsSansIOProtocol):
     async def receive(self) -> Any:
         """Return the next message, after which more is read."""
         event = await super().receive()
-        self._look()
+        self._measure()
         return event
 
     async def run_asgi(self) -> None:
@@ -118,11 +118,11 @@ class PatientSocket(WebSocketsSansIOProtocol):
             self._table = None
         super().connection_lost(exc)
 
-    def _let_go(self, size_bytes: int) -> None:
+    def _release(self, size_bytes: int) -> None:
         self._handed_bytes -= size_bytes
         self._share.hold(self._share.held_bytes - size_bytes)
 
-    def _look(self) -> None:
+    def _measure(self) -> None:
         """Count the received bytes, and start the timer for an unfinished message."""
         if self.close_sent or self.disconnected:
             self._stop_waiting()
@@ -130,13 +130,13 @@ class PatientSocket(WebSocketsSansIOProtocol):
         unfinished_bytes = self._unfinished_bytes()
         try:
             self._share.hold(unfinished_bytes + self._handed_bytes)
-        except BodyBudgetError as error:
+        except MemoryBudgetError as error:
             self._fail(error)
             return
         if not unfinished_bytes or self.read_paused:
             self._stop_waiting()
         elif self._message_timer is None:
-            self._message_timer = self.loop.call_later(self.patience_s, self._fail, UploadTimeoutError(self.patience_s))
+            self._message_timer = self.loop.call_later(self.deadline_s, self._fail, UploadTimeoutError(self.deadline_s))
 
     def _unfinished_bytes(self) -> int:
         """Return the size of the unfinished message: its partial frame, and its frames so far."""

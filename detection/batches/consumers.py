@@ -10,7 +10,7 @@ from channels.exceptions import StopConsumer
 from redis.exceptions import RedisError
 
 from detection.accounts.access import ANYBODY, Caller
-from detection.asgi.consumer import JsonSocket
+from detection.asgi.consumer import JsonConsumer
 from detection.batches import notifications
 from detection.batches.notifications import group_of
 from detection.batches.selectors import visible_batches
@@ -22,7 +22,7 @@ _NO_UPDATES = "There is no news for now: Redis does not answer. Ask for the batc
 _UNAVAILABLE = 503
 
 
-class BatchConsumer(JsonSocket):
+class BatchConsumer(JsonConsumer):
     """Consumer of `/ws/batches/<id>`: each message is the JSON of one changed item, as the API lists it.
 
     The connection only sends changes from now on; clients read the present state from the API. Without a reachable

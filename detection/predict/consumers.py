@@ -5,7 +5,7 @@ from typing import cast
 
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller
-from detection.asgi.consumer import JsonSocket
+from detection.asgi.consumer import JsonConsumer
 from detection.errors import CloseCode, RequestError, close_code_of, error_body, respond_to
 from detection.models import Detection
 from detection.predict import service as predict_service
@@ -16,7 +16,7 @@ from detection.web.query import decode_query
 from detection.web.serializers import prediction_body
 
 
-class PredictConsumer(JsonSocket):
+class PredictConsumer(JsonConsumer):
     """Consumer of `/ws/predict`: each binary message is a photo, each response the JSON of `POST /predict` and the
     detection's id.
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller
-from detection.asgi.consumer import JsonSocket
+from detection.asgi.consumer import JsonConsumer
 from detection.errors import CloseCode, RequestError, ThrottledError, close_code_of, error_body, respond_to
 from detection.models import Detection
 from detection.predict import service as predict_service
@@ -67,7 +67,7 @@ class NewestFrame:
         return frame
 
 
-class LiveConsumer(JsonSocket):
+class LiveConsumer(JsonConsumer):
     """Consumer of `/ws/live`: each binary message is a frame; the newest one is answered with the JSON of `POST
     /predict` and more.
 
@@ -107,12 +107,12 @@ class LiveConsumer(JsonSocket):
             return
         older = self._newest.put(bytes_data)
         if older is not None:
-            self.let_go(older.data)
+            self.release(older.data)
 
     def handled(self, data: bytes | str) -> None:
         """Do nothing: a frame is released when it was replaced or answered."""
         if isinstance(data, str):
-            self.let_go(data)
+            self.release(data)
 
     async def clean_up(self) -> None:
         """Stop; a frame that is still queued for the network leaves the queue."""
@@ -154,7 +154,7 @@ class LiveConsumer(JsonSocket):
     async def _wait_for_turn(self, error: ThrottledError) -> None:
         if error.wait_s > _MOMENT_S:
             frame = await self._newest.take()
-            self.let_go(frame.data)
+            self.release(frame.data)
             await self._send_to(frame, error_body(str(error)))
         await asyncio.sleep(error.wait_s)
 
@@ -168,7 +168,7 @@ class LiveConsumer(JsonSocket):
             try:
                 body, close_code = await self._detected(frame)
             finally:
-                self.let_go(frame.data)
+                self.release(frame.data)
             if earlier is not None:
                 await asyncio.wait({earlier})
             await self._send_to(frame, body)

@@ -7,8 +7,8 @@ import pytest
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 
 from detection.asgi.body_limits import BodyLimit, KnownLength
-from detection.asgi.memory_budget import BodyBudget, Share
-from detection.errors import BodyBudgetError
+from detection.asgi.memory_budget import MemoryBudget, Share
+from detection.errors import MemoryBudgetError
 from detection.web.asgi_messages import header, read_body
 from tests.support.asgi_calls import Answered, Headers, body_events, call, http_scope
 
@@ -123,12 +123,12 @@ def test_caller_who_leaves_after_a_chunked_body_is_noticed_behind_it() -> None:
     assert seen == ["http.request", "http.disconnect"]
 
 
-def with_budget(limit_bytes: int, app: Any) -> tuple[BodyBudget, BodyLimit]:
-    budget = BodyBudget(limit_bytes)
+def with_budget(limit_bytes: int, app: Any) -> tuple[MemoryBudget, BodyLimit]:
+    budget = MemoryBudget(limit_bytes)
     return budget, BodyLimit(app, LIMIT, budget=budget)
 
 
-def hold(budget: BodyBudget, count: int) -> Share:
+def hold(budget: MemoryBudget, count: int) -> Share:
     """What other callers hold."""
     share = budget.share()
     share.hold(count)
@@ -230,9 +230,9 @@ def test_body_is_let_go_on_every_way_out(inner: Any, happens: Any) -> None:
 
 
 def test_share_that_finds_no_room_holds_what_it_held() -> None:
-    budget = BodyBudget(100)
+    budget = MemoryBudget(100)
     share = hold(budget, 60)
-    with pytest.raises(BodyBudgetError):
+    with pytest.raises(MemoryBudgetError):
         share.hold(101)
     assert (share.held_bytes, budget.held_bytes) == (60, 60)
     share.hold(10)

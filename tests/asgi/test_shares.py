@@ -13,8 +13,8 @@ import pytest
 from websockets.sync.client import connect
 
 from detection.asgi.connections import Connections
-from detection.asgi.memory_budget import BodyBudget
-from detection.errors import BodyBudgetError
+from detection.asgi.memory_budget import MemoryBudget
+from detection.errors import MemoryBudgetError
 from tests.support.hostile import ATTACKER, OTHER, all_of, connected, until
 from tests.support.serving import Server, running_server
 
@@ -107,16 +107,16 @@ def test_bodies_of_one_caller_leave_room_for_others(server: Server, chelsea: byt
 
 
 def test_share_of_bytes_follows_what_is_free() -> None:
-    budget = BodyBudget(1000)
+    budget = MemoryBudget(1000)
     shares = [budget.share("greedy") for _ in range(10)]
     for share in shares[:6]:
         share.hold(100)
-    with pytest.raises(BodyBudgetError):
+    with pytest.raises(MemoryBudgetError):
         shares[6].hold(100)
     assert budget.held_bytes == 600
     other = budget.share("other")
     other.hold(400)
-    with pytest.raises(BodyBudgetError):
+    with pytest.raises(MemoryBudgetError):
         budget.share("third").hold(1)
     for share in (*shares, other):
         share.hold(0)
@@ -132,7 +132,7 @@ class _Place:
         self.is_idle = is_idle
         self.is_aborted = False
 
-    def look(self, now: float) -> None:
+    def check_deadline(self, now: float) -> None:
         """Nothing is late."""
 
     def abort(self) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detection.asgi.body_limits import BodyLimit, KnownLength
-from detection.asgi.memory_budget import BodyBudget
+from detection.asgi.memory_budget import MemoryBudget
 from detection.errors import error_body
 from detection.oip.messages import InferenceRequest, MessageError, read_request
 from detection.web.asgi_messages import read_body
@@ -47,7 +47,7 @@ def test_entrance_hands_on_whole_bodies_within_its_limits_and_nothing_else() -> 
 
         given_headers = {"Content-Length": declared, "Content-Encoding": encoding}
         given_headers["Transfer-Encoding"] = "chunked" if chunked else None
-        budget = BodyBudget(3 * LIMIT)
+        budget = MemoryBudget(3 * LIMIT)
         budget.share().hold(held)
         events = body_events(*parts)
         events[-1]["more_body"] = leaves

@@ -13,8 +13,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from detection.asgi.connections import Connections
-from detection.asgi.http_protocol import PatientProtocol
-from detection.asgi.websocket_protocol import PatientSocket
+from detection.asgi.http_protocol import BoundedHttpProtocol
+from detection.asgi.websocket_protocol import BoundedWebSocketProtocol
 from detection.conf import Config, current
 from detection.inference.errors import InferenceError
 from detection.photos import store as photo_store
@@ -141,15 +141,15 @@ class _Server(uvicorn.Server):
 
 def _serve(bound: socket.socket, config: Config, announce: Callable[[str], None]) -> str:
     """Serve until a signal; return the message about the requests that were running."""
-    from detector_site.asgi import application, body_budget
+    from detector_site.asgi import application, memory_budget
 
     table = Connections(config.max_connections, config.forwarded_allow_ips, config.upload_timeout_s)
     server = _Server(
         uvicorn.Config(
             application,
-            http=PatientProtocol.bounded(config.upload_timeout_s, body_budget, table),
+            http=BoundedHttpProtocol.bounded(config.upload_timeout_s, memory_budget, table),
             forwarded_allow_ips=list(config.forwarded_allow_ips),
-            ws=PatientSocket.for_at_most(config.upload_timeout_s, body_budget),
+            ws=BoundedWebSocketProtocol.bounded(config.upload_timeout_s, memory_budget),
             ws_max_size=config.max_body_bytes,
             # Incoming messages are photos, compressed already, up to 30 a second from each camera.
             ws_per_message_deflate=False,
