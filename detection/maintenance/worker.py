@@ -6,7 +6,6 @@ it delays no request.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from django.db import connection
 
 from detection.conf import Config
 from detection.history import trash
+from detection.inference.periodic import PeriodicThread
 from detection.maintenance import batch_lists, orphans, sessions
 from detection.maintenance.file_lock import try_lock
 from detection.maintenance.retention import Pruned, RetentionError, Rules, clock_problem, prune
@@ -71,20 +71,17 @@ class BackgroundWorker:
     def __init__(self, rules: Rules, data_dir: Path, every_s: float = EVERY_S) -> None:
         self._rules = rules
         self._data_dir = data_dir
-        self._every_s = every_s
-        self._ending = threading.Event()
         self._rounds = 0
         self._started_s = time.monotonic()
         self._has_warned = False
-        self._thread = threading.Thread(target=self._run, name="background-worker", daemon=True)
+        self._thread = PeriodicThread("background worker", self._round, every_s)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
         """Stop the thread after the current deletion is committed."""
-        self._ending.set()
-        self._thread.join()
+        self._thread.stop()
 
     def run_once(self) -> None:
         """Empty the trash, and remove expired sessions when due; where there are limits, apply them and remove orphans.
@@ -98,12 +95,12 @@ class BackgroundWorker:
             is_hourly = self._rounds % ORPHANS_EVERY == 0
             self._rounds += 1
             if is_hourly:
-                sessions.remove_expired(self._ending.is_set)
+                sessions.remove_expired(self._thread.is_stopping)
             if self._rules.is_empty:
                 return
-            pruned = prune(self._trusted_rules(), self._data_dir, is_stopped=self._ending.is_set)
+            pruned = prune(self._trusted_rules(), self._data_dir, is_stopped=self._thread.is_stopping)
             if self._rules.max_age is not None:
-                batch_lists.remove_older_than(self._trusted_rules().max_age, self._ending.is_set)
+                batch_lists.remove_older_than(self._trusted_rules().max_age, self._thread.is_stopping)
             if is_hourly:
                 pruned.add(self._remove_orphans())
         if pruned != Pruned():
@@ -127,19 +124,16 @@ class BackgroundWorker:
     def _remove_orphans(self) -> Pruned:
         removed = Pruned()
         for file in orphans.files_without_rows():
-            if self._ending.is_set():
+            if self._thread.is_stopping():
                 break
             orphans.remove(file)
             removed.add(Pruned(0, 1, file.size_bytes))
         return removed
 
-    def _run(self) -> None:
-        while not self._ending.wait(self._every_s):
-            try:
-                self.run_once()
-            except RetentionError as error:
-                logger.error("Upkeep: %s", error)
-            except Exception:  # the thread must survive: the failure may be gone by the next run
-                logger.exception("Upkeep failed; it is tried again in %g seconds.", self._every_s)
-            finally:
-                connection.close()
+    def _round(self) -> None:
+        try:
+            self.run_once()
+        except RetentionError as error:
+            logger.error("Upkeep: %s", error)
+        finally:
+            connection.close()

@@ -1,7 +1,6 @@
 """Reconciler of the active version: each server polls the database every second and switches without downtime."""
 
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +8,7 @@ from django.db import Error, connection
 
 from detection.inference.errors import InferenceError
 from detection.inference.messages import Message, gettext_noop
+from detection.inference.periodic import PeriodicThread
 from detection.models import ModelVersion
 from detection.observability import metrics
 from detection.registry import versions as model_versions
@@ -46,24 +46,19 @@ class Reconciler:
     """
 
     def __init__(self, every_s: float = EVERY_S) -> None:
-        self._every_s = every_s
-        self._ending = threading.Event()
-        self._polled = threading.Event()
         self._seen = _NOT_YET
         self._told = ""
         # Primary keys by NAME@VERSION.
         self._added: dict[str, int] = {}
-        self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
+        self._thread = PeriodicThread("reconciler", self._poll_or_log, every_s, at_once=True, at_end=_close_connection)
 
     def start(self) -> None:
         """Poll once and block on the result: a new server has the active version for its first photo."""
         self._thread.start()
-        self._polled.wait()
 
     def stop(self) -> None:
         """Stop after the current switch."""
-        self._ending.set()
-        self._thread.join()
+        self._thread.stop()
 
     def poll(self) -> None:
         """Poll the database, and switch the model if another one is active. Logs the reason of a failure."""
@@ -87,15 +82,6 @@ class Reconciler:
                 serving.drop_model(name)
         self._added = added
 
-    def _run(self) -> None:
-        try:
-            while not self._ending.is_set():
-                self._poll_or_log()
-                self._polled.set()
-                self._ending.wait(self._every_s)
-        finally:
-            connection.close()
-
     def _poll_or_log(self) -> None:
         try:
             self.poll()
@@ -113,6 +99,11 @@ class Reconciler:
         if problem != self._told:
             self._told = problem
             logger.warning("The active model is not known. %s", problem)
+
+
+def _close_connection() -> None:
+    """Close the database connection of this thread, which `connection` stands for."""
+    connection.close()
 
 
 def _change(row: ModelVersion | None) -> bool:

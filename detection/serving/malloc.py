@@ -2,10 +2,10 @@
 
 import contextlib
 import ctypes
-import threading
 from collections.abc import Iterator
 
 from detection.inference.hardware import usable_cores
+from detection.inference.periodic import PeriodicThread
 
 EVERY_S = 60.0
 # glibc's malloc.h
@@ -35,16 +35,9 @@ def trimming(every_s: float = EVERY_S) -> Iterator[None]:
     glibc by itself keeps free memory between pieces in use. It grows with each new maximum of concurrent large
     photos, so without this a server's memory only grows (docs/reliability.md).
     """
-    over = threading.Event()
-
-    def run() -> None:
-        while not over.wait(every_s):
-            trim()
-
-    thread = threading.Thread(target=run, name="memory", daemon=True)
+    thread = PeriodicThread("memory trimmer", trim, every_s)
     thread.start()
     try:
         yield
     finally:
-        over.set()
-        thread.join()
+        thread.stop()

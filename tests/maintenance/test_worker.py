@@ -129,7 +129,7 @@ def test_stop_is_heard_between_two_orphans(data_dir: Path) -> None:
     ("error", "said"),
     [
         (RetentionError("Make room on the disk."), "Upkeep: Make room on the disk."),
-        (OperationalError("database is locked"), "Upkeep failed; it is tried again"),
+        (OperationalError("database is locked"), "The background worker failed; it is tried again"),
     ],
     ids=["cannot be reached", "database is locked"],
 )

@@ -3,7 +3,6 @@ Inference Protocol (KServe's version 2). Photos are decoded and boxes are made h
 """
 
 import logging
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from detection.inference.engines.base import EngineOptions, Outputs, RemoteOptio
 from detection.inference.engines.remote_client import NotTakenError, RemoteClient, open_client
 from detection.inference.errors import EngineError, EngineUnavailableError
 from detection.inference.network import Network
+from detection.inference.periodic import PeriodicThread
 from detection.inference.types import ImageArray
 
 logger = logging.getLogger(__name__)
@@ -56,10 +56,8 @@ class RemoteEngine:
         self._client = client
         self._outputs = outputs
         self._timeout_s = options.timeout_s
-        self._check_s = options.check_s
         self._problem = ""
-        self._closing = threading.Event()
-        self._checker = threading.Thread(target=self._check_server, name="remote-health", daemon=True)
+        self._checker = PeriodicThread("check of the model server", self._check_server, options.check_s)
         self._checker.start()
 
     def infer(self, batch_rgb: ImageArray, *, photos_in_flight: int = 1) -> Outputs:
@@ -70,7 +68,7 @@ class RemoteEngine:
             try:
                 return self._checked(self._client.infer(batch_rgb, left_s), len(batch_rgb))
             except NotTakenError as error:
-                if pause_s is None or left_s <= pause_s or self._closing.wait(pause_s):
+                if pause_s is None or left_s <= pause_s or self._checker.pause(pause_s):
                     raise EngineUnavailableError("The model server does not answer now. Try again later.") from error
         raise AssertionError("unreachable")
 
@@ -80,8 +78,7 @@ class RemoteEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
-        self._closing.set()
-        self._checker.join()
+        self._checker.stop()
         self._client.close()
 
     def _checked(self, answer: Mapping[str, Any], photos: int) -> Outputs:
@@ -102,12 +99,11 @@ class RemoteEngine:
         return outputs
 
     def _check_server(self) -> None:
-        while not self._closing.wait(self._check_s):
-            ready = self._client.is_ready(min(_MOST_CHECK_S, self._timeout_s))
-            problem = "" if ready else f"The model server at {self.device} is not ready. Look at it, and at REMOTE_URL."
-            if problem != self._problem:
-                logger.warning("%s", problem or f"The model server at {self.device} is ready again.")
-            self._problem = problem
+        ready = self._client.is_ready(min(_MOST_CHECK_S, self._timeout_s))
+        problem = "" if ready else f"The model server at {self.device} is not ready. Look at it, and at REMOTE_URL."
+        if problem != self._problem:
+            logger.warning("%s", problem or f"The model server at {self.device} is ready again.")
+        self._problem = problem
 
 
 def create(network: Network, options: EngineOptions) -> RemoteEngine:
