@@ -78,7 +78,7 @@ async def caller_by_token(scope: Any) -> Caller | None:
 
 
 async def caller_of_request(scope: Any) -> Caller | None:
-    """Return who sends a request, by token or by the login of a page; None when nobody is known."""
+    """Return the caller of a request, by token or by the login of a page; None for an unknown one."""
     return await caller_by_token(scope) or await _caller_of_session(header(scope, b"cookie") or "")
 
 

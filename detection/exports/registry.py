@@ -46,7 +46,7 @@ class ExportFormat:
 
     @property
     def suffix(self) -> str:
-        """How the name of its file ends, without the photos, and without a dot before it."""
+        """Suffix of its file name without the photos, without a dot before it."""
         return f"{self.name}.zip" if self.single is None else self.single.suffix
 
 

@@ -1,4 +1,4 @@
-"""Queues in which callers take turns, so that whoever sends a hundred photos does not make others wait for them."""
+"""Queues in which callers take turns, so that a hundred photos of one caller do not delay the others."""
 
 import contextlib
 import threading

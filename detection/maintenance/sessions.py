@@ -1,4 +1,4 @@
-"""Sessions whose time is over: Django keeps their rows until somebody deletes them."""
+"""Deletes expired sessions, whose rows Django keeps."""
 
 from collections.abc import Callable
 

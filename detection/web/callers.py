@@ -1,4 +1,4 @@
-"""Whose request is being answered, for sharing what all callers use: a user where one is known, else an address."""
+"""Key of the current request's caller, for shares of common resources: a user where known, else an address."""
 
 import contextlib
 import ipaddress

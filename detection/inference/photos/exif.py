@@ -12,7 +12,7 @@ _MAX_ENTRIES = 512
 
 
 def orientation_of(exif: bytes | None) -> int:
-    """Return the orientation, 1 to 8, that a block of EXIF tells; 1 where it tells none or is damaged.
+    """Return the orientation, 1 to 8, in a block of EXIF; 1 where it has none or is damaged.
 
     Only the first directory is looked at (TIFF 6.0, section 2), so that damage elsewhere does not matter.
     """

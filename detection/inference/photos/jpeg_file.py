@@ -1,4 +1,4 @@
-"""Reads JPEGs apart from what is said about them, and completes those that end before their end, as viewers do."""
+"""Reads JPEGs without their metadata, and completes truncated ones, as viewers do."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Reads a PNG as what it is, a list of chunks: those that make its pixels, apart from all that is said about them.
+"""Reads a PNG as a list of chunks, and separates those of its pixels from metadata.
 
 The decoder gets the chunks of the pixels alone. Text, profiles and EXIF may be damaged, huge or absent: the picture is
 the same. What a cut-off file has of its pixels is completed with rows of zeros.
