@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -70,6 +70,33 @@ class Prediction:
     timings: StageTimings
 
 
+class DetectorObserver(Protocol):
+    """Observer of a detector, for metrics; called on its threads and its callers', must neither block nor raise."""
+
+    def queued(self, detector: "Detector") -> None: ...
+
+    def refused(self, detector: "Detector") -> None: ...
+
+    def ended(self, detector: "Detector", future: "Future[Any]") -> None: ...
+
+    def ran(self, photos: int) -> None: ...
+
+
+class _NoObserver:
+    """Observer that does nothing."""
+
+    def queued(self, detector: "Detector") -> None:
+        """Ignore."""
+
+    refused = queued
+
+    def ended(self, detector: "Detector", future: "Future[Any]") -> None:
+        """Ignore."""
+
+    def ran(self, photos: int) -> None:
+        """Ignore."""
+
+
 class Detector:
     """Detector that decodes photos, resizes them, runs the network and decodes boxes, on threads of its own.
 
@@ -93,8 +120,7 @@ class Detector:
         self._accept_incomplete = accept_incomplete
         # By name, without the batch; set by `warm_up`.
         self.output_shapes: dict[str, tuple[int, ...]] = {}
-        # Called with the number of photos of each run of the network.
-        self.on_batch: Callable[[int], None] = _ignore
+        self.observer: DetectorObserver = _NoObserver()
         self._batcher = Batcher(engine, self._ran) if engine.lanes else None
         cores = threads or usable_cores()
         # A thread is blocked while its photo is in a batch, so there must be enough threads to fill all batches in
@@ -151,10 +177,23 @@ class Detector:
 
     def _queue(self, prepare: Callable[[], P], run: Callable[[P], R], caller: str, *, is_large: bool) -> "Future[R]":
         task: _Task[P, R] = _Task(prepare, run, is_large)
-        displaced: _Task[Any, Any] | None = None
+        try:
+            displaced = self._enter(task, caller)
+        except OverloadedError:
+            self.observer.refused(self)
+            raise
+        task.future.add_done_callback(self._finished)
+        self.observer.queued(self)
+        if displaced is not None and displaced.future.set_running_or_notify_cancel():
+            displaced.future.set_exception(OverloadedError(OVERLOADED()))
+        return task.future
+
+    def _enter(self, task: "_Task[P, R]", caller: str) -> "_Task[Any, Any] | None":
+        """Put a photo into the queue; return the one that had to make room for it."""
         with self._lock:
             if self._closed:
                 raise DetectorClosedError(_CLOSED())
+            displaced = None
             if self._in_flight >= self._limit:
                 displaced = self._waiting.displace(caller)
                 if displaced is None:
@@ -163,10 +202,7 @@ class Detector:
             self._waiting.put(caller, task)
             # Within the lock: nothing is submitted to a pool that was shut down.
             self._pool.submit(self._work)
-        task.future.add_done_callback(self._finished)
-        if displaced is not None and displaced.future.set_running_or_notify_cancel():
-            displaced.future.set_exception(OverloadedError(OVERLOADED()))
-        return task.future
+            return displaced
 
     def _work(self) -> None:
         """Run photos to their ends, as long as there is one whose turn it is."""
@@ -227,9 +263,10 @@ class Detector:
             self._batcher.close()
         self.engine.close()
 
-    def _finished(self, _: "Future[R]") -> None:
+    def _finished(self, future: "Future[Any]") -> None:
         with self._lock:
             self._in_flight -= 1
+        self.observer.ended(self, future)
 
     def _prepare(self, data: bytes, clock: "_Clock") -> "_Prepared":
         """Decode and fit a photo: steps 2 and 3 of ARCHITECTURE.md."""
@@ -256,7 +293,7 @@ class Detector:
         return Prediction(objects, prepared.info, clock.timings)
 
     def _ran(self, photos: int) -> None:
-        self.on_batch(photos)
+        self.observer.ran(photos)
 
     def _try_input(self, image_rgb: ImageArray) -> Outputs:
         with decoding_errors_as_checkpoint_errors(self.network):
@@ -291,10 +328,6 @@ class _Task(Generic[P, R]):
             self.future.set_exception(error)
             del self, step, given
             return None
-
-
-def _ignore(_photos: int) -> None:
-    """Do nothing: the default observer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,11 +12,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.exposition import choose_encoder
 
 from detection.inference.detector import Detector, Prediction
-from detection.inference.engines.base import Outputs
 from detection.inference.errors import OverloadedError
 from detection.inference.network import Network
-from detection.inference.types import FoundObject, ImageArray
-from detection.web import callers
+from detection.inference.types import FoundObject
 
 M = TypeVar("M", Counter, Gauge, Histogram)
 R = TypeVar("R")
@@ -153,47 +151,49 @@ def observe_stage(stage: str, spent_ms: float) -> None:
     series(STAGE_SECONDS, stage).observe(spent_ms / 1000.0)
 
 
-def submit(detector: Detector, data: bytes, min_probability: float) -> Future[Prediction]:
-    """Call `Detector.submit` and observe the future; raises the same errors."""
-    return _observed(detector, lambda: detector.submit(data, min_probability=min_probability, caller=callers.current()))
+class _Observer:
+    """Counts what a detector does (`DetectorObserver`)."""
 
+    def queued(self, detector: Detector) -> None:
+        """Set the load."""
+        observe_load(detector)
 
-def submit_input(detector: Detector, image_rgb: ImageArray) -> Future[Outputs]:
-    """Call `Detector.submit_input` and observe the future; raises the same errors."""
-    return _observed(detector, lambda: detector.submit_input(image_rgb, caller=callers.current()))
-
-
-def _introduce(detector: Detector) -> None:
-    if detector.on_batch is not observe_batch:
-        network, engine = detector.network, detector.engine
-        series(MODEL_INFO, *model_labels(network), network.sha256, engine.name, engine.device, engine.precision).set(1)
-        detector.on_batch = observe_batch
-
-
-def _observed(detector: Detector, submit: Callable[[], Future[R]]) -> Future[R]:
-    _introduce(detector)
-    try:
-        future = submit()
-    except OverloadedError:
+    def refused(self, detector: Detector) -> None:
+        """Count a photo that found the queue full."""
         series(MODEL_REQUESTS, *model_labels(detector.network), "refused").inc()
-        raise
-    observe_load(detector)
-    future.add_done_callback(lambda done: _observe_end(detector, done))
-    return future
+
+    def ended(self, detector: Detector, future: Future[Any]) -> None:
+        """Count a photo by its outcome; one that had to make room for another was refused."""
+        observe_load(detector)
+        labels = model_labels(detector.network)
+        outcome = _outcome(future)
+        series(MODEL_REQUESTS, *labels, outcome).inc()
+        if outcome == "answered" and isinstance(future.result(), Prediction):
+            series(INFERENCE_SECONDS, *labels).observe(dict(future.result().timings)["inference"] / 1000.0)
+
+    def ran(self, photos: int) -> None:
+        """Count a run of the network."""
+        BATCH_PHOTOS.observe(photos)
 
 
-def _observe_end(detector: Detector, done: Future[Any]) -> None:
-    observe_load(detector)
-    labels = model_labels(detector.network)
-    outcome = "left" if done.cancelled() else "answered" if done.exception() is None else "failed"
-    series(MODEL_REQUESTS, *labels, outcome).inc()
-    if outcome == "answered" and isinstance(done.result(), Prediction):
-        series(INFERENCE_SECONDS, *labels).observe(dict(done.result().timings)["inference"] / 1000.0)
+_OBSERVER = _Observer()
 
 
-def observe_batch(photos: int) -> None:
-    """Count a run of the network."""
-    BATCH_PHOTOS.observe(photos)
+def observe(detector: Detector) -> Detector:
+    """Count what a detector does from now on, and return it."""
+    network, engine = detector.network, detector.engine
+    series(MODEL_INFO, *model_labels(network), network.sha256, engine.name, engine.device, engine.precision).set(1)
+    detector.observer = _OBSERVER
+    return detector
+
+
+def _outcome(future: Future[Any]) -> str:
+    if future.cancelled():
+        return "left"
+    error = future.exception()
+    if error is None:
+        return "answered"
+    return "refused" if isinstance(error, OverloadedError) else "failed"
 
 
 def observe_load(detector: Detector) -> None:

@@ -14,10 +14,10 @@ from detection.inference.detector import Detector, Prediction
 from detection.inference.engines.base import Outputs
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
 from detection.inference.types import ImageArray
-from detection.observability import metrics
 from detection.predict import service as predict_service
 from detection.predict.service import DetectionResult, Upload
 from detection.serving.service import Asked
+from detection.web import callers
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -45,7 +45,7 @@ def run_network(detector: Detector, batch_rgb: ImageArray) -> Outputs:
 
     Raises OverloadedError, EngineError and DetectionTimeoutError.
     """
-    outputs = _all_of(list(batch_rgb), lambda image_rgb: metrics.submit_input(detector, image_rgb))
+    outputs = _all_of(list(batch_rgb), lambda image_rgb: detector.submit_input(image_rgb, caller=callers.current()))
     return {name: np.stack([each[name] for each in outputs]) for name in outputs[0]}
 
 

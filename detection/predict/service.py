@@ -22,6 +22,7 @@ from detection.inference.types import FoundObject, StageTimings, reported_at
 from detection.observability import metrics, tracing
 from detection.serving import service as serving
 from detection.serving.service import Asked
+from detection.web import callers
 from detection.web.text import as_text
 
 logger = logging.getLogger(__name__)
@@ -191,7 +192,7 @@ def submit(upload: Upload) -> "tuple[Asked, concurrent.futures.Future[Prediction
 
 
 def _queue(upload: Upload, asked: Asked) -> "concurrent.futures.Future[Prediction]":
-    return metrics.submit(asked.detector, upload.data, asked.threshold)
+    return asked.detector.submit(upload.data, min_probability=asked.threshold, caller=callers.current())
 
 
 class _Recording:

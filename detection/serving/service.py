@@ -14,6 +14,7 @@ from detection.inference.engines.base import EngineOptions, RemoteOptions
 from detection.inference.messages import Message, gettext_noop
 from detection.inference.model_files import ModelSource
 from detection.inference.network import Network
+from detection.observability import metrics
 from detection.serving.locations import model_folder
 from detection.serving.pool import DetectorPool, ModelThread, free
 
@@ -40,7 +41,9 @@ class _Models:
         if self._detector is None:
             with self._lock:
                 if self._detector is None:
-                    self._detector = self.owner.run(load_detector, options or detector_options(config()))
+                    self._detector = metrics.observe(
+                        self.owner.run(load_detector, options or detector_options(config()))
+                    )
         return self._detector
 
     def resident(self, reference: str) -> Detector | None:
@@ -60,14 +63,16 @@ class _Models:
             return found
         folder = model_folder(config(), reference)
         options = other_options(config(), ModelSource(folder))
-        return self.others.load(folder.name, lambda: load_detector(options), config().max_resident_models - 1)
+        return self.others.load(
+            folder.name, lambda: metrics.observe(load_detector(options)), config().max_resident_models - 1
+        )
 
     def switch(self, load: Callable[[], Detector], version: int | None) -> None:
         """Load a model beside the answering one, put it in its place, then free the other when it has finished.
 
         Raises the errors of `load`; then nothing has changed.
         """
-        fresh = self.owner.run(load)
+        fresh = metrics.observe(self.owner.run(load))
         with self._lock:
             old, self._detector, self.version = self._detector, fresh, version
         if old is not None:

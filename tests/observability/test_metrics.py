@@ -108,9 +108,9 @@ def test_photo_is_counted_with_its_objects_and_steps() -> None:
 def test_what_the_workers_cannot_take_waits() -> None:
     engine = BrightnessEngine()
     engine.go_on.clear()
-    detector = Detector(small_network(), engine, max_pixels=10**6, queue_size=4, threads=1)
+    detector = metrics.observe(Detector(small_network(), engine, max_pixels=10**6, queue_size=4, threads=1))
     photo = photos.encode(photos.two_colours())
-    futures = [metrics.submit(detector, photo, 0.5) for _ in range(3)]
+    futures = [detector.submit(photo) for _ in range(3)]
     load = [value(f"detector_{name}", model="small") for name in ("in_flight", "queue_depth")]
     engine.go_on.set()
     for future in futures:
@@ -124,13 +124,13 @@ def test_requests_are_counted_by_model_and_outcome() -> None:
     engine = BrightnessEngine()
     engine.go_on.clear()
     network = replace(small_network(), name="counted", version="2")
-    detector = Detector(network, engine, max_pixels=10**6, queue_size=2, threads=1)
+    detector = metrics.observe(Detector(network, engine, max_pixels=10**6, queue_size=2, threads=1))
     photo = photos.encode(photos.two_colours())
-    answered = metrics.submit(detector, photo, 0.5)
-    wrong = metrics.submit(detector, b"no photo", 0.5)
-    left = metrics.submit(detector, photo, 0.5)
+    answered = detector.submit(photo)
+    wrong = detector.submit(b"no photo")
+    left = detector.submit(photo)
     with pytest.raises(OverloadedError):
-        metrics.submit(detector, photo, 0.5)
+        detector.submit(photo)
     assert left.cancel()
     engine.go_on.set()
     answered.result(60)
