@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -60,18 +61,22 @@ def run_campaign(job: Job, command: tuple[str, ...] = ("-m", "tests.fuzz.worker"
 
 def _run_worker(job: Job, command: tuple[str, ...]) -> str:
     """Why the worker ended before its time; nothing if it did not."""
-    process = subprocess.Popen(
-        [sys.executable, *command, json.dumps(asdict(job))],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        env=unmeasured(),
-    )
-    for _ in _moves(job, process):
-        pass
-    hangs = process.poll() is None
-    if hangs:
-        process.kill()
-    _, errors = process.communicate()
+    # A file and not a pipe, which is full after some messages of a decoder and then stops the worker.
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [sys.executable, *command, json.dumps(asdict(job))],
+            stderr=said,
+            stdout=subprocess.DEVNULL,
+            env=unmeasured(),
+        )
+        for _ in _moves(job, process):
+            pass
+        hangs = process.poll() is None
+        if hangs:
+            process.kill()
+        process.wait()
+        said.seek(0)
+        errors = said.read()
     if hangs:
         return f"It did not end within {_WALL_SECONDS:.0f} s."
     return f"The process ended with {process.returncode}: {errors.decode(errors='replace')[-2000:]}" * bool(

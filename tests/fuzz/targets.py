@@ -160,6 +160,9 @@ def _of_kind(suffix: str) -> Target:
     def files() -> list[bytes]:
         if suffix == "heic":
             return [photo_files.chelsea_heic()]
+        if suffix == "raw":
+            tiny, larger = (photos.encode(photos.two_colours(size)) for size in ((16, 8), (40, 24)))
+            return [photo_files.raw_file(tiny, larger, version, dng=True) for version in (b"*\0", b"RO")]
         small, grey = photos.noise((40, 24)), photos.noise((24, 24)).convert("L")
         made = [photo_files.of_each_kind(image)[suffix][0] for image in (small, photos.two_colours(), grey)]
         return made + _MORE_FILES.get(suffix, list)()
@@ -173,6 +176,7 @@ def _more_tiffs() -> list[bytes]:
     return [
         *(photos.encode(small, "TIFF", compression=name) for name in compressions),
         photos.with_orientation(small, 6, "TIFF"),
+        photos.encode(small.convert("L").convert("1"), "TIFF", compression="group4"),
         photos.encode(Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30) * 100), "TIFF"),
         photos.encode(small.convert("CMYK"), "TIFF"),
         photos.encode(small, "TIFF", icc_profile=photo_files.wide_profile()),
@@ -248,7 +252,7 @@ _KIND_TOKENS: dict[str, Sequence[bytes]] = {
         b"\xff\xd9",
     ),
 }
-KINDS = ("heic", "avif", "tif", "bmp", "gif", "jp2")
+KINDS = ("heic", "avif", "tif", "bmp", "gif", "jp2", "raw")
 
 
 def _image_files() -> list[bytes]:

@@ -118,6 +118,35 @@ def tiff_of_many_tags(count: int, value_bytes: int) -> bytes:
     return b"II*\0" + struct.pack("<I", start) + bytes(value_bytes) + struct.pack("<H", count) + entries + bytes(4)
 
 
+def raw_file(
+    small: bytes, large: bytes, version: bytes, *, orientation: int = 1, dng: bool = False, panasonic: bool = False
+) -> bytes:
+    """Return a TIFF as cameras write it: previews in the first directory and in one below it, the sensor in another."""
+    lossless = b"\xff\xd8\xff\xc3\0\x08\x0e\0\x10\0\x10\0\xff\xd9" + bytes(5000)
+    places, blob = [], b""
+    for part in (small, large, lossless):
+        places.append((8 + len(blob), len(part)))
+        blob += part
+    blob += bytes(len(blob) % 2)
+
+    def directory(*entries: tuple[int, int, int, int]) -> bytes:
+        rows = b"".join(struct.pack("<HHII", *entry) for entry in sorted(entries))
+        return struct.pack("<H", len(entries)) + rows + bytes(4)
+
+    def strip(place: tuple[int, int], photometric: int) -> list[tuple[int, int, int, int]]:
+        return [(0x0103, 3, 1, 7), (0x0106, 3, 1, photometric), (0x0111, 4, 1, place[0]), (0x0117, 4, 1, place[1])]
+
+    sensor, preview = directory(*strip(places[2], 32803)), directory(*strip(places[1], 6))
+    below = 8 + len(blob)
+    numbers = struct.pack("<II", below, below + len(sensor))
+    first = [(0x0112, 3, 1, orientation), (0x0201, 4, 1, places[0][0]), (0x0202, 4, 1, places[0][1])]
+    first.append((0x014A, 4, 2, below + len(sensor) + len(preview)))
+    first += [(0xC612, 1, 4, 0x0401)] * dng + [(0x002E, 7, places[1][1], places[1][0])] * panasonic
+    start = below + len(sensor) + len(preview) + len(numbers)
+    head = b"II" + version + struct.pack("<I", start)
+    return head + blob + sensor + preview + numbers + directory(*first)
+
+
 Build = Callable[[], bytes]
 
 

@@ -18,17 +18,6 @@ _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 # StripOffsets, StripByteCounts, TileOffsets, TileByteCounts: one value for each piece of the picture.
 _PIECES = frozenset({273, 279, 324, 325})
 _MORE_BYTES = 1 << 20
-_COMPRESSION = 259
-# None, LZW, JPEG, Deflate by two numbers, PackBits, LZMA, Zstandard, WebP. Fax is for pages of text, and libtiff's
-# decoder of it runs for ever on some damaged files.
-_COMPRESSIONS = frozenset({1, 5, 7, 8, 32946, 32773, 34925, 50000, 50001})
-_COMPRESSED_OTHERWISE = Message(
-    "tiff_compression",
-    gettext_noop(
-        "The TIFF is compressed as no photo is (method %(number)s). Save it with LZW or without compression, and send "
-        "that."
-    ),
-)
 _TOO_LARGE = Message(
     "photo_too_large",
     gettext_noop(
@@ -59,14 +48,10 @@ def too_large(width: int, height: int, max_pixels: int) -> ImageTooLargeError:
 
 
 def refuse_costly_tiff(data: bytes) -> None:
-    """Raise ImageDecodeError for a TIFF of too many tags or pieces, whose tags have more bytes than the file, or that
-    is compressed as no photo is.
-    """
+    """Raise ImageDecodeError for a TIFF of too many tags or pieces, or whose tags have more bytes than the file."""
     total = 0
-    for number, (tag, count, size, value) in enumerate(_tags(data)):
+    for number, (tag, count, size) in enumerate(_tags(data)):
         total += count * size
-        if tag == _COMPRESSION and value not in _COMPRESSIONS:
-            raise ImageDecodeError(_COMPRESSED_OTHERWISE(number=value))
         if number > MAX_TAGS or (tag in _PIECES and count > MAX_PARTS) or total > 2 * len(data) + _MORE_BYTES:
             raise _too_many_parts()
 
@@ -111,10 +96,8 @@ def boxes_of(data: bytes, start: int, end: int) -> Iterator[Box]:
         position = stop
 
 
-def _tags(data: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Yield tag, number of values, bytes of each, and the first value where it is a short number, of the first
-    directory of a TIFF or BigTIFF.
-    """
+def _tags(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield tag, number of values and bytes of each in the first directory of a TIFF or BigTIFF."""
     order = "<" if data[:2] == b"II" else ">"
     is_big = data[2:4] in {b"+\0", b"\0+"}
     offset, counts, entry = (8, "Q", "HHQQ") if is_big else (4, "H", "HHII")
@@ -124,10 +107,8 @@ def _tags(data: bytes) -> Iterator[tuple[int, int, int, int]]:
         start += struct.calcsize(f"{order}{counts}")
         size = struct.calcsize(f"{order}{entry}")
         for number in range(min(entries, MAX_TAGS + 1)):
-            place = start + number * size
-            tag, kind, count, _ = struct.unpack_from(f"{order}{entry}", data, place)
-            (value,) = struct.unpack_from(f"{order}H", data, place + size - struct.calcsize(f"{order}{entry[-1]}"))
-            yield tag, count, _TYPE_BYTES.get(kind, 1), value
+            tag, kind, count, _ = struct.unpack_from(f"{order}{entry}", data, start + number * size)
+            yield tag, count, _TYPE_BYTES.get(kind, 1)
     except struct.error:  # it ends within its directory, which the decoder finds too
         return
 

@@ -4,6 +4,8 @@ Pixels and what is said about them go separate ways: damaged metadata never cost
 taken for damaged metadata.
 """
 
+import contextlib
+import ctypes
 import io
 import struct
 import warnings
@@ -12,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pi_heif
-from PIL import Image
+from PIL import Image, _imaging
 
 from detection.inference.errors import ImageDecodeError
 from detection.inference.messages import Message, gettext_noop
@@ -20,9 +22,10 @@ from detection.inference.photos import colour, formats, jpeg_file
 from detection.inference.photos.coded_sizes import refuse_large_pictures
 from detection.inference.photos.container_limits import refuse_costly_tiff, refuse_large_codestream, too_large
 from detection.inference.photos.decompression_guard import refuse_expensive
-from detection.inference.photos.exif import UPRIGHT, orientation_of
+from detection.inference.photos.exif import UPRIGHT, orientation_exif, orientation_of
 from detection.inference.photos.gif_file import GifError, first_picture
 from detection.inference.photos.png_file import MOST, PngError, read_png
+from detection.inference.photos.raw_preview import preview_of
 
 MIN_EDGE_PX = 8
 # A picture that takes several steps to become RGB is converted in strips: each step is a copy, and a PNG of 20 kB may
@@ -44,6 +47,11 @@ Image.MAX_IMAGE_PIXELS = None
 # Damaged tags and indexes are common and harmless: not logged for each such photo.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.(Tiff|Jpeg)ImagePlugin")
 
+# libtiff prints what is wrong with a file, a line for each of its strips; Pillow tells it by an exception too.
+with contextlib.suppress(AttributeError, OSError):
+    for _set_handler in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+        ctypes.CDLL(_imaging.__file__)[_set_handler](None)
+
 pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 # Transpositions that turn a stored picture upright, by the EXIF tag Orientation (TIFF 6.0, section 8).
@@ -58,9 +66,10 @@ _UPRIGHT = {
 }
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 # These tell their orientation in EXIF. A TIFF and a HEIF are turned by their decoders, and the others are never turned.
-_TURNED_BY_EXIF = frozenset({formats.JPEG, formats.PNG, formats.WEBP, formats.AVIF})
+_TURNED_BY_EXIF = frozenset({formats.JPEG, formats.PNG, formats.WEBP, formats.AVIF, formats.RAW})
 # In which mode the colours of a picture are converted (`_to_rgb`).
 _COLOUR_MODES = {"RGB": "RGB", "L": "L", "CMYK": "CMYK", "RGBA": "RGBA", "P": "RGBA", "PA": "RGBA", "I;16": "L"}
+_SCALED = frozenset({formats.JPEG, formats.RAW})
 _WITH_FRAMES = frozenset({formats.JPEG, formats.WEBP})
 
 
@@ -198,13 +207,24 @@ def _open_gif(data: bytes, _: int) -> _Opened:
     return _simple(first_picture(data), formats.GIF)
 
 
+def _open_raw(data: bytes, max_pixels: int) -> _Opened:
+    found = preview_of(data)
+    if found is None:
+        raise formats.refusal(data)
+    jpeg, orientation = found
+    refuse_expensive(jpeg)
+    opened = _open_jpeg(jpeg, max_pixels)
+    exif = orientation_exif(orientation) if orientation else opened.exif
+    return _Opened(formats.RAW, opened.image, exif, opened.icc)
+
+
 _REFUSALS = {
     formats.TIFF: lambda data, _: refuse_costly_tiff(data),
     formats.JPEG2000: refuse_large_codestream,
     formats.HEIF: refuse_large_pictures,
     formats.AVIF: refuse_large_pictures,
 }
-_OPENERS = {formats.JPEG: _open_jpeg, formats.PNG: _open_png, formats.GIF: _open_gif}
+_OPENERS = {formats.JPEG: _open_jpeg, formats.PNG: _open_png, formats.GIF: _open_gif, formats.RAW: _open_raw}
 
 
 def _check_size(size_wh: tuple[int, int], max_pixels: int) -> None:
@@ -224,7 +244,7 @@ def _loaded(opened: _Opened, min_edge_px: int | None) -> Image.Image | None:
     """Decode the pixels; None for a JPEG that cannot be decoded as it is."""
     image = opened.image
     try:
-        if min_edge_px is not None and opened.format == formats.JPEG:
+        if min_edge_px is not None and opened.format in _SCALED:
             image.draft(image.mode, (min_edge_px, min_edge_px))
         size_wh = image.size
         image.load()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from detection.inference.errors import ImageDecodeError
 from detection.inference.messages import Message, gettext_noop
+from detection.inference.photos.raw_preview import is_raw
 
 EMPTY = Message(
     "photo_empty",
@@ -34,7 +35,7 @@ class PhotoFormat:
 
 
 JPEG, PNG, WEBP, HEIF, AVIF = "JPEG", "PNG", "WEBP", "HEIF", "AVIF"
-TIFF, BMP, GIF, JPEG2000 = "TIFF", "BMP", "GIF", "JPEG2000"
+TIFF, BMP, GIF, JPEG2000, RAW = "TIFF", "BMP", "GIF", "JPEG2000", "RAW"
 FORMATS = (
     PhotoFormat(JPEG, ("image/jpeg", "image/jpg", "image/pjpeg"), ("jpg", "jpeg", "jpe", "jfif")),
     PhotoFormat(PNG, ("image/png", "image/apng", "image/x-png"), ("png", "apng")),
@@ -49,6 +50,15 @@ FORMATS = (
     PhotoFormat(BMP, ("image/bmp", "image/x-bmp", "image/x-ms-bmp"), ("bmp", "dib")),
     PhotoFormat(GIF, ("image/gif",), ("gif",)),
     PhotoFormat(JPEG2000, ("image/jp2", "image/jpx", "image/j2k", "image/jpm"), ("jp2", "j2k", "jpf", "jpx", "j2c")),
+    PhotoFormat(
+        RAW,
+        (
+            *("image/x-adobe-dng", "image/dng", "image/x-canon-cr2", "image/x-nikon-nef", "image/x-nikon-nrw"),
+            *("image/x-sony-arw", "image/x-pentax-pef", "image/x-olympus-orf", "image/x-panasonic-rw2"),
+            *("image/x-fuji-raf", "image/x-samsung-srw"),
+        ),
+        ("dng", "cr2", "nef", "nrw", "arw", "pef", "orf", "rw2", "raf", "srw"),
+    ),
 )
 MEDIA_TYPES = frozenset(kind for each in FORMATS for kind in each.media_types)
 SUFFIXES = frozenset(f".{suffix}" for each in FORMATS for suffix in each.suffixes)
@@ -65,6 +75,11 @@ _STARTS = (
     (b"GIF89a", GIF),
     (b"\0\0\0\x0cjP  \r\n\x87\n", JPEG2000),
     (b"\xff\x4f\xff\x51", JPEG2000),
+    (b"FUJIFILMCCD-RAW", RAW),
+    (b"IIRO", RAW),
+    (b"IIRS", RAW),
+    (b"MMOR", RAW),
+    (b"IIU\0", RAW),
 )
 _BMP_HEADER_BYTES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 _BRANDS_BYTES = 256
@@ -109,7 +124,7 @@ _REFUSED = tuple(
             Message("is_hdr", gettext_noop("This is an HDR picture. Save it as a JPEG, and send that."))(),
         ),
         (
-            rb"FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\x00|FOVb|.{4}ftypcrx ",
+            rb"II[*]\x00|MM\x00[*]|FUJIFILMCCD-RAW|IIRO|IIRS|MMOR|IIU\x00|FOVb|.{4}ftypcrx ",
             Message("is_raw", gettext_noop("This is a camera RAW file. Export it as a JPEG, and send that."))(),
         ),
         (
@@ -138,7 +153,7 @@ def photo_format(data: bytes) -> str:
     """Return the kind of a photo by its first bytes; "" for what is no photo of a kind that is read."""
     for start, name in _STARTS:
         if data.startswith(start):
-            return name
+            return RAW if name == TIFF and is_raw(data) else name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return WEBP
     if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADER_BYTES:
