@@ -31,7 +31,7 @@ COPY static static
 COPY models models
 
 # SECRET_KEY is set for this one command, or a key would be made here and be the same in every container.
-RUN SECRET_KEY=of-the-build python manage.py collectstatic --noinput
+RUN SECRET_KEY=of-the-build python manage.py collectstatic --noinput --ignore redoc
 
 # What must outlive the container is in /data: photos, database, key, fetched and converted models. The user is named by
 # number, for container engines that refuse to start root cannot look up names.

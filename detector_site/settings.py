@@ -7,6 +7,7 @@ from typing import Any
 import dj_database_url
 import django_stubs_ext
 from csp.constants import NONE, SELF
+from whitenoise.compress import Compressor
 
 from detection import __version__
 from detection.conf import BASE_DIR, load_config, make_data_dir, secret_key
@@ -125,6 +126,8 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # they are served unchanged.
 _COLLECTED = "collectstatic" in sys.argv or (STATIC_ROOT / "staticfiles.json").is_file()
 WHITENOISE_USE_FINDERS = not _COLLECTED
+# Source maps are two thirds of all bytes, and only a debugger asks for them.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
 # WhiteNoise serves files with a synchronous iterator. Django reads them in a thread, which is right for these small
 # ones, but warns about each of them.
@@ -183,7 +186,6 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
 }
 
 CONTENT_SECURITY_POLICY = {

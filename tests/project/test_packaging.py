@@ -117,6 +117,10 @@ def test_the_build_collects_the_static_files_and_makes_no_key(tmp_path: Path) ->
     subprocess.run(["sh", "-c", collect], cwd=tmp_path, env=environment, capture_output=True, check=True)
     assert (tmp_path / "staticfiles" / "admin").is_dir()
     assert (tmp_path / "staticfiles" / "staticfiles.json").is_file()
+    pages_of_api = tmp_path / "staticfiles" / "drf_spectacular_sidecar"
+    assert list(pages_of_api.rglob("swagger-ui-bundle.*.js.gz"))
+    assert list(pages_of_api.rglob("swagger-ui-bundle.*.map"))  # as its last line says; compressed for nobody
+    assert list(pages_of_api.rglob("*.map.*[bg][rz]")) == list(pages_of_api.rglob("*redoc*")) == []
     assert list(tmp_path.rglob("secret_key")) == []
 
 
