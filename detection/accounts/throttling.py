@@ -4,7 +4,6 @@ The generic cell rate algorithm: one number per caller, no list of requests. A c
 at once, and then goes on at the rate. Each process counts for itself.
 """
 
-import ipaddress
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -13,10 +12,10 @@ from detection.accounts.access import Caller
 from detection.conf import Rate
 from detection.conf.current import config
 from detection.errors import ThrottledError
+from detection.web.callers import site_of
 
 LOGINS = Rate(20, 60.0)
 LOGINS_OF_ACCOUNT = Rate(20, 600.0)
-_NETWORK_BITS = 64
 _MOST = 10_000
 
 
@@ -58,7 +57,7 @@ def take(caller: Caller, address: str) -> None:
     rate = config().throttle.address if caller.user_id is None else config().throttle.user
     if rate is None:
         return
-    _take(("address", network_of(address)) if caller.user_id is None else ("user", caller.user_id), rate)
+    _take(("address", site_of(address)) if caller.user_id is None else ("user", caller.user_id), rate)
 
 
 def take_login(address: str, name: str) -> None:
@@ -66,21 +65,8 @@ def take_login(address: str, name: str) -> None:
 
     A guesser has many addresses: all of an IPv6 network count as one, and the account is limited on its own.
     """
-    _take(("login", network_of(address)), LOGINS)
+    _take(("login", site_of(address)), LOGINS)
     _take(("login at", name.casefold()), LOGINS_OF_ACCOUNT)
-
-
-def network_of(address: str) -> str:
-    """Return an IPv4 address as it is, and the network of 64 bits of an IPv6 address, which one caller has whole."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, _NETWORK_BITS), strict=False))
 
 
 def _take(who: tuple[str, Hashable], rate: Rate) -> None:

@@ -28,6 +28,7 @@ from detection.predict import service as predict_service
 from detection.predict.fast_path import FastPath
 from detection.predict.service import DetectionResult, Upload
 from detection.serving import service as serving
+from detection.web.callers import site_of
 from tests.support.accounts import PASSWORD, account, token_headers
 from tests.support.asgi_calls import Answered, body_events, call, http_scope
 from tests.support.builders import stored_detection
@@ -363,7 +364,7 @@ def test_password_is_not_guessed_from_many_addresses(path: str, login: Any, clie
     ],
 )
 def test_all_addresses_of_a_network_are_one_caller(address: str, network: str) -> None:
-    assert throttling.network_of(address) == network
+    assert site_of(address) == network
 
 
 @pytest.mark.django_db

@@ -231,3 +231,17 @@ def test_version_is_written_once() -> None:
     assert settings.SPECTACULAR_SETTINGS["VERSION"] == __version__ == SERVER["version"]
     changes = (BASE_DIR / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## {__version__}" in changes
+
+
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "docs/design.md"])
+def test_map_of_the_code_names_files_that_exist(document: str) -> None:
+    named = set(re.findall(r"`((?:\w+/)*\w+\.(?:py|js))", (BASE_DIR / document).read_text(encoding="utf-8")))
+    roots = (BASE_DIR, BASE_DIR / "detection", BASE_DIR / "static" / "detection")
+    there = {path.relative_to(root).as_posix() for root in roots[1:] for path in root.rglob("*.[pj][ys]")}
+    assert len(named) > 20
+    lost = {
+        name
+        for name in named
+        if not (BASE_DIR / name).exists() and not any(f"/{one}".endswith(f"/{name}") for one in there)
+    }
+    assert lost == set()
