@@ -269,7 +269,7 @@ class Detector:
         self.observer.ended(self, future)
 
     def _prepare(self, data: bytes, clock: "_Clock") -> "_Prepared":
-        """Decode and fit a photo: steps 2 and 3 of ARCHITECTURE.md."""
+        """Decode and fit a photo: step 5 of ARCHITECTURE.md."""
         clock.lap("queue")
         photo = decode_photo(
             data,
@@ -283,7 +283,7 @@ class Detector:
         return _Prepared(image, placement, photo.info)
 
     def _detect(self, prepared: "_Prepared", min_probability: float, clock: "_Clock") -> Prediction:
-        """Run the network and decode its boxes: steps 4 and 5."""
+        """Run the network and decode its boxes: steps 6 and 7."""
         outputs = self._infer(prepared.image_rgb)
         clock.lap("inference")
         found = self._family.decode(outputs, self.network, min_probability).first(MAX_OBJECTS)

@@ -1,4 +1,17 @@
-"""Service that detects and records: the one module that imports both the detector and the database."""
+"""Service that detects and records: the one module that imports both the detector and the database.
+
+A photo's way, by the numbers of ARCHITECTURE.md:
+
+1. Limits of connection and body (`asgi/`).
+2. An entrance makes an `Upload` of the request (`fast_path`, `api`, `views`, `consumers`, `live`; `request.py`).
+3. `serving.ask` settles model and threshold.
+4. `Detector.submit` queues the photo, or refuses it when the queue is full.
+5. A worker decodes it, upright, and fits it to the network (`inference/photos/`).
+6. The engine runs the network (`inference/engines/`).
+7. The family decodes boxes (`inference/families/`, `boxes.py`).
+8. The recorder writes file and rows (`history/recorder.py`), unless the caller wants no history.
+9. The entrance answers with the reported objects (`web/serializers.py`).
+"""
 
 import asyncio
 import concurrent.futures
