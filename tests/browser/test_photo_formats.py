@@ -1,6 +1,7 @@
 """Colours and orientation of decoded photos are those that Chromium shows, and what the page is given is found."""
 
 import base64
+import struct
 from collections.abc import Callable
 
 import numpy as np
@@ -34,6 +35,14 @@ PATCHES = Image.fromarray(
 )
 KINDS = photo_files.of_each_kind(PATCHES)
 SHOWN_BY_BROWSERS = ("jpg", "png", "webp", "avif", "bmp", "gif")
+SRGB_PRIMARIES = chunk(b"cHRM", struct.pack(">8I", 31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000))
+WIDE_PRIMARIES = chunk(b"cHRM", struct.pack(">8I", 31_270, 32_900, 68_000, 32_000, 26_500, 69_000, 15_000, 6_000))
+
+
+def gamma(value: int) -> bytes:
+    return chunk(b"gAMA", struct.pack(">I", value))
+
+
 WIDE, SWAPPED = photo_files.wide_profile(), photo_files.swapped_profile()
 
 
@@ -62,6 +71,15 @@ CASES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "sideways AVIF": (
         "image/avif",
         lambda: photos.with_orientation(PATCHES, 8, "AVIF", quality=98, subsampling="4:4:4"),
+    ),
+    "PNG of linear light": ("image/png", lambda: png_with(gamma(100_000), image=PATCHES)),
+    "PNG of an ordinary screen": ("image/png", lambda: png_with(gamma(45_455), image=PATCHES)),
+    "PNG of wide primaries": ("image/png", lambda: png_with(gamma(45_455), WIDE_PRIMARIES, image=PATCHES)),
+    "PNG of sRGB in numbers": ("image/png", lambda: png_with(gamma(45_455), SRGB_PRIMARIES, image=PATCHES)),
+    "PNG of Display P3": ("image/png", lambda: png_with(chunk(b"cICP", bytes([12, 13, 0, 1])), image=PATCHES)),
+    "PNG of sRGB and another gamma": (
+        "image/png",
+        lambda: png_with(chunk(b"sRGB", b"\0"), gamma(100_000), image=PATCHES),
     ),
     "PNG with a damaged profile": (
         "image/png",

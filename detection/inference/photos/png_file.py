@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from detection.inference.photos.colour import MAX_PROFILE_BYTES
+from detection.inference.photos.named_colours import PRIMARIES, SRGB_CURVE, icc_profile
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_CHUNKS = 20_000
@@ -20,6 +21,10 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PIECE_BYTES = 1 << 20
 # A file that has less of its rows counts as damaged.
 MOST = 2 / 3
+# Of the curves of screens and of linear light, as gAMA counts them.
+_GAMMAS = (20_000, 200_000)
+# What stands for sRGB where nothing else is said (section 11.3.2.4).
+_SRGB_GAMMA, _SAME_GAMMA = 45_455, 500
 # Of Adam7: first column and row, and the steps to the next ones (section 8.1).
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
@@ -72,9 +77,9 @@ def read_png(data: bytes) -> PngFile:
         pixels, share = b"".join(data[chunk.start : chunk.end] for chunk in chunks if chunk.kind == b"IDAT"), 1.0
     else:
         pixels, share = _completed(data, chunks)
-    exif, icc = (_first(data, chunks, kind) for kind in (b"eXIf", b"iCCP"))
+    exif = _first(data, chunks, b"eXIf")
     is_cut_off = not is_whole and (share < 1 or chunks[-1].kind != b"IEND")
-    return PngFile(SIGNATURE + kept + pixels + _END, exif, icc and _profile(icc), share, is_cut_off)
+    return PngFile(SIGNATURE + kept + pixels + _END, exif, _colours(data, chunks), share, is_cut_off)
 
 
 def chunks_of(data: bytes) -> Iterator[Chunk]:
@@ -102,6 +107,28 @@ def chunk_bytes(kind: bytes, body: bytes) -> bytes:
 
 def _first(data: bytes, chunks: list[Chunk], kind: bytes) -> bytes | None:
     return next((chunk.body(data) for chunk in chunks if chunk.kind == kind and chunk.is_intact), None)
+
+
+def _colours(data: bytes, chunks: list[Chunk]) -> bytes | None:
+    """Return the profile of a file's colours, in the order of the specification (4.3): cICP, iCCP, sRGB, gAMA and
+    cHRM.
+    """
+    named, icc, gamma, chromaticities = (_first(data, chunks, kind) for kind in (b"cICP", b"iCCP", b"gAMA", b"cHRM"))
+    if named is not None and len(named) == 4 and named[0] in PRIMARIES and named[1] == SRGB_CURVE:  # noqa: PLR2004
+        return icc_profile(PRIMARIES[named[0]], None)
+    if icc is not None and (profile := _profile(icc)) is not None:
+        return profile
+    if _first(data, chunks, b"sRGB") is not None or gamma is None or len(gamma) != 4:  # noqa: PLR2004
+        return None
+    (coded,) = struct.unpack(">I", gamma)
+    white_and_primaries = PRIMARIES[1]
+    if chromaticities is not None and len(chromaticities) == 8 * 4:
+        white_and_primaries = tuple(value / 100_000 for value in struct.unpack(">8I", chromaticities))
+    if not _GAMMAS[0] <= coded <= _GAMMAS[1]:
+        return None
+    if chromaticities is None and abs(coded - _SRGB_GAMMA) <= _SAME_GAMMA:
+        return None
+    return icc_profile(white_and_primaries, 100_000 / coded)
 
 
 def _profile(body: bytes) -> bytes | None:
