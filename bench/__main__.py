@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 
 PARTS = ("engines", "frontend", "service", "rivals", "overload", "startup", "memory", "gpu")
-# Runs only when it is named: it takes a quarter of an hour, and longer runs are more accurate.
-LONG_PARTS = ("soak",)
+# Run only when they are named: a soak test takes a quarter of an hour, and attacks slow down what runs beside them.
+LONG_PARTS = ("soak", "attacks")
 
 
 def main(arguments: Sequence[str]) -> int:

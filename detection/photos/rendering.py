@@ -9,7 +9,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from detection.conf.current import config
-from detection.inference.fair_queue import FairTurns
+from detection.inference.fair_queue import FairTurns, most_large
 from detection.inference.hardware import usable_cores
 from detection.inference.photos.decode import decode_photo
 from detection.inference.photos.decoding_memory import decoding, decoding_bytes
@@ -25,7 +25,8 @@ THUMBNAIL_EDGE_PX = 320
 _QUALITY = 90
 # A drawing has the decoded photo, a copy with boxes, and the encoder's buffers.
 _COPIES = 2
-_turns = FairTurns(usable_cores(), usable_cores())
+# One core is left for photos that are sent, where there are several.
+_turns = FairTurns(usable_cores(), most_large(usable_cores()))
 _drawn = PictureCache()
 
 
