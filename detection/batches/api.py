@@ -25,7 +25,7 @@ from detection.batches.serializers import (
 from detection.batches.states import ListedPhoto
 from detection.errors import RequestError
 from detection.models import Batch, BatchItem
-from detection.predict.request import PHOTO_TYPES, parse_source, require_photo
+from detection.predict.request import DESCRIBED_TYPES, parse_source, require_photo
 from detection.web.query import parse_flag, parse_whole, refuse_unknown
 from detection.web.serializers import ErrorSerializer, prediction_body
 
@@ -97,7 +97,7 @@ class BatchPhotoView(APIView):
     @extend_schema(
         operation_id="send_batch_photo",
         parameters=[OpenApiParameter("source", OpenApiTypes.STR, description="How the photo came in.")],
-        request=dict.fromkeys(sorted(PHOTO_TYPES), _PHOTO_BODY),
+        request=dict.fromkeys(DESCRIBED_TYPES, _PHOTO_BODY),
         responses={
             200: OpenApiResponse(AnsweredPhotoSerializer, description="How it stands, and its objects."),
             400: OpenApiResponse(ErrorSerializer, description="The photo cannot be used; it has failed."),

@@ -13,10 +13,10 @@ from detection.accounts.access import caller_of
 from detection.errors import RequestError
 from detection.predict import service as predict_service
 from detection.predict.request import (
+    DESCRIBED_TYPES,
     FILE_NAME_HEADER,
     FORM_OPTIONS,
     FORM_TYPE,
-    PHOTO_TYPES,
     answer_headers,
     file_name,
     media_type,
@@ -53,7 +53,7 @@ class PredictView(APIView):
             ),
         ],
         request={
-            **dict.fromkeys(sorted(PHOTO_TYPES), _PHOTO_BODY),
+            **dict.fromkeys(DESCRIBED_TYPES, _PHOTO_BODY),
             "multipart/form-data": PredictUploadSerializer,
         },
         responses={

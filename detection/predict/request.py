@@ -11,6 +11,18 @@ from detection.predict.service import DetectionResult, Upload
 from detection.web.query import parse_choice, parse_flag, parse_threshold, refuse_unknown
 
 PHOTO_TYPES = MEDIA_TYPES
+# Those that the API's description lists: one name for each kind of photo.
+DESCRIBED_TYPES = (
+    "image/avif",
+    "image/bmp",
+    "image/gif",
+    "image/heic",
+    "image/jp2",
+    "image/jpeg",
+    "image/png",
+    "image/tiff",
+    "image/webp",
+)
 FORM_TYPE = "multipart/form-data"
 INCOMPLETE_HEADER = "X-Photo-Incomplete"
 FILE_NAME_HEADER = "X-File-Name"

@@ -15,6 +15,7 @@ from django.test import Client
 
 from detection.accounts.schema import OPEN_TO_ALL
 from detection.conf import BASE_DIR
+from detection.predict.request import DESCRIBED_TYPES, PHOTO_TYPES
 from tests.support.serving import server_environment
 
 # Where no model is loaded yet, the active version is asked for.
@@ -85,7 +86,8 @@ def test_description_has_the_address_of_the_environment(tmp_path: Any) -> None:
 
 def test_description_of_predict_has_the_contract(schema: Any) -> None:
     predict = schema["paths"]["/api/predict"]["post"]
-    assert set(predict["requestBody"]["content"]) == {"image/jpeg", "image/png", "image/webp", "multipart/form-data"}
+    assert set(predict["requestBody"]["content"]) == {*DESCRIBED_TYPES, "multipart/form-data"}
+    assert PHOTO_TYPES >= set(DESCRIBED_TYPES) >= {"image/jpeg", "image/png", "image/webp", "image/heic"}
     assert {parameter["name"] for parameter in predict["parameters"]} >= {"threshold", "store", "X-File-Name"}
     assert set(predict["responses"]) >= {"200", "400", "413", "503"}
     found = schema["components"]["schemas"]["PredictedObject"]
