@@ -231,7 +231,7 @@ def test_a_slash_at_the_end_changes_nothing(path: str, as_form: bool, server: Se
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/api/batches", "POST, OPTIONS"),
+        ("/api/batches", "GET, POST, HEAD, OPTIONS"),
         ("/api/detections", "GET, HEAD, OPTIONS"),
         ("/api/model/", "GET, HEAD, OPTIONS"),
         ("/v2/health/ready/", "GET, HEAD, OPTIONS"),
