@@ -2,16 +2,19 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 from django.db import Error, connection
 
+from detection.conf import current
 from detection.inference.errors import InferenceError
 from detection.inference.messages import Message, gettext_noop
 from detection.inference.periodic import PeriodicThread
 from detection.models import ModelVersion
 from detection.observability import metrics
 from detection.registry import versions as model_versions
+from detection.registry.loading import marked
 from detection.serving import health
 from detection.serving import service as serving
 
@@ -110,7 +113,8 @@ def _change(row: ModelVersion | None) -> bool:
     """Return whether the model answers now; if not, the one before it goes on, and the problem is shown to callers."""
     name = "of MODEL_PREFIX" if row is None else str(row)
     try:
-        serving.switch_model(lambda: model_versions.load(row), _key(row))
+        with nullcontext() if row is None else marked(_marker(row)):
+            serving.switch_model(lambda: model_versions.load(row), _key(row))
     except (InferenceError, OSError) as error:
         logger.error("The model %s is active, but cannot be loaded; the model before it goes on. %s", name, error)
         if row is not None:
@@ -120,6 +124,12 @@ def _change(row: ModelVersion | None) -> bool:
     logger.info("The model %s answers from now on.", name)
     _set_problem("")
     return True
+
+
+def _marker(row: ModelVersion) -> Path:
+    """Return the path of the marker of one activation; the next one has another, so the version is tried again."""
+    stamp = 0 if row.activated_at is None else row.activated_at.timestamp()
+    return current.config().cache_dir / f"loading-{row.pk}-{stamp}"
 
 
 def _sentence(name: str) -> str:
