@@ -29,7 +29,7 @@ _PAUSE_S = 0.05
 
 @dataclass(slots=True)
 class Noticed:
-    """What another caller notices: milliseconds of each photo and of each health check, and failures."""
+    """Measurements of another caller: milliseconds of each photo and of each health check, and failures."""
 
     photo_ms: list[float] = field(default_factory=list)
     health_ms: list[float] = field(default_factory=list)

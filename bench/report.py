@@ -38,7 +38,7 @@ class Claim:
 
     @property
     def met(self) -> bool:
-        """Whether it is met; NaN never is."""
+        """Return whether it is met; NaN never is."""
         return not math.isnan(self.value) and (self.value <= self.wanted if self.at_most else self.value >= self.wanted)
 
     def as_json(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Connection(Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is lost when it is closed: no request has come in whole, or all are answered."""
+        """Return whether nothing is lost when it is closed: no request is whole, or all are answered."""
 
     def check_deadline(self, now: float) -> None:
         """Close it where a deadline has passed."""

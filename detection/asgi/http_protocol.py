@@ -92,7 +92,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is being answered."""
+        """Return whether no request is being answered."""
         return self._running is None or self._running.response_complete
 
     def check_deadline(self, now: float) -> None:

@@ -99,7 +99,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Https:
-    """Whether a proxy in front ends TLS, and for how many seconds browsers shall insist on it (HSTS), 0 for not."""
+    """TLS by a proxy in front, and the seconds for which browsers shall insist on it (HSTS), 0 for not."""
 
     is_on: bool = False
     hsts_seconds: int = 0

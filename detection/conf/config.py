@@ -85,12 +85,12 @@ class Config:
 
     @property
     def needs_login(self) -> bool:
-        """Whether people log in and programs send a token."""
+        """True if people log in and programs send a token."""
         return self.access == "login"
 
     @property
     def is_on_loopback(self) -> bool:
-        """Whether only this machine can reach the server."""
+        """True if only this machine can reach the server."""
         return self.rest_host.strip("[]") in {host.strip("[]") for host in LOOPBACK_HOSTS}
 
     @property

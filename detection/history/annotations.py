@@ -37,12 +37,12 @@ class Judged:
 
     @property
     def is_open(self) -> bool:
-        """Whether it has no verdict."""
+        """True if it has no verdict."""
         return not self.kind
 
     @property
     def is_there(self) -> bool:
-        """Whether it is an object of the photo, by its verdict or without one."""
+        """True if it is an object of the photo, by its verdict or without one."""
         return self.kind != Verdict.Kind.REJECTED
 
     @property

@@ -49,7 +49,7 @@ class Rules:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there are no limits."""
+        """True if there are no limits."""
         return self == Rules()
 
 

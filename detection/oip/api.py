@@ -138,7 +138,7 @@ class OipModelView(APIView):
 
 
 class OipModelReadyView(APIView):
-    """Whether a model can answer now."""
+    """Readiness of a model."""
 
     @extend_schema(responses={200: ReadySerializer, 404: _NO_MODEL, 503: _LATER})
     def get(self, _request: Request, model: str, version: str | None = None) -> Response:

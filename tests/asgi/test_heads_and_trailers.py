@@ -1,4 +1,4 @@
-"""What comes outside of bodies is bounded: request lines, headers, trailers, chunk extensions, and what is none."""
+"""Bytes outside of bodies are bounded: request lines, headers, trailers, chunk extensions, and what is none."""
 
 import itertools
 import json

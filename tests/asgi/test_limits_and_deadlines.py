@@ -1,4 +1,4 @@
-"""What a real server lets in: slow, packed and foreign requests and messages, many parts, too much of all."""
+"""Limits of a real server: slow, packed and foreign requests and messages, many parts, too much of all."""
 
 import contextlib
 import socket

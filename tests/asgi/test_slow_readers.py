@@ -1,4 +1,4 @@
-"""Who does not read what was asked for is cut off, and holds little of it; floods of pictures are shared."""
+"""Readers that do not read are cut off, and hold little memory; floods of pictures are shared."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What bounds the lists of batches: they are counted first, come in pages, and can be deleted."""
+"""Bounds of the lists of batches: they are counted first, come in pages, and can be deleted."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What a fake camera shows: a video that Chromium's fake capture device plays (YUV4MPEG2, mjpegtools' yuv4mpeg(5))."""
+"""Picture of a fake camera: a video that Chromium's fake capture device plays (YUV4MPEG2, mjpegtools' yuv4mpeg(5))."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What people said takes precedence in every export, and only reviewed detections can be chosen."""
+"""Verdicts take precedence in every export, and only reviewed detections can be chosen."""
 
 import csv
 import io

@@ -1,1 +1,1 @@
-"""What happens when the machine fails: killed processes, full disks, databases that are locked or gone."""
+"""Failures of the machine: killed processes, full disks, databases that are locked or gone."""

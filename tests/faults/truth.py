@@ -1,4 +1,4 @@
-"""What must hold after every fault, read from disk and database past the server."""
+"""Invariants after every fault, read from disk and database past the server."""
 
 import hashlib
 import uuid

@@ -1,4 +1,4 @@
-"""What reads files of others: how each reader is called, with what good files, and which errors are its own."""
+"""Readers of files of others: how each is called, with which good files, and which errors are its own."""
 
 import json
 import tempfile

@@ -1,4 +1,4 @@
-"""What is deleted in a page can be brought back for a while, and is gone for good after it."""
+"""A detection deleted in a page can be brought back for a while, and is gone for good after it."""
 
 import io
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Where the tests of the core find what ships; without Django's settings."""
+"""Paths of shipped files for tests of the core, without Django's settings."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is kept and what goes: the oldest first, rows before files, and never more than was asked for."""
+"""Retention: the oldest first, rows before files, and never more than was asked for."""
 
 from collections import namedtuple
 from dataclasses import replace

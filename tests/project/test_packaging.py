@@ -1,4 +1,4 @@
-"""What ships the service: the Dockerfile, the lists of requirements, the Makefile. Checked without Docker."""
+"""Packaging of the service: the Dockerfile, the lists of requirements, the Makefile. Checked without Docker."""
 
 import fnmatch
 import json

@@ -1,4 +1,4 @@
-"""What registers itself when it is imported is there in a process that has only started, as no test's is."""
+"""Modules that register themselves when imported are there in a process that has only started."""
 
 import json
 import os

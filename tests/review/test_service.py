@@ -1,4 +1,4 @@
-"""What people say of detections: kept step by step, never over the model's answer, never over a colleague's."""
+"""Verdicts on detections: kept step by step, never over the model's answer, never over a colleague's."""
 
 import threading
 from importlib import import_module

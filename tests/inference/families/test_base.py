@@ -1,4 +1,4 @@
-"""What the families share."""
+"""Parts that the families share."""
 
 import numpy as np
 import pytest

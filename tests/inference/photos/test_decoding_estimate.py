@@ -1,4 +1,4 @@
-"""What decoding takes is known from the header, however small the file is."""
+"""The memory of decoding is known from the header, however small the file is."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What a picture with many pixels in few bytes costs: no more than a photo of as many pixels."""
+"""The cost of a picture with many pixels in few bytes: no more than a photo of as many pixels."""
 
 import os
 import subprocess
