@@ -11,7 +11,7 @@ from detection.inference.convert.gluoncv import convert_export
 from detection.inference.errors import CheckpointError
 from detection.inference.mxnet.checkpoint import checkpoint_files, load_checkpoint
 from detection.inference.network import DEFAULT_THRESHOLD, Network
-from detection.inference.onnx_input import keep_wrapped, wrapped_onnx
+from detection.inference.onnx.input import keep_wrapped, wrapped_onnx
 
 DEFAULT_EDGE = 300
 _SYMBOL, _PARAMS = "-symbol.json", ".params"

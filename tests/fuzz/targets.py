@@ -15,7 +15,7 @@ from detection.inference.convert.gluoncv import convert_export
 from detection.inference.errors import CheckpointError, ImageDecodeError, ImageTooLargeError
 from detection.inference.mxnet.checkpoint import load_checkpoint
 from detection.inference.mxnet.params import read_params
-from detection.inference.onnx_input import wrapped_onnx
+from detection.inference.onnx.input import wrapped_onnx
 from detection.inference.photos.decode import decode_photo, read_info
 from detection.photos.metadata import NotStrippableError, strip_metadata
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model

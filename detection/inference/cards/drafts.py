@@ -17,7 +17,7 @@ import onnx
 from detection.inference.class_names import is_plain, read_classes
 from detection.inference.errors import CheckpointError
 from detection.inference.files import file_sha256
-from detection.inference.onnx_weights import external_files, read_onnx
+from detection.inference.onnx.weights import external_files, read_onnx
 
 CLASSES_NAME = "classes.txt"
 _RANK = 4

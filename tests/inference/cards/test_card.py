@@ -20,7 +20,7 @@ from detection.inference.engines.base import EngineOptions
 from detection.inference.errors import CheckpointError
 from detection.inference.families.registry import FAMILIES
 from detection.inference.model_files import ModelSource, classes_of, open_model
-from detection.inference.onnx_input import wrap
+from detection.inference.onnx.input import wrap
 from tests.inference.model_folders import (
     EDGE,
     card_of,

@@ -17,7 +17,7 @@ from detection.inference.cards.card import InputSpec, ModelCard
 from detection.inference.convert.graph import IMAGE_INPUT
 from detection.inference.errors import CheckpointError
 from detection.inference.files import replace_file
-from detection.inference.onnx_weights import load_onnx
+from detection.inference.onnx.weights import load_onnx
 
 WRAPPER_VERSION = 1
 """Goes up with every change of what is put in front; part of the file's name in the cache."""
