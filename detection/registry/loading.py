@@ -1,5 +1,6 @@
-"""Marker file of a version that is being loaded. One that is left over tells the next start that its predecessor ended
-while it loaded that version.
+"""Marker file of a version that is being loaded; it counts the processes that ended while they loaded that version.
+
+One end may be chance (somebody killed the server, the power failed); two in a row are the version's.
 """
 
 import os
@@ -11,26 +12,28 @@ from typing import BinaryIO
 
 from detection.inference.errors import CheckpointError
 
+TRIES = 2
+
 
 @contextmanager
 def marked(path: Path) -> Iterator[None]:
     """Keep a marker at `path` while the block runs, in this process alone. Where it cannot be kept, or another process
     keeps it, the block runs without.
 
-    Raises CheckpointError when a process ended in such a block; then the marker stays.
+    Raises CheckpointError when TRIES processes ended in such a block; then the marker stays.
     """
     file = _locked(path)
     if file is None:
         yield
         return
     with file:
-        if os.fstat(file.fileno()).st_size:
+        if os.fstat(file.fileno()).st_size >= TRIES:
             raise CheckpointError(
-                "The server ended while it loaded this version the last time. Activate the version again to have it "
-                "tried again, or activate another one."
+                "The server ended twice while it loaded this version. Activate the version again to have it tried "
+                "again, or activate another one."
             )
         with suppress(OSError):  # a full disk is no fault of the version
-            os.write(file.fileno(), b"loading")
+            os.write(file.fileno(), b".")
         try:
             yield
         finally:
