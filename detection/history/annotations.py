@@ -105,7 +105,7 @@ def counter_key(detection: Detection, judged: Judged) -> Key | None:
     """
     if judged.found is None:
         return counters.key_of(detection, Tally.Kind.ADDED, judged.class_name)
-    if judged.is_open or judged.found.probability <= detection.threshold:
+    if judged.is_open or not is_reported(judged.found, detection.threshold):
         return None
     detail = judged.class_name if judged.kind == Verdict.Kind.RELABELLED else ""
     return counters.key_of(detection, judged.kind, judged.found.class_name, detail)

@@ -30,7 +30,7 @@ def find_folder(config: Config, reference: str, offered: Collection[str] | None)
     (an operator's).
     """
     if _FULL_NAME.fullmatch(reference):
-        if has_card(config.models_dir / reference):
+        if _has_version(config.models_dir / reference, reference.partition("@")[2]):
             return config.models_dir / reference
         folders = installed_folders(config) if offered is None else map(partial(_folder_named, config), offered)
         return next((folder for folder in folders if folder is not None and reference in _full_names(folder)), None)
@@ -71,6 +71,16 @@ def added_versions(config: Config) -> list[str]:
 def _folder_named(config: Config, name: str) -> Path | None:
     folders = (parent / name for parent in models_parents(config))
     return next((folder for folder in folders if has_card(folder)), None)
+
+
+def _has_version(folder: Path, version: str) -> bool:
+    """Return whether a folder has a model of a version; where its card cannot be read, whoever loads it says so."""
+    if not has_card(folder):
+        return False
+    try:
+        return read_card(folder).version == version
+    except CheckpointError:
+        return True
 
 
 def _full_names(folder: Path) -> set[str]:

@@ -8,10 +8,16 @@ from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
 from detection.errors import headers_for
 from detection.web.serializers import to_json
 
+_OF_JSON = ((b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff"))
+
 
 def header(scope: Any, name: bytes) -> str | None:
     """Return the first header of that (lower-case) name."""
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+    # A loop, because a generator costs twice as much, ten times in each request.
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return None
 
 
 def address_of(scope: Any) -> str:
@@ -24,19 +30,15 @@ async def send_json(
 ) -> None:
     """Send a complete JSON response with the headers that its status needs, and more."""
     content = to_json(body)
-    all_headers = {
-        "Content-Type": "application/json",
-        "Content-Length": str(len(content)),
-        "X-Content-Type-Options": "nosniff",
-        **headers_for(status),
-        **(headers or {}),
-    }
+    more = {**headers_for(status), **(headers or {})}
     await send(
         {
             "type": "http.response.start",
             "status": status,
             "headers": [
-                (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in all_headers.items()
+                *_OF_JSON,
+                (b"content-length", b"%d" % len(content)),
+                *[(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in more.items()],
             ],
             "trailers": False,
         }

@@ -92,7 +92,10 @@ class ModelCard:
 
 def has_card(folder: Path) -> bool:
     """Return whether a path is a folder with a model card."""
-    return (folder / CARD_NAME).is_file()
+    try:
+        return (folder / CARD_NAME).is_file()
+    except OSError:  # a name that is too long for the file system, say
+        return False
 
 
 def read_card(folder: Path) -> ModelCard:
