@@ -202,15 +202,16 @@ def _without_averaging(image_rgb: Image.Image, size_wh: tuple[int, int]) -> Imag
 def test_the_embedded_model_is_as_good_on_coco_photos_as_is_known(tmp_path: Path) -> None:
     document = measured(tmp_path, ANNOTATED, "--compare", "f32,int8")
     f32, int8 = (document["precisions"][name]["scores"] for name in ("f32", "int8"))
-    assert (f32["coco_ap50"], f32["coco_ap"]) == pytest.approx((0.502, 0.351), abs=0.005)
-    assert f32["coco_ap"] - int8["coco_ap"] < 0.005
+    assert (f32["coco_ap50"], f32["coco_ap"]) == pytest.approx((0.496, 0.350), abs=0.005)
+    # Just more than the half point that `auto` allows, on these photos.
+    assert 0.005 < f32["coco_ap"] - int8["coco_ap"] < 0.01
     assert document["dataset"]["photos"] == 64
 
 
 @pytest.mark.skipif(not ANNOTATED.is_dir(), reason="needs the folder shared/annotated beside the repository")
 def test_both_embedded_models_in_one_table_are_as_good_as_is_known(tmp_path: Path) -> None:
     models = measured(tmp_path, ANNOTATED, "--models", "nanodet_plus_m,mobilenet_ssd_voc")["models"]
-    known = {"nanodet_plus_m": (0.704, 0.505), "mobilenet_ssd_voc": (0.502, 0.351)}
+    known = {"nanodet_plus_m": (0.694, 0.497), "mobilenet_ssd_voc": (0.496, 0.350)}
     for name, numbers in known.items():
         scores = models[name]["scores"]
         assert scores["objects"] == 287
@@ -223,8 +224,8 @@ def test_both_embedded_models_in_one_table_are_as_good_as_is_known(tmp_path: Pat
     [
         # models/nanodet_plus_m/PROVENANCE.md: so it was measured where it comes from.
         pytest.param(_without_averaging, (0.702, 0.499), id="its own resizing"),
-        # The service averages, which gains most of a point.
-        pytest.param(None, (0.704, 0.505), id="ours"),
+        # The service averages, and converts the colours of the ten photos whose profile is not sRGB's.
+        pytest.param(None, (0.694, 0.497), id="ours"),
     ],
 )
 def test_nanodet_plus_is_as_good_on_coco_photos_as_is_known(
@@ -243,7 +244,7 @@ def test_classes_that_the_model_does_not_know_are_said(tmp_path: Path) -> None:
         evaluate(write_coco(tmp_path / "street"), "--classes", "giraffe")
 
 
-@pytest.mark.parametrize(("name", "chosen"), [("nanodet_plus_m", "bf16"), ("mobilenet_ssd_voc", "int8")])
+@pytest.mark.parametrize(("name", "chosen"), [("nanodet_plus_m", "bf16"), ("mobilenet_ssd_voc", "bf16")])
 def test_the_shipped_tables_are_of_the_shipped_files(
     name: str, chosen: str, config: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
