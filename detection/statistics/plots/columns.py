@@ -8,8 +8,11 @@ from detection.statistics.plots.svg import Caption, Element, add, add_text, perc
 
 FIELD_PX = 200.0
 _TOP_PX = 10.0
-_TICKS_PX = 26.0
-_TICK_TEXT_PX = 18.0
+# The line of the lowest count is centred on the axis, and that of the ticks begins below it in any font: lines of the
+# fonts that systems use are at most 1.4 times as high as their letters, which are of 12 pixels.
+LINE_PX = 17.0
+_TICK_TEXT_PX = 1.5 * LINE_PX
+_TICKS_PX = _TICK_TEXT_PX + 0.5 * LINE_PX
 _LABEL_GAP_PX = 8.0
 # Share of a column's place; the rest separates neighbours.
 _COLUMN_SHARE = 0.8

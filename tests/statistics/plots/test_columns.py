@@ -2,7 +2,7 @@
 
 import pytest
 
-from detection.statistics.plots.columns import FIELD_PX, Column, Tick, stacked_columns
+from detection.statistics.plots.columns import FIELD_PX, LINE_PX, Column, Tick, stacked_columns
 from detection.statistics.plots.svg import Caption, Element
 from tests.statistics.plots.reading import all_of, parsed, rects, share, texts
 
@@ -82,3 +82,12 @@ def test_title_and_description_are_those_that_the_picture_is_called_by() -> None
 
 def test_policy_of_the_site_is_kept() -> None:
     assert [one.tag for one in plot_of((1, 1)).iter() if "style" in one.attrib or "script" in one.tag] == []
+
+
+def test_ticks_keep_a_line_apart_from_the_lowest_count() -> None:
+    root = plot_of((4, 0), ticks=(Tick(0.0, "first"), Tick(1.0, "last")))
+    (zero,) = [one for one in all_of(root, "text", "plot-scale") if one.text == "0 photos"]
+    for tick in all_of(root, "text", "plot-tick"):
+        # From the middle of one line to the baseline of the other.
+        assert float(tick.get("y", "")) - float(zero.get("y", "")) >= 1.5 * LINE_PX
+        assert float(root.get("height", "")) - float(tick.get("y", "")) >= 0.4 * LINE_PX
