@@ -9,7 +9,8 @@ import struct
 from collections.abc import Callable, Iterator
 
 from detection.inference.photos.bits import Bits
-from detection.inference.photos.container_limits import MAX_PARTS, Box, boxes_of, too_large
+from detection.inference.photos.container_limits import MAX_PARTS, Box, boxes_of
+from detection.inference.photos.size_limits import too_large
 
 # Decoders pad to whole coding units, and encoders code a little more than is shown.
 _MARGIN_PX = 256

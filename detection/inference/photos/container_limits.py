@@ -8,9 +8,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from detection.inference.errors import ImageDecodeError, ImageTooLargeError
-from detection.inference.messages import Message, gettext_noop
+from detection.inference.errors import ImageDecodeError
 from detection.inference.photos.decompression_guard import TOO_MANY_PARTS
+from detection.inference.photos.size_limits import too_large
 
 MAX_PARTS = 20_000
 MAX_TAGS = 2_000
@@ -18,12 +18,6 @@ _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 # StripOffsets, StripByteCounts, TileOffsets, TileByteCounts: one value for each piece of the picture.
 _PIECES = frozenset({273, 279, 324, 325})
 _MORE_BYTES = 1 << 20
-_TOO_LARGE = Message(
-    "photo_too_large",
-    gettext_noop(
-        "The photo has %(width)s x %(height)s pixels; at most %(limit)s pixels are accepted. Send a smaller one."
-    ),
-)
 _JP2_SUPERBOX, _JP2_CODESTREAM = b"jp2h", b"jp2c"
 # SOC and SIZ; behind its length and capabilities follow the sizes of grid and tiles, and the number of channels
 # (ITU-T T.800, A.5.1).
@@ -40,11 +34,6 @@ class Box:
     kind: bytes
     start: int
     end: int
-
-
-def too_large(width: int, height: int, max_pixels: int) -> ImageTooLargeError:
-    """Return the error for a picture of more pixels than are accepted."""
-    return ImageTooLargeError(_TOO_LARGE(width=width, height=height, limit=f"{max_pixels:,}"))
 
 
 def refuse_costly_tiff(data: bytes) -> None:

@@ -20,14 +20,14 @@ from detection.inference.errors import ImageDecodeError
 from detection.inference.messages import Message, gettext_noop
 from detection.inference.photos import colour, formats, jpeg_file
 from detection.inference.photos.coded_sizes import refuse_large_pictures
-from detection.inference.photos.container_limits import refuse_costly_tiff, refuse_large_codestream, too_large
+from detection.inference.photos.container_limits import refuse_costly_tiff, refuse_large_codestream
 from detection.inference.photos.decompression_guard import refuse_expensive
 from detection.inference.photos.exif import UPRIGHT, orientation_exif, orientation_of
 from detection.inference.photos.gif_file import GifError, first_picture
 from detection.inference.photos.png_file import MOST, PngError, read_png
 from detection.inference.photos.raw_preview import preview_of
+from detection.inference.photos.size_limits import check_pixels, check_size
 
-MIN_EDGE_PX = 8
 # A picture that takes several steps to become RGB is converted in strips: each step is a copy, and a PNG of 20 kB may
 # have as many pixels as a large photo.
 _STRIP_PIXELS = 1 << 20
@@ -35,12 +35,7 @@ _STRIP_PIXELS = 1 << 20
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, struct.error, zlib.error)
 _FILE_ERRORS = (*_DECODER_ERRORS, PngError, GifError, KeyError, RuntimeError)
 _CUT_OFF = Message("photo_cut_off", gettext_noop("The photo is incomplete: its file is cut off. Send the whole file."))
-_TOO_SMALL = Message(
-    "photo_too_small",
-    gettext_noop("The photo is %(width)s x %(height)s pixels; send one with at least %(limit)s pixels on each side."),
-)
-
-# `_check_size` refuses large photos by the configured limit, from the header, before a pixel is decoded. Pillow's own
+# `check_size` refuses large photos by the configured limit, from the header, before a pixel is decoded. Pillow's own
 # limit is a process-wide warning, independent of the configuration.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -175,7 +170,7 @@ def _opened(data: bytes, max_pixels: int) -> _Opened:
         opened = _OPENERS[kind](data, max_pixels) if kind in _OPENERS else _simple(data, kind)
     except _FILE_ERRORS as error:
         raise ImageDecodeError(formats.UNREADABLE) from error
-    _check_size(opened.image.size, max_pixels)
+    check_size(opened.image.size, max_pixels)
     return opened
 
 
@@ -197,7 +192,7 @@ def _open_jpeg(data: bytes, _: int) -> _Opened:
 
 def _open_png(data: bytes, max_pixels: int) -> _Opened:
     # Before anything is unpacked.
-    _check_pixels(struct.unpack_from(">II", data, 16), max_pixels)
+    check_pixels(struct.unpack_from(">II", data, 16), max_pixels)
     png = read_png(data)
     image = Image.open(io.BytesIO(png.pixels), formats=(formats.PNG,))
     return _Opened(formats.PNG, image, png.exif, png.icc, png.is_cut_off, png.share_read)
@@ -225,19 +220,6 @@ _REFUSALS = {
     formats.AVIF: refuse_large_pictures,
 }
 _OPENERS = {formats.JPEG: _open_jpeg, formats.PNG: _open_png, formats.GIF: _open_gif, formats.RAW: _open_raw}
-
-
-def _check_size(size_wh: tuple[int, int], max_pixels: int) -> None:
-    _check_pixels(size_wh, max_pixels)
-    width, height = size_wh
-    if min(width, height) < MIN_EDGE_PX:
-        raise ImageDecodeError(_TOO_SMALL(width=width, height=height, limit=MIN_EDGE_PX))
-
-
-def _check_pixels(size_wh: tuple[int, ...], max_pixels: int) -> None:
-    width, height = size_wh
-    if width * height > max_pixels:
-        raise too_large(width, height, max_pixels)
 
 
 def _loaded(opened: _Opened, min_edge_px: int | None) -> Image.Image | None:
