@@ -9,7 +9,7 @@ ORACLE_VENV := .venv-mxnet
 REMOTE_VENV := .venv-kserve
 PYTEST_ARGS ?=
 # Worker processes of the tests: one more than there are cores, for tests often wait for a server; 0 for one process.
-JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)))
 # Suites that need an environment of their own, and long ones: kills, failures, fuzzing, the bench.
 SUITES := tests/oracle tests/remote
 CAMPAIGNS := tests/faults tests/fuzz tests/project/test_conformance.py tests/bench/test_parts.py tests/bench/test_soak.py
