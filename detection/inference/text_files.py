@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,11 @@ def read_text(path: Path, max_bytes: int = SHORT_BYTES) -> str:
 def _content(path: Path, max_bytes: int) -> bytes:
     require_regular(path)
     with path.open("rb") as file:
-        content = file.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        raise TextError(f"it has more than {max_bytes:,} bytes")
-    return content
+        # Not `read(max_bytes + 1)`, which takes that much memory before it reads.
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise TextError(f"it has more than {max_bytes:,} bytes")
+        return file.read(size)
 
 
 def read_lines(path: Path, max_bytes: int = SHORT_BYTES) -> list[str]:
