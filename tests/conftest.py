@@ -21,7 +21,9 @@ pytest_plugins = ["tests.support.strict_skips"]
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+def django_db_modify_db_settings(
+    tmp_path_factory: pytest.TempPathFactory, django_db_modify_db_settings_parallel_suffix: None
+) -> None:
     """SQLite in a file: the recorder's thread has a connection of its own, as it has in production."""
     database = django_settings.DATABASES["default"]
     if "sqlite3" in database["ENGINE"]:

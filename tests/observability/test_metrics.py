@@ -25,6 +25,7 @@ from detection.models import Detection
 from detection.observability import metrics
 from detection.observability.middleware import RequestMetricsMiddleware
 from detection.photos import rendering
+from detection.photos.picture_cache import PictureCache
 from detection.predict import service as predict_service
 from detection.serving import service as serving
 from tests.inference.engines import EDGE, BrightnessEngine, small_network
@@ -153,7 +154,8 @@ def test_series_of_very_many_models_are_told_as_one(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("model")
-def test_detection_tells_model_batch_and_storage(chelsea: bytes) -> None:
+def test_detection_tells_model_batch_and_storage(chelsea: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "_drawn", PictureCache())
     batches, stored = value("detector_batch_photos_count"), value("detector_stored_photos_total")
     drawn = value("detector_stage_seconds_count", stage="draw")
     predict_service.detect(predict_service.Upload(chelsea, source="api"))
