@@ -5,16 +5,17 @@ messages.
 from detection.conf.compound import (
     Hosts,
     Https,
+    LabelStudio,
     LogStyle,
     PhotoStore,
     RemoteServer,
     Retention,
     ShadowModel,
+    SmtpServer,
     Throttle,
     size_bytes,
 )
 from detection.conf.config import (
-    BASE_DIR,
     DEFAULT_MODEL_PREFIX,
     EMBEDDED_MODELS,
     PRECISION_NAMES,
@@ -26,6 +27,7 @@ from detection.conf.config import (
     make_data_dir,
 )
 from detection.conf.key_file import secret_key
+from detection.conf.locations import BASE_DIR, PACKAGES_DIR, static_root
 from detection.conf.reading import Problem
 from detection.conf.values import Rate
 
@@ -33,6 +35,7 @@ __all__ = [
     "BASE_DIR",
     "DEFAULT_MODEL_PREFIX",
     "EMBEDDED_MODELS",
+    "PACKAGES_DIR",
     "PRECISION_NAMES",
     "PRODUCTION_MODEL_EDGE",
     "PRODUCTION_MODEL_NAME",
@@ -40,6 +43,7 @@ __all__ = [
     "Config",
     "Hosts",
     "Https",
+    "LabelStudio",
     "LogStyle",
     "PhotoStore",
     "Problem",
@@ -47,9 +51,11 @@ __all__ = [
     "RemoteServer",
     "Retention",
     "ShadowModel",
+    "SmtpServer",
     "Throttle",
     "load_config",
     "make_data_dir",
     "secret_key",
     "size_bytes",
+    "static_root",
 ]

@@ -8,14 +8,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from detection.conf.reading import Kind
-from detection.conf.values import Rate, boolean, in_range, words
+from detection.conf.values import Rate, boolean, email_address, in_range, words
 
 REMOTE_SCHEMES = ("http", "https", "grpc", "grpcs")
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# Of mail servers by scheme: the usual port, STARTTLS, TLS from the first byte on.
+_SMTP_SCHEMES = {"smtp": (25, False, False), "smtp+tls": (587, True, False), "smtps": (465, False, True)}
 _SIZE = re.compile(r"([0-9]{1,12})([KMGT]?)B?", re.IGNORECASE)
 _SIZES = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
 _REMOTE_MODEL = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -39,6 +41,48 @@ class PhotoStore:
         if url.scheme != "s3" or _BUCKET.fullmatch(url.netloc) is None:
             raise ValueError(raw)
         return cls(url.netloc, url.path.strip("/"), **_parsed(_query(url.query), _STORE_PARTS))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelStudio:
+    """Label Studio that asks for predictions. url: without a slash at its end. token: of a user there, "" for none."""
+
+    url: str
+    token: str = ""
+
+    @classmethod
+    def parse(cls, raw: str) -> "LabelStudio":
+        """Parse http://HOST:PORT?token=KEY. Raises ValueError."""
+        url = urlsplit(raw.strip())
+        if url.scheme not in {"http", "https"} or not url.hostname or url.username is not None or url.fragment:
+            raise ValueError(raw)
+        path = url.path.rstrip("/")
+        return cls(url._replace(path=path, query="").geturl(), **_parsed(_query(url.query), _LABEL_STUDIO_PARTS))
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """Mail server that sends e-mail. user, password: "" for no login. sender: address in From."""
+
+    host: str
+    port: int
+    sender: str
+    user: str = ""
+    password: str = ""
+    has_starttls: bool = False
+    has_tls: bool = False
+
+    @classmethod
+    def parse(cls, raw: str) -> "SmtpServer":
+        """Parse smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS, or smtps, smtp+tls. Raises ValueError."""
+        url = urlsplit(raw.strip())
+        if url.scheme not in _SMTP_SCHEMES or not url.hostname or url.path.strip("/") or url.fragment or url.port == 0:
+            raise ValueError(raw)
+        port, has_starttls, has_tls = _SMTP_SCHEMES[url.scheme]
+        user, password = _login(url)
+        given = _parsed(_query(url.query), _SMTP_PARTS)
+        sender = given.get("sender") or email_address(user)
+        return cls(url.hostname, url.port or port, sender, user, password, has_starttls, has_tls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +248,14 @@ def _name_of_origin(origin: str) -> str:
     return f"[{url.hostname}]" if ":" in url.hostname else url.hostname.removeprefix("*")
 
 
+def _login(url: SplitResult) -> tuple[str, str]:
+    """Return user and password of a URL, both or neither. Raises ValueError."""
+    user, password = unquote(url.username or ""), unquote(url.password or "")
+    if bool(user) != bool(password):
+        raise ValueError(url.netloc)
+    return user, password
+
+
 def _endpoint(raw: str) -> str:
     url = urlsplit(raw)
     if url.scheme not in {"http", "https"} or not url.hostname or url.username is not None:
@@ -218,6 +270,8 @@ def _remote_model(raw: str) -> str:
 
 
 _STORE_PARTS: Parts = {"endpoint": ("endpoint", _endpoint), "region": ("region", str)}
+_LABEL_STUDIO_PARTS: Parts = {"token": ("token", str)}
+_SMTP_PARTS: Parts = {"from": ("sender", email_address)}
 _REMOTE_PARTS: Parts = {
     "model": ("model", _remote_model),
     "timeout": ("timeout_s", lambda raw: in_range(float(raw), 0.1, 3600)),
@@ -242,6 +296,15 @@ LOGGING = Kind(LogStyle.parse, "text or json, debug, info, warning or error, or 
 SHADOW_MODEL = Kind(ShadowModel.parse, "NAME or NAME@VERSION of a model, or NAME:SHARE with a share from 0 to 1")
 ALLOWED_HOSTS = Kind(Hosts.parse, "names, or addresses such as https://NAME:PORT, with commas between them")
 RETENTION = Kind(Retention.parse, "days:30,count:100000,free:5GB or some of them, or unset it to keep everything")
+LABEL_STUDIO_URL = Kind(
+    LabelStudio.parse,
+    "http://HOST:PORT of Label Studio, without user and password; ?token=KEY of a user there may follow",
+)
+EMAIL_URL = Kind(
+    SmtpServer.parse,
+    "smtp://HOST:PORT?from=ADDRESS or smtp+tls://USER:PASSWORD@HOST?from=ADDRESS (smtps for TLS from the start); from "
+    "may be left out where USER is an address; write @, :, /, ? and # in USER or PASSWORD as %40, %3A, %2F, %3F, %23",
+)
 REMOTE_URL = Kind(
     RemoteServer.parse,
     "http://HOST:PORT or grpc://HOST:PORT of a model server (https, grpcs with TLS), without user and password; "

@@ -12,12 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from detection.conf import compound, values
-from detection.conf.compound import Hosts, Https, LogStyle, PhotoStore, RemoteServer, Retention, ShadowModel, Throttle
+from detection.conf.compound import (
+    Hosts,
+    Https,
+    LabelStudio,
+    LogStyle,
+    PhotoStore,
+    RemoteServer,
+    Retention,
+    ShadowModel,
+    SmtpServer,
+    Throttle,
+)
 from detection.conf.former import former_settings
+from detection.conf.locations import BASE_DIR, DEFAULT_DATA_DIR
 from detection.conf.reading import UNUSABLE, Problem, read_settings, setting
 from detection.conf.tracing import read_tracing
 
-BASE_DIR = Path(__file__).resolve().parent.parent.parent
 # The embedded models, in the folder `models`; the first is the default, the others can be requested by name.
 EMBEDDED_MODELS = ("nanodet_plus_m", "mobilenet_ssd_voc")
 DEFAULT_MODEL_PREFIX = BASE_DIR / "models" / EMBEDDED_MODELS[0]
@@ -54,10 +65,13 @@ class Config:
     max_resident_models: int = setting("MAX_RESIDENT_MODELS", 3, values.whole(2, 100))
     shadow: ShadowModel = setting("SHADOW_MODEL", ShadowModel(), compound.SHADOW_MODEL)
     model_context_gpu: bool = setting("MODEL_CONTEXT_GPU", False, values.BOOLEAN)
+    model_device: str = setting("MODEL_DEVICE", "cpu", values.TEXT)
     model_engine: str = setting("MODEL_ENGINE", "auto", values.choice(ENGINE_NAMES))
-    model_precision: str = setting("MODEL_PRECISION", "f32", values.choice(PRECISION_NAMES))
+    model_precision: str = setting("MODEL_PRECISION", "auto", values.choice(PRECISION_NAMES))
     inference_threads: int = setting("INFERENCE_THREADS", 0, values.whole(0, 256))
     remote: RemoteServer | None = setting("REMOTE_URL", None, compound.REMOTE_URL, is_secret=True)
+    label_studio: LabelStudio | None = setting("LABEL_STUDIO_URL", None, compound.LABEL_STUDIO_URL, is_secret=True)
+    model_load_timeout_s: float = setting("MODEL_LOAD_TIMEOUT", 120.0, values.number(1, 86_400))
     queue_size: int = setting("QUEUE_SIZE", 64, values.whole(1, 100_000))
     max_body_bytes: int = setting("MAX_BODY_BYTES", 20_000_000, values.whole(1_000, 2_000_000_000))
     body_budget_bytes: int = setting("BODY_BUDGET_BYTES", BODY_BUDGET_BYTES, values.whole(1_000, 10**15))
@@ -71,7 +85,7 @@ class Config:
     throttle: Throttle = setting("THROTTLE", Throttle(), compound.THROTTLE)
     https: Https = setting("HTTPS", Https(), compound.HTTPS)
     metrics_token: str = setting("METRICS_TOKEN", "", values.TEXT)
-    data_dir: Path = setting("DATA_DIR", BASE_DIR / "var", values.FOLDER)
+    data_dir: Path = setting("DATA_DIR", DEFAULT_DATA_DIR, values.FOLDER)
     durable: bool = setting("DURABLE", True, values.BOOLEAN)
     photo_store: PhotoStore | None = setting("PHOTO_STORE_URL", None, compound.PHOTO_STORE_URL, is_secret=True)
     retention: Retention = setting("RETENTION", Retention(), compound.RETENTION)
@@ -79,6 +93,11 @@ class Config:
     redis_url: str = setting("REDIS_URL", "", values.TEXT)
     debug: bool = setting("DEBUG", False, values.BOOLEAN)
     hosts: Hosts = setting("ALLOWED_HOSTS", Hosts(LOOPBACK_HOSTS), compound.ALLOWED_HOSTS)
+    site_path: str = setting("SITE_PATH", "", values.SITE_PATH)
+    cors_origins: tuple[str, ...] = setting("CORS_ORIGINS", (), values.ORIGINS)
+    webhook_networks: tuple[values.Network, ...] = setting("WEBHOOK_NETWORKS", (), values.NETWORKS)
+    smtp: SmtpServer | None = setting("EMAIL_URL", None, compound.EMAIL_URL, is_secret=True)
+    drift_email: tuple[str, ...] = setting("DRIFT_EMAIL", (), values.EMAIL_ADDRESSES)
     logging: LogStyle = setting("LOGGING", LogStyle(), compound.LOGGING)
     traces: bool = False
     problems: tuple[Problem, ...] = ()
@@ -120,9 +139,11 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
     traces, misused = read_tracing(environ)
     problems += [Problem(UNUSABLE, message, hint) for message, hint in (*_mismatches(environ, found), *misused)]
     problems += former_settings(environ)
-    prefix = found.get("model_prefix") or _default_model(found.get("data_dir", BASE_DIR / "var") / "models")
+    prefix = found.get("model_prefix") or _default_model(found.get("data_dir", DEFAULT_DATA_DIR) / "models")
     budget_bytes = max(BODY_BUDGET_BYTES, found.get("max_body_bytes", 0))
     defaults = {"model_prefix": prefix, "model_edge": _edge_of(prefix), "body_budget_bytes": budget_bytes}
+    if found.get("model_context_gpu"):
+        found.setdefault("model_device", "cuda:0")
     config = Config(**{**defaults, **found}, traces=traces, problems=tuple(problems))
     return replace(config, problems=(*config.problems, *_proportion_problems(config)))
 
@@ -144,10 +165,20 @@ def _mismatches(environ: Mapping[str, str], found: Mapping[str, Any]) -> Iterato
             "MODEL_ENGINE is remote, and REMOTE_URL is not set.",
             "Set REMOTE_URL to http://HOST:PORT or grpc://HOST:PORT of the model server.",
         )
+    if found.get("model_context_gpu") and found.get("model_device", "cuda").split(":")[0] not in {"cuda", "tensorrt"}:
+        yield (
+            f"MODEL_CONTEXT_GPU is true, and MODEL_DEVICE is {found['model_device']}.",
+            "Unset MODEL_CONTEXT_GPU: MODEL_DEVICE says where the network runs.",
+        )
     if environ.get("PHOTO_STORE_URL") and "retention" in found and found["retention"].min_free_bytes:
         yield (
             "RETENTION's free: is for photos on this disk, and PHOTO_STORE_URL keeps them elsewhere.",
             "Take free: out of RETENTION, and bound the history by days: or count:.",
+        )
+    if found.get("drift_email") and not environ.get("EMAIL_URL"):
+        yield (
+            "DRIFT_EMAIL is set, and EMAIL_URL is not: no mail server is known.",
+            "Set EMAIL_URL to smtp://HOST:PORT?from=ADDRESS of the mail server, or unset DRIFT_EMAIL.",
         )
     if "remote" in found and found["remote"].model and environ.get("MODELS"):
         yield (

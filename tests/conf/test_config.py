@@ -1,5 +1,6 @@
 """The configuration: every variable, its default, and what is said when it cannot be used."""
 
+import ipaddress
 import os
 import stat
 import threading
@@ -16,12 +17,14 @@ from detection.conf import (
     Config,
     Hosts,
     Https,
+    LabelStudio,
     LogStyle,
     PhotoStore,
     Rate,
     RemoteServer,
     Retention,
     ShadowModel,
+    SmtpServer,
     Throttle,
     load_config,
     make_data_dir,
@@ -39,6 +42,7 @@ def test_nothing_set_is_the_2019_service_on_this_machine_only() -> None:
     config = load_config({})
     assert (config.rest_host, config.rest_port, config.rest_entry_point) == ("127.0.0.1", 8080, "/predict")
     assert (config.probability_more, config.model_epoch, config.model_context_gpu) == (None, 0, False)
+    assert config.model_device == "cpu"
     assert (config.max_body_bytes, config.model_edge, config.problems) == (20_000_000, 0, ())
     assert config.model_prefix == DEFAULT_MODEL_PREFIX == BASE_DIR / "models" / "nanodet_plus_m"
     assert config.models == ("nanodet_plus_m", "mobilenet_ssd_voc")
@@ -59,6 +63,8 @@ def test_nothing_set_is_the_2019_service_on_this_machine_only() -> None:
         pytest.param("MODEL_EDGE", "512", "model_edge", 512, id="edge"),
         pytest.param("MODELS", "a, b", "models", ("a", "b"), id="models"),
         pytest.param("MODELS", "none", "models", (), id="no other model"),
+        pytest.param("MODEL_DEVICE", "intel-gpu", "model_device", "intel-gpu", id="device"),
+        pytest.param("MODEL_CONTEXT_GPU", "true", "model_device", "cuda:0", id="device of the 2019 service"),
         pytest.param("MODEL_CONTEXT_GPU", "True", "model_context_gpu", True, id="Python's true"),
         pytest.param("MODEL_CONTEXT_GPU", "no", "model_context_gpu", False, id="no"),
         pytest.param("MODEL_ENGINE", "onnxruntime", "model_engine", "onnxruntime", id="engine"),
@@ -135,6 +141,51 @@ def test_nothing_set_is_the_2019_service_on_this_machine_only() -> None:
             ),
             id="origins",
         ),
+        pytest.param(
+            "LABEL_STUDIO_URL",
+            "https://labels.example/app/?token=abc",
+            "label_studio",
+            LabelStudio("https://labels.example/app", "abc"),
+            id="Label Studio",
+        ),
+        pytest.param("SITE_PATH", "/a/detector/", "site_path", "/a/detector", id="site path"),
+        pytest.param("SITE_PATH", "/", "site_path", "", id="no site path"),
+        pytest.param("CORS_ORIGINS", "*", "cors_origins", ("*",), id="all origins"),
+        pytest.param(
+            "CORS_ORIGINS",
+            "https://a.example, http://localhost:3000",
+            "cors_origins",
+            ("https://a.example", "http://localhost:3000"),
+            id="two origins",
+        ),
+        pytest.param(
+            "WEBHOOK_NETWORKS",
+            "10.1.0.0/16, ::1",
+            "webhook_networks",
+            (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("::1/128")),
+            id="two networks",
+        ),
+        pytest.param(
+            "EMAIL_URL",
+            "smtp://relay?from=cam@a.example",
+            "smtp",
+            SmtpServer("relay", 25, "cam@a.example"),
+            id="mail server without a login",
+        ),
+        pytest.param(
+            "EMAIL_URL",
+            "smtp+tls://ops%40a.example:p%23w%2F@mail.a.example",
+            "smtp",
+            SmtpServer("mail.a.example", 587, "ops@a.example", "ops@a.example", "p#w/", has_starttls=True),
+            id="mail server with STARTTLS, from its user",
+        ),
+        pytest.param(
+            "EMAIL_URL",
+            "smtps://me:pw@[::1]:4650/?from=cam@a.example",
+            "smtp",
+            SmtpServer("::1", 4650, "cam@a.example", "me", "pw", has_tls=True),
+            id="mail server with TLS and a port",
+        ),
         pytest.param("LOGGING", "json", "logging", LogStyle("json"), id="log format"),
         pytest.param("LOGGING", "WARNING", "logging", LogStyle("text", "WARNING"), id="log level"),
         pytest.param("LOGGING", "debug, json", "logging", LogStyle("json", "DEBUG"), id="log format and level"),
@@ -191,6 +242,13 @@ def test_variable_is_read(name: str, raw: str, field: str, value: Any) -> None:
         pytest.param("UPLOAD_TIMEOUT", "0", "upload_timeout_s", id="no time to upload"),
         pytest.param("MAX_CONNECTIONS", "0", "max_connections", id="no connections"),
         pytest.param("ACCESS", "closed", "access", id="unknown access"),
+        pytest.param("LABEL_STUDIO_URL", "http://u:p@host", "label_studio", id="Label Studio with a password"),
+        pytest.param("LABEL_STUDIO_URL", "http://host?key=a", "label_studio", id="Label Studio with an unknown part"),
+        pytest.param("SITE_PATH", "/a b", "site_path", id="site path with a space"),
+        pytest.param("SITE_PATH", "https://a/b", "site_path", id="site path with a host"),
+        pytest.param("WEBHOOK_NETWORKS", "10.1.0.1/16", "webhook_networks", id="network with bits of a host"),
+        pytest.param("CORS_ORIGINS", "shop.example.org", "cors_origins", id="origin without a scheme"),
+        pytest.param("CORS_ORIGINS", "https://a.example/", "cors_origins", id="origin with a path"),
         pytest.param("THROTTLE", "600", "throttle", id="throttle without a time"),
         pytest.param("THROTTLE", "user:0/min", "throttle", id="throttle that takes nothing"),
         pytest.param("THROTTLE", "address:5/fortnight", "throttle", id="throttle with an unknown time"),
@@ -215,6 +273,16 @@ def test_variable_is_read(name: str, raw: str, field: str, value: Any) -> None:
         pytest.param("DATABASE_URL", "mysql://u@h/n", "database_url", id="database of another kind"),
         pytest.param("DATABASE_URL", "postgres://u@h:port/n", "database_url", id="database with a bad port"),
         pytest.param("DEBUG", "maybe", "debug", id="debug neither true nor false"),
+        pytest.param("EMAIL_URL", "mail.a.example", "smtp", id="mail server without a scheme"),
+        pytest.param("EMAIL_URL", "smtp://mail.a.example", "smtp", id="mail from nobody"),
+        pytest.param("EMAIL_URL", "smtp://me:pw@mail.a.example", "smtp", id="mail from a user that is no address"),
+        pytest.param("EMAIL_URL", "smtp://me@h?from=a@b.example", "smtp", id="mail server with half a login"),
+        pytest.param("EMAIL_URL", "smtp://h:mail?from=a@b.example", "smtp", id="mail server with a bad port"),
+        pytest.param("EMAIL_URL", "smtp://h/in?from=a@b.example", "smtp", id="mail server with a path"),
+        pytest.param("EMAIL_URL", "smtp://h?from=a@b.example&to=c@d.example", "smtp", id="mail with an unknown part"),
+        pytest.param("EMAIL_URL", "smtp://h?from=a@b%0Ac", "smtp", id="mail from two lines"),
+        pytest.param("DRIFT_EMAIL", "ops", "drift_email", id="recipient without a host"),
+        pytest.param("DRIFT_EMAIL", "ops@a.example; x@a.example", "drift_email", id="recipients with a semicolon"),
         pytest.param("LOGGING", "xml", "logging", id="unknown log format"),
         pytest.param("LOGGING", "json,loud", "logging", id="unknown log level"),
         pytest.param("LOGGING", "debug,info", "logging", id="two log levels"),
@@ -238,8 +306,21 @@ def test_all_variables_that_do_not_parse_are_named_at_once() -> None:
     ]
 
 
-def test_password_of_the_database_is_not_repeated() -> None:
-    (problem,) = load_config({"DATABASE_URL": "postgers://user:hunter2@host/name"}).problems
+def test_mail_goes_to_each_recipient_once() -> None:
+    given = {"EMAIL_URL": "smtp://h?from=a@b.example", "DRIFT_EMAIL": "ops@a.example, me+x@localhost,ops@a.example"}
+    config = load_config(given)
+    assert (config.drift_email, config.problems) == (("ops@a.example", "me+x@localhost"), ())
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        pytest.param({"DATABASE_URL": "postgers://user:hunter2@host/name"}, id="database"),
+        pytest.param({"EMAIL_URL": "smtp://user:hunter2@host"}, id="mail server"),
+    ],
+)
+def test_passwords_are_not_repeated(environ: dict[str, str]) -> None:
+    (problem,) = load_config(environ).problems
     assert "hunter2" not in problem.message + problem.hint
 
 
@@ -341,8 +422,12 @@ def test_without_a_data_folder_the_secret_key_lives_as_long_as_the_process(tmp_p
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [
+        pytest.param({"DRIFT_EMAIL": "ops@a.example"}, "EMAIL_URL is not", id="mail without a server"),
         pytest.param({"MODEL_ENGINE": "remote"}, "REMOTE_URL is not set", id="no address"),
         pytest.param({"PHOTO_STORE_URL": "s3://photos", "RETENTION": "free:5"}, "on this disk", id="room elsewhere"),
+        pytest.param(
+            {"MODEL_CONTEXT_GPU": "true", "MODEL_DEVICE": "npu"}, "MODEL_CONTEXT_GPU is true", id="two devices"
+        ),
         pytest.param(
             {"REMOTE_URL": "http://gpu:8000?model=a", "MODELS": "b,c"},
             "MODELS names more",
