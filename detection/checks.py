@@ -65,7 +65,7 @@ def _card_problems(folder: Path) -> list[checks.CheckMessage]:
         if not missing:
             return []
         message = f"The model has no {', '.join(missing)} in {folder}."
-    hint = "Mend the folder, set MODEL_PREFIX to another one, or unset it for the embedded model."
+    hint = "Fix the folder, set MODEL_PREFIX to another one, or unset it for the embedded model."
     return [checks.Error(message, hint=hint, id="detection.E002")]
 
 
@@ -92,7 +92,8 @@ def check_tracing(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[che
     return [
         checks.Error(
             "OTEL_... asks for traces, and OpenTelemetry is not installed.",
-            hint="Run pip install -r requirements-tracing.txt, or set OTEL_TRACES_EXPORTER=none.",
+            hint="Run pip install -r requirements-tracing.txt (or detector-site[tracing]), or set "
+            "OTEL_TRACES_EXPORTER=none.",
             id="detection.E004",
         )
     ]
@@ -175,7 +176,7 @@ def _offer_problem(config: Config, name: str) -> tuple[str, str] | None:
             f"Put it there, or take {name} out of MODELS.{instead}",
         )
     except CheckpointError as error:
-        return f"MODELS offers {name}, which cannot be used. {error}", f"Mend the folder, or take {name} out of MODELS."
+        return f"MODELS offers {name}, which cannot be used. {error}", f"Fix the folder, or take {name} out of MODELS."
     except OSError:
         # Not even a path: detection.W001 reports it for DATA_DIR.
         return None

@@ -43,6 +43,20 @@ class RequestError(CodedError):
     default_code = "request"
 
 
+class KeyReusedError(RequestError):
+    """The idempotency key was sent before, with something else."""
+
+    _message = Message(
+        "key_reused",
+        gettext_noop(
+            "This Idempotency-Key was used for another step. Nothing was stored: send the step under a key of its own."
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__(self._message())
+
+
 class InvalidContentError(RequestError):
     """The content type of the body is not accepted. The message is the 2019 service's."""
 
@@ -239,6 +253,21 @@ class UnknownModelError(RequestError):
             super().__init__(self._message_of_one(name=repr(name)))
 
 
+class AmbiguousModelError(CheckpointError):
+    """NAME@VERSION is claimed by the cards of different models. folders: their names, without the server's paths."""
+
+    _message = Message(
+        "ambiguous_model",
+        gettext_noop(
+            "There are two models %(name)s, in %(folders)s. Ask for one by the name of its folder, or have the version "
+            "in the card of one changed."
+        ),
+    )
+
+    def __init__(self, name: str, folders: Collection[str]) -> None:
+        super().__init__(self._message(name=name, folders=", ".join(folders)))
+
+
 class UnknownServedModelError(UnknownModelError):
     """The same for callers of `/v2`, who cannot leave the model out. version: the requested one, if any."""
 
@@ -315,7 +344,9 @@ ANSWERS: tuple[tuple[type[CodedError], Answer], ...] = (
     (ContentEncodingError, Answer(415, CloseCode.INVALID_DATA)),
     (ForeignSiteError, Answer(403, CloseCode.POLICY_VIOLATION)),
     (AccountClosedError, Answer(401, CloseCode.POLICY_VIOLATION)),
+    (KeyReusedError, Answer(422, CloseCode.INVALID_DATA)),
     (UnknownModelError, Answer(404, CloseCode.INVALID_DATA)),
+    (AmbiguousModelError, Answer(409, CloseCode.INVALID_DATA)),
     (RequestError, Answer(400, CloseCode.INVALID_DATA)),
     (OverloadedError, Answer(503, CloseCode.TRY_AGAIN_LATER)),
     (DetectionTimeoutError, Answer(503, CloseCode.TRY_AGAIN_LATER)),

@@ -152,7 +152,7 @@ def test_w003_tells_what_is_wrong_with_a_card(limits: Any, tmp_path: Path) -> No
     write_model(tmp_path / "models" / "net", b"", {"family": "caffe"})
     (warning,) = found("detection.W003")
     assert "family" in warning.msg
-    assert warning.hint == "Mend the folder, or take net out of MODELS."
+    assert warning.hint == "Fix the folder, or take net out of MODELS."
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ FAILED = "The server failed on this request. The reason is in its log; try again
         (errors.BodyTooLargeError(1000), 413, 1009),
         (errors.InvalidContentError(), 400, 1007),
         (errors.RequestError("x"), 400, 1007),
+        (errors.UnknownModelError("x", ()), 404, 1007),
+        (errors.AmbiguousModelError("x@1", ("models/a", "models/b")), 409, 1007),
         (OverloadedError("x"), 503, 1013),
         (errors.DetectionTimeoutError("x"), 503, 1013),
         (errors.StorageUnavailableError("x"), 503, 1013),
