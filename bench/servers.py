@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 30.0
 _POLL_S = 0.01
-_KEPT = {"PATH", "HOME", "LANG", "LD_LIBRARY_PATH"}
+KEPT = {"PATH", "HOME", "LANG", "LD_LIBRARY_PATH"}
 
 
 class ServerError(RuntimeError):
@@ -73,7 +73,7 @@ def running(
     """
     folder.mkdir(parents=True, exist_ok=True)
     log_path = folder / f"{name}.log"
-    kept = {key: value for key, value in os.environ.items() if key in _KEPT}
+    kept = {key: value for key, value in os.environ.items() if key in KEPT}
     started = time.perf_counter()
     with log_path.open("wb") as log:
         process = psutil.Popen(
@@ -88,10 +88,12 @@ def running(
 
 @contextmanager
 def our_server(folder: Path, settings: Mapping[str, str], *, name: str = "ours", program: str = "") -> Iterator[Server]:
-    """Start `manage.py serve` with its data in `folder`; `program`: a module that serves in its place."""
+    """Start `manage.py serve` with its data in `folder`, in f32 unless `settings` say otherwise, as what it is compared
+    with; `program`: a module that serves in its place.
+    """
     port = free_port()
     command = [sys.executable, "-m", program] if program else [sys.executable, "manage.py", "serve"]
-    environment = {"REST_PORT": str(port), "DATA_DIR": str(folder / "data"), **settings}
+    environment = {"REST_PORT": str(port), "DATA_DIR": str(folder / "data"), "MODEL_PRECISION": "f32", **settings}
     with running(name, command, port=port, folder=folder, environment=environment, ready_path="/readyz") as server:
         yield server
 

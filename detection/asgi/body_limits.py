@@ -18,6 +18,7 @@ from asgiref.typing import (
 )
 from django.core.handlers.asgi import ASGIRequest
 
+from detection.asgi import cors
 from detection.asgi.memory_budget import MemoryBudget, Share
 from detection.errors import (
     BadTokenError,
@@ -29,11 +30,10 @@ from detection.errors import (
     RequestError,
     UploadTimeoutError,
     describe,
-    error_body,
     headers_for,
 )
 from detection.web import callers
-from detection.web.asgi_messages import address_of, header, read_body, send_json
+from detection.web.asgi_messages import Shape, address_of, header, plain_error, read_body, send_json
 from detection.web.callers import site_of
 from detection.web.negotiation import REFUSED, wants_page
 from detection.web.origin import SAFE_METHODS, Sender, sender_of
@@ -42,6 +42,9 @@ Identify = Callable[[Any], Awaitable[Any]]
 # Limit for callers who have not logged in where that is required (ACCESS=login): the login form, for example.
 MAX_UNKNOWN_BODY_BYTES = 65_536
 PIECE_BYTES = 262_144
+# Of base64 to the bytes that it stands for, and room for the JSON around it.
+_BASE64_GROWTH = 4 / 3
+_JSON_AROUND_BYTES = 65_536
 
 
 class _RefusedError(Exception):
@@ -57,7 +60,8 @@ class BodyLimit:
     and to a chunked body when it gets there; 408 and a closed connection to a body that takes longer than `timeout_s`;
     415 to a Content-Encoding; 403 to a request that a page of another site makes a browser send (Fetch Metadata); 503
     to a body for which `budget` has no room, by its declared length if there is one, or else where the room ends. A
-    body counts until its request is answered.
+    body counts until its request is answered. Bodies of addresses below `base64_prefixes` may be larger by what base64
+    adds to a photo, whose own size is checked when it is decoded.
 
     Programs get JSON. For browsers the application makes a page: it gets the request without its body, and with the
     reason under REFUSED in its scope.
@@ -72,8 +76,12 @@ class BodyLimit:
         *,
         trusted_origins: Collection[str] = (),
         identify: Identify | None = None,
+        base64_prefixes: Collection[str] = (),
+        shape: Shape = plain_error,
     ) -> None:
         self._app = app
+        self._base64_prefixes = tuple(base64_prefixes)
+        self._shape = shape
         self._trusted_origins = frozenset(trusted_origins)
         self._max_body_bytes = max_body_bytes
         self._timeout_s = timeout_s
@@ -99,8 +107,8 @@ class BodyLimit:
         if reason is not None:
             await self._refuse(scope, send, reason)
             return
-        too_large = BodyTooLargeError(self._max_body_bytes) if is_known else LoginNeededError()
-        most_bytes = self._max_body_bytes if is_known else min(self._max_body_bytes, MAX_UNKNOWN_BODY_BYTES)
+        too_large = self._too_large if is_known else LoginNeededError
+        most_bytes = self._most_bytes(scope) if is_known else min(self._max_body_bytes, MAX_UNKNOWN_BODY_BYTES)
         counting = _Counting(receive, send, (most_bytes, too_large), self._timeout_s, share)
         try:
             await self._app(scope, counting.receive, counting.send)
@@ -112,8 +120,8 @@ class BodyLimit:
 
     def _reason_to_refuse(self, scope: Any, share: Share, is_known: bool) -> RequestError | None:
         declared = _declared(scope)
-        if declared > self._max_body_bytes:
-            return BodyTooLargeError(self._max_body_bytes)
+        if declared > self._most_bytes(scope):
+            return self._too_large()
         if (header(scope, b"content-encoding") or "identity").strip().lower() != "identity":
             return ContentEncodingError()
         if scope["method"] not in SAFE_METHODS and self._sender(scope) is Sender.OTHER_SITE:
@@ -126,7 +134,17 @@ class BodyLimit:
             return error
         return None
 
+    def _too_large(self) -> RequestError:
+        return BodyTooLargeError(self._max_body_bytes)
+
+    def _most_bytes(self, scope: Any) -> int:
+        if scope["path"].startswith(self._base64_prefixes):
+            return int(self._max_body_bytes * _BASE64_GROWTH) + _JSON_AROUND_BYTES
+        return self._max_body_bytes
+
     def _sender(self, scope: Any) -> Sender:
+        if scope.get(cors.ALLOWED):
+            return Sender.OWN
         return sender_of(header(scope, b"origin"), self._trusted_origins, header(scope, b"sec-fetch-site"))
 
     async def _refuse(self, scope: Any, send: ASGISendCallable, reason: RequestError) -> None:
@@ -137,7 +155,8 @@ class BodyLimit:
         else:
             status, sentence = describe(reason) or (400, "")
             headers = {**headers_for(status, reason), "Connection": "close"}
-            await send_json(send, status, error_body(sentence), headers)
+            status, body = self._shape(scope["path"], status, sentence)
+            await send_json(send, status, body, headers)
 
 
 def _declared(scope: Any) -> int:
@@ -173,7 +192,7 @@ class _Counting:
         self,
         receive: ASGIReceiveCallable,
         send: ASGISendCallable,
-        limit: tuple[int, RequestError],
+        limit: tuple[int, Callable[[], RequestError]],
         timeout_s: float,
         share: Share,
     ) -> None:
@@ -194,7 +213,7 @@ class _Counting:
             self._left -= len(event["body"])
             self._complete = not event["more_body"]
             if self._left < 0:
-                raise _RefusedError(self._too_large)
+                raise _RefusedError(self._too_large())
             self._hold(self._limit - self._left)
         return event
 

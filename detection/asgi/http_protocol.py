@@ -15,6 +15,7 @@ The states of a connection and their deadlines, which `Connections` has looked a
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Any, ClassVar
 
 import httptools
@@ -168,16 +169,24 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; count a trailer, which is ignored. Raises HeadTooLargeError."""
-        self._head_bytes += len(name) + len(value) + _LINE_BYTES
         if not self._is_in_body:
             super().on_header(name, value)
-        if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
+            return
+        self._head_bytes += len(name) + len(value) + _LINE_BYTES
+        if self._head_bytes > MAX_HEAD_BYTES:
             self._stop(HeadTooLargeError(MAX_HEAD_BYTES))
 
     def on_headers_complete(self) -> None:
         """Start the answer; an upgrade that is not taken is ignored (RFC 9110, section 7.8), and the body read."""
         self._has_progressed = True
         self._head_bytes = 0
+        # What comes in pieces is bounded as it comes (`_bound`); this is for what came at once.
+        lines = len(self.headers)
+        if (
+            lines > MAX_HEADERS
+            or len(b"".join(chain.from_iterable(self.headers))) + lines * _LINE_BYTES > MAX_HEAD_BYTES
+        ):
+            self._stop(HeadTooLargeError(MAX_HEAD_BYTES))
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 self._stop(MalformedRequestError())

@@ -1,9 +1,11 @@
 """Queues in which callers take turns, so that a hundred photos of one caller do not delay the others."""
 
 import contextlib
+import math
 import threading
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -13,10 +15,16 @@ from detection.inference.errors import OverloadedError
 from detection.inference.messages import Message, gettext_noop
 
 T = TypeVar("T")
+# A caller who came this recently is expected to come again.
+OTHERS_S = 1.0
 OVERLOADED = Message(
     "overloaded",
     gettext_noop("The server is busy: too many photos are waiting. Send this one again in a moment."),
 )
+
+
+def _any(_thing: object) -> bool:
+    return True
 
 
 class FairQueue(Generic[T]):
@@ -24,6 +32,7 @@ class FairQueue(Generic[T]):
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[str, deque[T]] = OrderedDict()
+        self._begun: dict[str, deque[T]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -32,11 +41,24 @@ class FairQueue(Generic[T]):
         """Queue a thing behind those of the same caller."""
         self._waiting.setdefault(caller, deque()).append(thing)
 
-    def take(self, may: Callable[[T], bool] | None = None) -> T | None:
-        """Take the first thing of the caller whose turn it is, of those that `may` be taken now; None without one."""
+    def put_begun(self, caller: str, things: Collection[T]) -> None:
+        """Queue parts of something that was taken before: they come before what else the caller has, in the caller's
+        turns, and make no room for others.
+        """
+        if not things:
+            return
+        self._waiting.setdefault(caller, deque())
+        self._begun.setdefault(caller, deque()).extend(things)
+
+    def take(self, may: Callable[[T], bool] = _any, may_go_on: Callable[[T], bool] = _any) -> T | None:
+        """Take the first thing of the caller whose turn it is, of those that `may` be taken now; None without one.
+
+        may_go_on: asked in its place about a part of something that was taken before.
+        """
         for caller, waiting in self._waiting.items():
-            if may is None or may(waiting[0]):
-                thing = waiting.popleft()
+            begun = self._begun.get(caller)
+            if may_go_on(begun[0]) if begun else may(waiting[0]):
+                thing = (begun or waiting).popleft()
                 self._waiting.move_to_end(caller)
                 self._forget_empty(caller)
                 return thing
@@ -60,8 +82,47 @@ class FairQueue(Generic[T]):
         self._forget_empty(caller)
 
     def _forget_empty(self, caller: str) -> None:
-        if not self._waiting[caller]:
+        if self._begun and not self._begun.get(caller, True):
+            del self._begun[caller]
+        if not self._waiting[caller] and caller not in self._begun:
             del self._waiting[caller]
+
+
+class Shares:
+    """Counts what is worked on for each caller. While others come, too, a caller has at most `most` at the same time.
+
+    So the next one of somebody else begins at once, however much one caller sends. Its user holds a lock.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._held: Counter[str] = Counter()
+        # Who came last, and who came last of all others.
+        self._last, self._before = ("", -math.inf), ("", -math.inf)
+
+    def came(self, caller: str) -> None:
+        """Notice a caller."""
+        if caller != self._last[0]:
+            self._before = self._last
+        self._last = (caller, self._clock())
+
+    def may(self, caller: str) -> bool:
+        """Return whether one more of this caller may be worked on now."""
+        if self._held[caller] < self._most:
+            return True
+        _, came_s = self._before if caller == self._last[0] else self._last
+        return self._clock() - came_s > OTHERS_S
+
+    def begin(self, caller: str) -> None:
+        """Count one that is worked on."""
+        self._held[caller] += 1
+
+    def end(self, caller: str) -> None:
+        """Count it no longer."""
+        self._held[caller] -= 1
+        if not self._held[caller]:
+            del self._held[caller]
 
 
 @dataclass(slots=True, eq=False)

@@ -1,6 +1,7 @@
 """Upgrades: those to WebSocket are taken, all others are ignored, and the request is answered (RFC 9110, 7.8)."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -47,6 +48,49 @@ const fs = require('fs');
     console.log(answer.status, await answer.text());
   }
 })();
+"""
+
+GO = """
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+)
+
+func main() {
+	photo, err := os.ReadFile(os.Args[2])
+	if err != nil {
+		panic(err)
+	}
+	// As it comes, then asking before it sends the body, then as pieces of unknown length.
+	for _, way := range []string{"", "expect", "chunked"} {
+		var body io.Reader = bytes.NewReader(photo)
+		if way == "chunked" {
+			body = io.MultiReader(body)
+		}
+		request, err := http.NewRequest("POST", os.Args[1], body)
+		if err != nil {
+			panic(err)
+		}
+		request.Header.Set("Content-Type", "image/jpeg")
+		if way == "expect" {
+			request.Header.Set("Expect", "100-continue")
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			panic(err)
+		}
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(answer.StatusCode, string(text))
+	}
+}
 """
 
 
@@ -118,11 +162,13 @@ def test_connect_is_refused(server: Server) -> None:
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
-def printed(command: list[str], program: str) -> str:
+def printed(command: list[str], program: str, **environment: str) -> str:
     found = shutil.which(program)
     if found is None:
         pytest.skip(f"needs {program}")
-    done = subprocess.run([found, *command], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [found, *command], capture_output=True, text=True, timeout=120, check=False, env=os.environ | environment
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -149,6 +195,21 @@ def test_curl_that_offers_http2_posts_photos(server: Server) -> None:
     url = f"{server.url}/predict?store=0"
     answers = printed([*options, "--write-out", "\n%{http_code}\n", url, url], "curl").splitlines()
     assert_cats([f"{status} {body}" for body, status in zip(answers[::2], answers[1::2], strict=True)])
+
+
+def test_http_client_of_go_posts_photos(server: Server, tmp_path: Path) -> None:
+    source = tmp_path / "post.go"
+    source.write_text(GO, encoding="utf-8")
+    command = ["run", str(source), f"{server.url}/predict?store=0", str(SAMPLE)]
+    # Go wants a place for what it builds, also where nobody is at home.
+    assert_cats(printed(command, "go", GOCACHE=str(tmp_path / "cache")).splitlines())
+
+
+def test_curl_that_asks_before_it_sends_posts_photos(server: Server) -> None:
+    options = ["--silent", "--data-binary", f"@{SAMPLE}", "--header", "Content-Type: image/jpeg"]
+    asking = [*options, "--http1.1", "--header", "Expect: 100-continue", "--write-out", "\n%{http_code}\n"]
+    answers = printed([*asking, f"{server.url}/predict?store=0"], "curl").splitlines()
+    assert_cats([f"{answers[1]} {answers[0]}"])
 
 
 def test_fetch_of_node_posts_photos(server: Server) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from detection.inference.detector import Prediction
 from detection.inference.errors import OverloadedError
-from detection.inference.fair_queue import FairPool, FairQueue, FairTurns
+from detection.inference.fair_queue import OTHERS_S, FairPool, FairQueue, FairTurns, Shares
 from tests.inference.engines import BrightnessEngine
 from tests.inference.test_detector import grey, make_detector
 
@@ -27,6 +27,25 @@ def test_what_may_not_be_taken_now_holds_up_its_own_caller_alone() -> None:
         queue.put(thing[0].lower(), thing)
     assert [queue.take(str.islower) for _ in range(2)] == ["b1", None]
     assert [queue.take() for _ in range(3)] == ["A1", "a2", None]
+
+
+def test_parts_of_what_was_begun_come_first_in_their_callers_turns() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for thing in ("a1", "a2", "b1", "b2"):
+        queue.put(thing[0], thing)
+    assert queue.take() == "a1"
+    queue.put_begun("a", ["A1", "A2"])
+    queue.put_begun("c", ["C1"])
+    queue.put_begun("d", [])
+    assert [queue.take(str.isalnum) for _ in range(7)] == ["b1", "A1", "C1", "b2", "A2", "a2", None]
+    assert not queue
+
+
+def test_parts_of_what_was_begun_make_no_room_and_are_always_taken() -> None:
+    queue: FairQueue[str] = FairQueue()
+    queue.put_begun("a", ["A1", "A2", "A3"])
+    assert queue.displace("b") is None
+    assert queue.take(lambda _: False) == "A1"
 
 
 def test_room_is_made_by_the_one_who_has_most() -> None:
@@ -118,3 +137,41 @@ def test_large_ones_leave_a_thread_for_others() -> None:
     assert done.acquire(timeout=WAIT_S)
     go_on.set()
     pool.shutdown()
+
+
+def test_caller_has_all_but_one_place_only_while_others_come() -> None:
+    now = [100.0]
+    shares = Shares(1, lambda: now[0])
+    shares.came("many")
+    shares.begin("many")
+    assert shares.may("many")
+    shares.came("other")
+    assert not shares.may("many")
+    assert shares.may("other")
+    shares.came("many")
+    assert not shares.may("many")
+    now[0] += OTHERS_S + 0.1
+    shares.came("many")
+    assert shares.may("many")
+    shares.came("other")
+    shares.end("many")
+    assert shares.may("many")
+
+
+def test_photo_of_another_begins_while_those_of_one_caller_go_on() -> None:
+    engine = BrightnessEngine()
+    detector = make_detector(engine, threads=2, queue_size=8)
+    # A clock that stands still: the other caller came just now, however slow this machine is.
+    detector._photos._shares = Shares(1, lambda: 0.0)
+    engine.go_on.clear()
+    detector.submit(grey(250), caller="other").cancel()
+    many = [detector.submit(grey(250), caller="many") for _ in range(6)]
+    assert engine.running.acquire(timeout=WAIT_S)
+    other = detector.submit(grey(250), caller="other")
+    # The network runs for both, though five photos of the first caller came before.
+    assert engine.running.acquire(timeout=WAIT_S)
+    assert other.running()
+    assert sum(future.running() for future in many) == 1
+    engine.go_on.set()
+    assert [len(future.result(WAIT_S).objects) for future in (*many, other)] == [1] * 7
+    detector.close()
