@@ -20,7 +20,8 @@ from detection.conf.current import config
 from detection.web.asgi_messages import header
 
 M = TypeVar("M", bound=Model)
-TOKEN_KEYWORD = "token"  # noqa: S105 the scheme of the header `Authorization: Token ...`, not a secret
+# Schemes that a token may follow in the header `Authorization`; the second is that of RFC 6750, which most clients use.
+TOKEN_KEYWORDS = ("token", "bearer")
 # Subprotocols that a browser's script offers with its token, for it cannot set headers: `["detector", "token.KEY"]`.
 SUBPROTOCOL = "detector"
 _TOKEN_SUBPROTOCOL = "token."  # noqa: S105 the start of a name
@@ -72,9 +73,9 @@ class LoginMiddleware(LoginRequiredMiddleware):
 
 
 async def caller_by_token(scope: Any) -> Caller | None:
-    """Return the sender of `Authorization: Token ...`; None without a valid token."""
+    """Return the sender of `Authorization: Token ...`, or `Bearer ...`; None without a valid token."""
     keyword, _, key = (header(scope, b"authorization") or "").partition(" ")
-    return await _caller_of_key(key.strip()) if keyword.lower() == TOKEN_KEYWORD else None
+    return await _caller_of_key(key.strip()) if keyword.lower() in TOKEN_KEYWORDS else None
 
 
 async def caller_of_request(scope: Any) -> Caller | None:

@@ -10,9 +10,10 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from detection.accounts import throttling
-from detection.accounts.access import caller_of
+from detection.accounts.access import TOKEN_KEYWORDS, caller_of
 from detection.conf.current import config
 from detection.errors import BadTokenError, ForeignSiteError, LoginNeededError
+from detection.models import token_of
 from detection.web.origin import SAFE_METHODS, Sender, sender_of
 
 # DRF's views import this module: they are not loaded yet when it is read.
@@ -24,6 +25,9 @@ _BAD_TOKEN = str(BadTokenError())
 
 
 class _Token(TokenAuthentication):
+    def __init__(self, keyword: str) -> None:
+        self.keyword = keyword
+
     def authenticate(self, request: Request) -> Any:
         try:
             return super().authenticate(request)
@@ -31,10 +35,10 @@ class _Token(TokenAuthentication):
             raise AuthenticationFailed(_BAD_TOKEN) from error
 
     def authenticate_credentials(self, key: str) -> Any:
-        # PostgreSQL refuses a NUL with an error of its own.
-        if not key.isalnum():
+        token = token_of(key)
+        if token is None:
             raise AuthenticationFailed(_BAD_TOKEN)
-        return super().authenticate_credentials(key)
+        return token.user, token
 
 
 class _Session(SessionAuthentication):
@@ -55,7 +59,7 @@ def _is_of_this_site(request: Request) -> bool:
 class CallerAuthentication(BaseAuthentication):
     """Authentication by token, then by login; accepts everybody where ACCESS=open."""
 
-    _ways = (_Token(), _Session())
+    _ways = (*map(_Token, TOKEN_KEYWORDS), _Session())
 
     def authenticate(self, request: Request) -> Any:
         """Return the user and the token, or None."""

@@ -15,7 +15,12 @@ class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
     def get_security_definition(self, _auto_schema: Any) -> Any:
         """Return one definition for each name."""
-        token = {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`Token KEY`"}
+        token = {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "`Token KEY` or `Bearer KEY`",
+        }
         return [token, {"type": "apiKey", "in": "cookie", "name": "sessionid"}]
 
 
@@ -25,6 +30,7 @@ _COMMON = {
     "403": "A page of another site has sent it.",
     "408": "The request took too long to come in.",
     "413": "Too many bytes.",
+    "414": "The address is too long.",
     "429": "Too many requests; `Retry-After` says when to come back.",
     "503": "Overloaded, or the database does not answer; `Retry-After` says when to come back.",
 }

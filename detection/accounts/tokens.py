@@ -5,12 +5,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from channels.db import database_sync_to_async
-from rest_framework.authtoken.models import Token
 
-# A deleted token, or one of a disabled user, is refused after this many seconds at the latest.
+from detection.models import token_of
+
+# A deleted token, or one of a disabled user, is refused after this many seconds at the latest: by other processes, and
+# where it was not revoked on its user's page.
 REMEMBERED_S = 2.0
 _MOST = 10_000
-_KEY_LENGTH = 40
 
 
 class Holder(NamedTuple):
@@ -41,13 +42,16 @@ class Tokens:
             self._known[key] = (now + REMEMBERED_S, found)
         return found
 
+    def forget(self, user_id: int) -> None:
+        """Forget the tokens of a user, one of which was revoked; from any thread."""
+        for key, (_, holder) in list(self._known.items()):
+            if holder.user_id == user_id:
+                self._known.pop(key, None)
+
 
 def _look_up(key: str) -> Holder | None:
-    # Malformed tokens are not looked up; PostgreSQL refuses a NUL with an error.
-    if len(key) != _KEY_LENGTH or not key.isalnum():
-        return None
-    row = Token.objects.filter(key=key, user__is_active=True).values_list("user_id", "user__is_staff").first()
-    return None if row is None else Holder(*row)
+    token = token_of(key)
+    return None if token is None else Holder(token.user_id, token.user.is_staff)
 
 
 tokens = Tokens()

@@ -20,7 +20,7 @@ class LoginForm(AuthenticationForm):
     """Django's login form, with error messages that say what to do."""
 
     error_messages = {
-        "invalid_login": _("The name and the password do not belong together. Try again; both mind capital letters."),
+        "invalid_login": _("Wrong user name or password. Both are case-sensitive."),
         "inactive": _("This account was closed. Ask the server's operator."),
     }
 

@@ -23,11 +23,12 @@ from detection.conf import Config, Rate, Throttle
 from detection.history import trash
 from detection.history.selectors import visible_detections
 from detection.inference.types import StageTimings
-from detection.models import Batch, Detection
+from detection.models import Album, Batch, Detection
 from detection.predict import service as predict_service
 from detection.predict.fast_path import FastPath
 from detection.predict.service import DetectionResult, Upload
 from detection.serving import service as serving
+from detection.sharing import service as sharing
 from detection.web.callers import site_of
 from tests.support.accounts import PASSWORD, account, token_headers
 from tests.support.asgi_calls import Answered, body_events, call, http_scope
@@ -40,22 +41,57 @@ TABLE: dict[str, tuple[str, str, tuple[int, int, int, int]]] = {
     "home": ("get", "/", (TO_LOGIN, 200, 200, 200)),
     "login": ("get", "/login/", (200, 302, 302, 302)),
     "logout": ("get", "/logout/", (TO_LOGIN, 405, 405, 405)),
+    "account": ("get", "/account/", (TO_LOGIN, 200, 200, 200)),
+    # Without a name there is no token.
+    "token-create": ("post", "/account/tokens/", (TO_LOGIN, 303, 303, 303)),
+    "token-rename": ("post", "/account/tokens/{none}/rename/", (TO_LOGIN, MISSING, MISSING, MISSING)),
+    "token-revoke": ("post", "/account/tokens/{none}/revoke/", (TO_LOGIN, MISSING, MISSING, MISSING)),
+    "token-revoke-earlier": ("post", "/account/tokens/earlier/revoke/", (TO_LOGIN, 303, 303, 303)),
     "language": ("post", "/language/", (302, 302, 302, 302)),
     "web-app": ("get", "/app.webmanifest", (200, 200, 200, 200)),
     "favicon": ("get", "/favicon.ico", (302, 302, 302, 302)),
     "script-texts": ("get", "/texts.js", (200, 200, 200, 200)),
     "live": ("get", "/live/", (TO_LOGIN, 200, 200, 200)),
     "history": ("get", "/history/", (TO_LOGIN, 200, 200, 200)),
+    "gallery-photos": ("get", "/history/photos/", (TO_LOGIN, 200, 200, 200)),
+    "gallery-act": ("json", "/history/actions/", (TO_LOGIN, 400, 400, 400)),
+    "gallery-action": ("get", "/history/actions/{none}/", (TO_LOGIN, MISSING, MISSING, MISSING)),
+    "gallery-action-stop": ("post", "/history/actions/{none}/stop/", (TO_LOGIN, MISSING, MISSING, MISSING)),
+    "gallery-action-undo": ("post", "/history/actions/{none}/undo/", (TO_LOGIN, MISSING, MISSING, MISSING)),
+    "gallery-download": ("post", "/history/download/", (TO_LOGIN, 400, 400, 400)),
+    "album-create": ("post", "/albums/", (TO_LOGIN, 303, 303, 303)),
+    "album-rename": ("post", "/albums/{none}/rename/", (TO_LOGIN, MISSING, MISSING, MISSING)),
+    "album-delete": ("post", "/albums/{none}/delete/", (TO_LOGIN, MISSING, MISSING, MISSING)),
+    "batch-rename": ("post", "/batches/{batch}/rename/", (TO_LOGIN, MISSING, 303, 303)),
+    "demo-load": ("post", "/demo/load/", (TO_LOGIN, FORBIDDEN, FORBIDDEN, 303)),
+    "demo-remove": ("post", "/demo/remove/", (TO_LOGIN, FORBIDDEN, FORBIDDEN, 303)),
     "dashboard": ("get", "/dashboard/", (TO_LOGIN, 200, 200, 200)),
+    "dashboard-objects": ("get", "/dashboard/objects/", (TO_LOGIN, 200, 200, 200)),
     "batch-list": ("get", "/batches/", (TO_LOGIN, 200, 200, 200)),
     "batch-page": ("get", "/batches/{batch}/", (TO_LOGIN, MISSING, 200, 200)),
     "batch-delete": ("post", "/batches/{batch}/delete/", (TO_LOGIN, MISSING, 303, 303)),
     "review": ("get", "/review/", (TO_LOGIN, 200, 200, 200)),
     "review-page": ("get", "/review/{detection}/", (TO_LOGIN, MISSING, 200, 200)),
+    "second-opinions": ("get", "/review/second/", (TO_LOGIN, 200, 200, 200)),
+    "second-opinion": ("post", "/review/second/{detection}/", (TO_LOGIN, MISSING, 303, 303)),
     "review-say": ("post", "/review/{detection}/say", (TO_LOGIN, MISSING, 303, 303)),
     "detection-page": ("get", "/detections/{detection}/", (TO_LOGIN, MISSING, 200, 200)),
     "detection-delete": ("post", "/detections/{detection}/delete/", (TO_LOGIN, MISSING, 303, 303)),
     "detection-restore": ("post", "/detections/{detection}/restore/", (TO_LOGIN, MISSING, MISSING, MISSING)),
+    "detection-ask": ("post", "/detections/{detection}/ask/", (TO_LOGIN, MISSING, 303, 303)),
+    "compare": ("get", "/compare/", (TO_LOGIN, 200, 200, 200)),
+    "compare-vote": ("get", "/compare/vote/?a=one&b=other", (TO_LOGIN, 200, 200, 200)),
+    "compare-vote-pair": ("get", "/compare/vote/pair/", (TO_LOGIN, 400, 400, 400)),
+    "compare-vote-cast": ("json", "/compare/vote/cast/", (TO_LOGIN, 400, 400, 400)),
+    "compare-pair": ("get", "/compare/{detection}/{detection}/", (TO_LOGIN, MISSING, 200, 200)),
+    "compare-answers": ("get", "/compare/{detection}/{detection}/answers/", (TO_LOGIN, MISSING, 200, 200)),
+    "detection-share": ("post", "/detections/{detection}/share/", (TO_LOGIN, MISSING, 201, 201)),
+    "album-share": ("post", "/albums/{album}/share/", (TO_LOGIN, MISSING, 201, 201)),
+    "link-revoke": ("post", "/links/{link}/revoke/", (TO_LOGIN, MISSING, 303, 303)),
+    # Whoever has the secret needs no login.
+    "shared": ("get", "/shared/{secret}/", (200, 200, 200, 200)),
+    "shared-photo": ("get", "/shared/{secret}/{detection}/", (200, 200, 200, 200)),
+    "shared-picture": ("get", "/shared/{secret}/{detection}/photo", (404, 404, 404, 404)),
     "predict": ("photo", "/api/predict", (NEEDED, 200, 200, 200)),
     "entry-point": ("photo", "/predict", (NEEDED, 200, 200, 200)),
     "models": ("get", "/api/models", (NEEDED, 200, 200, 200)),
@@ -89,6 +125,22 @@ TABLE: dict[str, tuple[str, str, tuple[int, int, int, int]]] = {
     "oip-model-version": ("get", "/v2/models/none/versions/1", (NEEDED, MISSING, MISSING, MISSING)),
     "oip-model-ready-version": ("get", "/v2/models/none/versions/1/ready", (NEEDED, MISSING, MISSING, MISSING)),
     "oip-infer-version": ("json", "/v2/models/none/versions/1/infer", (NEEDED, MISSING, MISSING, MISSING)),
+    "hf-object-detection": ("json", "/api/hf/none", (NEEDED, 400, 400, 400)),
+    "photoprism-labels": ("json", "/api/v1/vision/labels", (NEEDED, 400, 400, 400)),
+    # LABEL_STUDIO_URL is not set.
+    "labelstudio-health": ("get", "/api/labelstudio/default/health", (NEEDED, MISSING, MISSING, MISSING)),
+    "labelstudio-setup": ("json", "/api/labelstudio/default/setup", (NEEDED, MISSING, MISSING, MISSING)),
+    "labelstudio-predict": ("json", "/api/labelstudio/default/predict", (NEEDED, MISSING, MISSING, MISSING)),
+    "labelstudio-webhook": ("json", "/api/labelstudio/default/webhook", (NEEDED, MISSING, MISSING, MISSING)),
+    "roboflow-info": ("get", "/info", (200, 200, 200, 200)),
+    "roboflow-registry": ("get", "/model/registry", (NEEDED, 200, 200, 200)),
+    "roboflow-add": ("json", "/model/add", (NEEDED, 400, 400, 400)),
+    "roboflow-infer": ("json", "/infer/object_detection", (NEEDED, 400, 400, 400)),
+    "deepstack-ping": ("get", "/v1/status/ping", (200, 200, 200, 200)),
+    "deepstack-update": ("get", "/v1/status/updateavailable", (200, 200, 200, 200)),
+    "deepstack-detection": ("photo", "/v1/vision/detection", (NEEDED, 415, 415, 415)),
+    "deepstack-models": ("get", "/v1/vision/custom/list", (NEEDED, 200, 200, 200)),
+    "deepstack-custom": ("photo", "/v1/vision/custom/none", (NEEDED, 415, 415, 415)),
     "readyz": ("get", "/readyz", (503, 503, 503, 503)),
 }
 WHO = ("anonymous", "other", "owner", "staff")
@@ -147,11 +199,18 @@ def users() -> dict[str, Any]:
     return {"other": account("other"), "owner": account("owner"), "staff": account("staff", is_staff=True)}
 
 
-def targets(owner: Any) -> dict[str, UUID]:
+def targets(owner: Any) -> dict[str, UUID | str]:
     batch = batches.create("holidays", 0.5, [ListedPhoto("private.jpg", 5)], owner.pk)
+    detection = stored_detection(("cat", 0.9), owner=owner, original_name="private.jpg")
+    album = Album.objects.create(name="holidays", owner=owner)
+    link, secret = sharing.create(detection, 7, Caller(owner.pk))
     return {
-        "detection": stored_detection(("cat", 0.9), owner=owner, original_name="private.jpg").uuid,
+        "detection": detection.uuid,
         "batch": batch.uuid,
+        "album": album.uuid,
+        "link": link.uuid,
+        "secret": secret,
+        "none": UUID(int=0),
     }
 
 
@@ -185,11 +244,14 @@ def test_who_may_open_an_address(name: str, login: Any, uploads: list[Upload]) -
 @pytest.mark.parametrize(
     "name", [name for name in TABLE if TABLE[name][1].startswith(("/api/", "/predict", "/v2/models"))]
 )
-def test_token_opens_what_a_login_opens(name: str, login: Any, uploads: list[Upload]) -> None:
+@pytest.mark.parametrize("scheme", ["Token", "Bearer"])
+def test_token_opens_what_a_login_opens(scheme: str, name: str, login: Any, uploads: list[Upload]) -> None:
     method, address, wanted = TABLE[name]
     known = users()
     statuses = [
-        send(Client(), method, address.format(**targets(known["owner"])), **token_headers(known[who])).status_code
+        send(
+            Client(), method, address.format(**targets(known["owner"])), **token_headers(known[who], scheme)
+        ).status_code
         for who in WHO[1:]
     ]
     assert tuple(statuses) == wanted[1:]
@@ -265,8 +327,8 @@ def test_detection_outlives_its_owner(login: Any) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "token",
-    ["Token", "Token a b", "Token " + "0" * 40, "Token \x00", "Token \xe9" + "0" * 39, "Token ../../etc"],
-    ids=["none", "two", "unknown", "NUL", "not ASCII", "not letters"],
+    ["Token", "Token a b", "Token " + "0" * 40, "Token \x00", "Token \xe9" + "0" * 39, "Token ../../etc", "Bearer x"],
+    ids=["none", "two", "unknown", "NUL", "not ASCII", "not letters", "bearer"],
 )
 def test_token_that_is_not_valid_is_refused_with_a_sentence(token: str, login: Any, client: Client) -> None:
     answer = client.get("/api/model", headers={"Authorization": token})
@@ -314,7 +376,7 @@ def test_login_page_leads_back_and_out_again(login: Any, client: Client) -> None
     page = client.get(away["Location"]).content.decode()
     assert 'name="next" value="/history/"' in page
     wrong = client.post("/login/", {"username": "anna", "password": "wrong", "next": "/history/"})
-    assert "The name and the password do not belong together." in wrong.content.decode()
+    assert "Wrong user name or password." in wrong.content.decode()
     right = client.post("/login/", {"username": "anna", "password": PASSWORD, "next": "/history/"})
     assert (right.status_code, right["Location"]) == (302, "/history/")
     assert "Log out" in client.get("/history/").content.decode()
@@ -402,7 +464,7 @@ def test_throttled_caller_is_told_when_to_come_back(limits: Any, uploads: list[U
     assert answers[1].json()["error"] == (
         "Too many requests: 1 in 60 seconds are taken from you. Send this one again in 60 s."
     )
-    assert client.post("/", {"sample": "1"}).status_code == 429
+    assert client.post("/", {"sample": "chelsea"}).status_code == 429
 
 
 def test_limiter_takes_a_period_at_once_and_then_goes_at_the_rate() -> None:
@@ -447,12 +509,13 @@ def through_door(headers: dict[str, str]) -> Answered:
 @pytest.mark.django_db(transaction=True)
 def test_door_takes_a_token_and_leaves_the_rest_to_django(login: Any, uploads: list[Upload]) -> None:
     owner = account("owner")
-    given = token_headers(owner)
+    given = (token_headers(owner), token_headers(owner, "Bearer"))
     statuses = [
-        through_door(headers).status for headers in ({}, {"Cookie": "sessionid=x"}, {"Authorization": "Token x"}, given)
+        through_door(headers).status
+        for headers in ({}, {"Cookie": "sessionid=x"}, {"Authorization": "Token x"}, *given)
     ]
-    assert statuses == [299, 299, 299, 200]
-    assert [upload.owner_id for upload in uploads] == [owner.pk]
+    assert statuses == [299, 299, 299, 200, 200]
+    assert [upload.owner_id for upload in uploads] == [owner.pk, owner.pk]
 
 
 def test_door_throttles_like_the_api(limits: Any, uploads: list[Upload]) -> None:

@@ -15,10 +15,10 @@ def account(name: str, **fields: Any) -> Any:
     return get_user_model().objects.create(username=name, password=_hashed(), **fields)
 
 
-def token_headers(user: Any) -> dict[str, str]:
+def token_headers(user: Any, scheme: str = "Token") -> dict[str, str]:
     """Return the headers of that user's programs."""
     token, _ = Token.objects.get_or_create(user=user)
-    return {"Authorization": f"Token {token.key}"}
+    return {"Authorization": f"{scheme} {token.key}"}
 
 
 @lru_cache(maxsize=1)
