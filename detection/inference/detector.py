@@ -1,50 +1,45 @@
 """The detector: photos in, their objects out. One per process, shared by all callers."""
 
 import logging
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import Context, copy_context
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from detection.inference.batching import Batcher
 from detection.inference.boxes import to_objects
 from detection.inference.engines.base import Engine, EngineOptions, Outputs
-from detection.inference.engines.registry import create_engine
-from detection.inference.errors import DetectorClosedError, OverloadedError
-from detection.inference.fair_queue import OVERLOADED, FairQueue, most_large
+from detection.inference.engines.registry import choose_engine, create_engine
+from detection.inference.errors import OverloadedError
+from detection.inference.families.places import in_a_corner, require_places
 from detection.inference.families.registry import FAMILIES
 from detection.inference.hardware import usable_cores
-from detection.inference.messages import Message, gettext_noop
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.network import Network
+from detection.inference.photo_queue import PhotoQueue, Task, Views
+from detection.inference.photos.appearance import sampled_rows
 from detection.inference.photos.decode import PhotoInfo, decode_photo
-from detection.inference.photos.decoding_memory import LARGE_BYTES, decoding, decoding_bytes
+from detection.inference.photos.decoding_memory import LARGE_BYTES, decoding_bytes, run_decoding
 from detection.inference.photos.preprocess import Placement, fit_photo
 from detection.inference.precision.choice import settle_precision
 from detection.inference.sanity_checks import check_outputs, decoding_errors_as_checkpoint_errors
-from detection.inference.types import FoundObject, ImageArray, StageTimings
+from detection.inference.tiles.grid import UNTILED, WHOLE, Tile, Tiling, tiling_of
+from detection.inference.tiles.merging import merged
+from detection.inference.types import Detections, FoundObject, ImageArray, StageTimings
 
 logger = logging.getLogger(__name__)
-P = TypeVar("P")
 R = TypeVar("R")
-S = TypeVar("S")
 
 # Objects are kept from this probability up, so that a threshold can be moved later without running the network again.
 KEPT_PROBABILITY = 0.1
-MAX_OBJECTS = 100
+MAX_OBJECTS = 300
 # A JPEG is decoded at reduced size as long as both edges keep this many times the network's edge.
 SCALED_DECODING_MARGIN = 2
-
-_CLOSED = Message(
-    "model_changed",
-    gettext_noop("The model was changed, or the server stops. Send the photo again in a moment."),
-)
+# A decoded photo up to this size is kept until its last tile is cut.
+_KEPT_PIXELS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +57,15 @@ class DetectorOptions:
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """Objects found in one photo: those of at least `KEPT_PROBABILITY` (or a lower requested threshold), most probable
-    first, `MAX_OBJECTS` at most.
+    first, `MAX_OBJECTS` at most. tiling: the tiles that were looked at beside the whole photo. sampled_rows: of the
+    network's input of the whole photo, for its brightness and sharpness (`photos/appearance.py`).
     """
 
     objects: tuple[FoundObject, ...]
     info: PhotoInfo
     timings: StageTimings
+    tiling: Tiling = UNTILED
+    sampled_rows: ImageArray | None = None
 
 
 class DetectorObserver(Protocol):
@@ -118,6 +116,8 @@ class Detector:
         self._family = FAMILIES[network.family]
         self._max_pixels = max_pixels
         self._accept_incomplete = accept_incomplete
+        # Why the engine has its precision, as a sentence; set by `load_detector`.
+        self.precision_reason = ""
         # By name, without the batch; set by `warm_up`.
         self.output_shapes: dict[str, tuple[int, ...]] = {}
         self.observer: DetectorObserver = _NoObserver()
@@ -126,16 +126,9 @@ class Detector:
         # A thread is blocked while its photo is in a batch, so there must be enough threads to fill all batches in
         # flight.
         self._workers = cores + engine.max_batch * engine.lanes
-        self._limit = self._workers + queue_size
-        self._pool = ThreadPoolExecutor(self._workers + engine.prefetch, thread_name_prefix="detector")
-        # More at once than there are cores would gain nothing, and each holds a whole photo.
-        self._preparing = threading.Semaphore(cores)
-        self._waiting: FairQueue[_Task[Any, Any]] = FairQueue()
-        self._most_large = most_large(cores)
-        self._large = 0
-        self._in_flight = 0
-        self._closed = False
-        self._lock = threading.Lock()
+        self._photos = PhotoQueue(
+            workers=self._workers, cores=cores, limit=self._workers + queue_size, spare=engine.prefetch
+        )
 
     @property
     def workers(self) -> int:
@@ -145,97 +138,60 @@ class Detector:
     @property
     def in_flight(self) -> int:
         """Number of photos that are queued or being processed."""
-        return self._in_flight
+        return self._photos.photos
+
+    @property
+    def has_a_free_worker(self) -> bool:
+        """Return whether it could take another photo at once."""
+        return self._photos.runs < self._workers
 
     def submit(
-        self, data: bytes, *, min_probability: float = KEPT_PROBABILITY, caller: str = ""
+        self, data: bytes, *, min_probability: float = KEPT_PROBABILITY, caller: str = "", tiles: str = ""
     ) -> "Future[Prediction]":
         """Queue the bytes of a photo. Cancelling the future before its turn frees its place.
 
         caller: who sent it; callers take turns, and a full queue makes room for one who has fewer photos in it.
+        tiles: of `tiles.grid.CHOICES`; "" for that of the model's card.
         Raises OverloadedError and DetectorClosedError at once; the future raises ImageDecodeError, ImageTooLargeError
         or EngineError, and OverloadedError where its photo had to make room.
         """
         least = min(min_probability, KEPT_PROBABILITY)
         clock = _Clock(time.perf_counter())
-        size = decoding_bytes(data, SCALED_DECODING_MARGIN * self.network.edge)
+        choice = tiles or self.network.tiles
+        is_tiled = choice != WHOLE
+        size = decoding_bytes(data, None if is_tiled else SCALED_DECODING_MARGIN * self.network.edge)
 
-        def prepare() -> "_Prepared":
-            with decoding(size, caller):
-                return self._prepare(data, clock)
+        def decode() -> "_Prepared | _TileViews":
+            return self._prepare_tiled(data, choice, least, clock) if is_tiled else self._prepare(data, clock)
 
-        return self._queue(
-            prepare, lambda prepared: self._detect(prepared, least, clock), caller, is_large=size > LARGE_BYTES
-        )
+        def prepare() -> "_Prepared | _TileViews":
+            return run_decoding(size, decode, caller)
+
+        def run(prepared: "_Prepared") -> Prediction:
+            return self._detect(prepared, least, clock)
+
+        return self._queue(Task(prepare, run, caller, is_large=size > LARGE_BYTES, is_tiled=is_tiled))
 
     def submit_input(self, image_rgb: ImageArray, *, caller: str = "") -> "Future[Outputs]":
         """Queue a network input, (height, width, 3) uint8; the future gives the outputs, without a batch axis.
 
         Raises OverloadedError and DetectorClosedError at once; the future raises EngineError and OverloadedError.
         """
-        return self._queue(lambda: image_rgb, self._infer, caller, is_large=False)
+        return self._queue(Task(lambda: image_rgb, self._infer, caller))
 
-    def _queue(self, prepare: Callable[[], P], run: Callable[[P], R], caller: str, *, is_large: bool) -> "Future[R]":
-        task: _Task[P, R] = _Task(prepare, run, is_large)
+    def _queue(self, task: "Task[Any, R]") -> "Future[R]":
         try:
-            displaced = self._enter(task, caller)
+            future = self._photos.submit(task)
         except OverloadedError:
             self.observer.refused(self)
             raise
-        task.future.add_done_callback(self._finished)
+        future.add_done_callback(self._ended)
         self.observer.queued(self)
-        if displaced is not None and displaced.future.set_running_or_notify_cancel():
-            displaced.future.set_exception(OverloadedError(OVERLOADED()))
-        return task.future
+        return future
 
-    def _enter(self, task: "_Task[P, R]", caller: str) -> "_Task[Any, Any] | None":
-        """Put a photo into the queue; return the one that had to make room for it."""
-        with self._lock:
-            if self._closed:
-                raise DetectorClosedError(_CLOSED())
-            displaced = None
-            if self._in_flight >= self._limit:
-                displaced = self._waiting.displace(caller)
-                if displaced is None:
-                    raise OverloadedError(OVERLOADED())
-            self._in_flight += 1
-            self._waiting.put(caller, task)
-            # Within the lock: nothing is submitted to a pool that was shut down.
-            self._pool.submit(self._work)
-            return displaced
-
-    def _work(self) -> None:
-        """Run photos to their ends, as long as there is one whose turn it is."""
-        while True:
-            with self._preparing:
-                task = self._next()
-                if task is None:
-                    return
-                prepared = task.attempt(task.prepare)
-                if task.is_large:
-                    with self._lock:
-                        self._large -= 1
-            if prepared is not None:
-                result = task.attempt(task.run, prepared)
-                if result is not None:
-                    task.future.set_result(result)
-            # What they hold must not stay until the next photo comes.
-            task = prepared = result = None
-
-    def _next(self) -> "_Task[Any, Any] | None":
-        """Take the next photo that was not cancelled; one large photo less is prepared than there are cores."""
-        with self._lock:
-            while True:
-                task = self._waiting.take(lambda task: not task.is_large or self._large < self._most_large)
-                if task is None or task.future.set_running_or_notify_cancel():
-                    break
-            if task is not None:
-                self._large += task.is_large
-            return task
-
-    def detect(self, data: bytes, *, min_probability: float = KEPT_PROBABILITY) -> Prediction:
+    def detect(self, data: bytes, *, min_probability: float = KEPT_PROBABILITY, tiles: str = "") -> Prediction:
         """Queue a photo and block until its objects are found; raises what `submit` and its future raise."""
-        return self.submit(data, min_probability=min_probability).result()
+        return self.submit(data, min_probability=min_probability, tiles=tiles).result()
 
     def warm_up(self) -> None:
         """Run the network once, on a picture that contains all values a pixel can have; see `run_sanity_check`."""
@@ -250,22 +206,21 @@ class Detector:
         Raises the errors of a photo, CheckpointError for outputs of another family or network and for impossible
         objects, EngineError for numbers that are not finite.
         """
-        self._try_input(self._prepare(data, _Clock(time.perf_counter())).image_rgb)
+        image_rgb = self._prepare(data, _Clock(time.perf_counter())).image_rgb
+        self._try_input(image_rgb)
+        if self._family.declared is not None:
+            outputs = self._try_input(in_a_corner(image_rgb))
+            require_places(self._family.declared(outputs, self.network), outputs, self.network)
 
     def close(self) -> None:
         """Finish the photos that are queued, then free the engine. A second call does nothing."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        self._pool.shutdown(wait=True)
+        if not self._photos.close():
+            return
         if self._batcher is not None:
             self._batcher.close()
         self.engine.close()
 
-    def _finished(self, future: "Future[Any]") -> None:
-        with self._lock:
-            self._in_flight -= 1
+    def _ended(self, future: "Future[Any]") -> None:
         self.observer.ended(self, future)
 
     def _prepare(self, data: bytes, clock: "_Clock") -> "_Prepared":
@@ -290,7 +245,71 @@ class Detector:
         placed = prepared.placement.to_photo(found)
         objects = to_objects(placed, prepared.info.size_wh, self.network.classes)
         clock.lap("boxes")
-        return Prediction(objects, prepared.info, clock.timings)
+        return Prediction(objects, prepared.info, clock.timings, prepared.tiling, sampled_rows(prepared.image_rgb))
+
+    def _prepare_tiled(self, data: bytes, choice: str, least: float, clock: "_Clock") -> "_Prepared | _TileViews":
+        """Decode a photo once, as large as its tiles need it.
+
+        The whole and each tile are fitted to the network when their turn comes, so that all cores cut; at once, where
+        the decoded photo is large or many photos are in tiles at the same time (those of batches).
+        """
+        clock.lap("queue")
+        input_wh = self.network.size_wh
+        photo = decode_photo(
+            data,
+            max_pixels=self._max_pixels,
+            min_size_wh=lambda size_wh: tiling_of(choice, size_wh, input_wh).least_size_wh(input_wh),
+            accept_incomplete=self._accept_incomplete,
+        )
+        clock.lap("decode")
+        info, tiling = photo.info, tiling_of(choice, photo.info.size_wh, input_wh)
+        if not tiling.grid:
+            image, placement = fit_photo(photo.image_rgb, self.network)
+            clock.lap("resize")
+            return _Prepared(image, placement, info, tiling)
+        image_rgb = photo.image_rgb
+        rows: list[ImageArray] = []
+
+        def fit(tile: Tile) -> _View:
+            view = _View(*fit_photo(image_rgb, self.network, tile), tile)
+            if tile is tiles[0]:
+                rows.append(sampled_rows(view.image_rgb))
+            return view
+
+        tiles: list[Tile] = list(tiling.views(info.size_wh, input_wh))
+        later = image_rgb.width * image_rgb.height <= _KEPT_PIXELS and not self.engine.lanes
+        fitted = {} if later else {tile: fit(tile) for tile in tiles}
+        clock.lap("resize")
+        return Views(
+            tiles,
+            fit if later else fitted.__getitem__,
+            lambda view: self._look(view, least),
+            lambda found: self._join(found, info, tiling, least, clock, rows=rows[0]),
+        )
+
+    def _look(self, view: "_View", min_probability: float) -> Detections:
+        """Find the objects of one view, in fractions of the photo."""
+        outputs = self._infer(view.image_rgb)
+        found = self._family.decode(outputs, self.network, min_probability).first(MAX_OBJECTS)
+        return view.tile.to_photo(view.placement.to_photo(found))
+
+    def _join(
+        self,
+        found: list[Detections],
+        info: PhotoInfo,
+        tiling: Tiling,
+        min_probability: float,
+        clock: "_Clock",
+        *,
+        rows: ImageArray,
+    ) -> Prediction:
+        """Make one prediction of what all views of a photo show."""
+        # From the first cut to the last run, with the turns of others between them.
+        clock.lap("inference")
+        kept = merged(found, min_probability).first(MAX_OBJECTS)
+        objects = to_objects(kept, info.size_wh, self.network.classes)
+        clock.lap("boxes")
+        return Prediction(objects, info, clock.timings, tiling, rows)
 
     def _ran(self, photos: int) -> None:
         self.observer.ran(photos)
@@ -305,29 +324,8 @@ class Detector:
         if self._batcher is not None:
             return self._batcher.infer(image_rgb)
         self._ran(1)
-        outputs = self.engine.infer(image_rgb[None], photos_in_flight=self._in_flight)
+        outputs = self.engine.infer(image_rgb[None], photos_in_flight=self._photos.runs)
         return {name: array[0] for name, array in outputs.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class _Task(Generic[P, R]):
-    """A queued photo: the two steps to its result, and the future of who waits for it."""
-
-    prepare: Callable[[], P]
-    run: Callable[[P], R]
-    is_large: bool
-    future: "Future[R]" = field(default_factory=Future)
-    context: Context = field(default_factory=copy_context)
-
-    def attempt(self, step: Callable[..., S], *given: Any) -> S | None:
-        """Take a step; None where it fails, which the future gets to know."""
-        try:
-            return self.context.run(step, *given)
-        except BaseException as error:  # noqa: BLE001 - it is raised again, in the caller's thread
-            # The error references this frame, and the future the error: the photo would stay until a collection.
-            self.future.set_exception(error)
-            del self, step, given
-            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +335,19 @@ class _Prepared:
     image_rgb: ImageArray
     placement: Placement
     info: PhotoInfo
+    tiling: Tiling = UNTILED
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """Network input of a tile, and the tile's place in it."""
+
+    image_rgb: ImageArray
+    placement: Placement
+    tile: Tile
+
+
+_TileViews = Views[Tile, _View, Detections]
 
 
 class _Clock:
@@ -369,12 +380,17 @@ def load_detector(options: DetectorOptions) -> Detector:
         threads=options.engine.threads,
         accept_incomplete=options.accept_incomplete,
     )
+    detector.precision_reason = engine_options.precision_reason
     detector.warm_up()
     logger.info(
-        "Model %s (%d classes, %d x %d pixels) is ready after %.1f s.",
+        "Model %s (%d classes, %d x %d pixels) is ready after %.1f s: %s on %s in %s, %s.",
         network.name,
         len(network.classes),
         *network.size_wh,
         time.perf_counter() - started,
+        engine.name,
+        engine.device,
+        engine.precision,
+        choose_engine(engine_options)[1],
     )
     return detector

@@ -37,10 +37,10 @@ class PeriodicThread:
         if self._at_once:
             self._ran.wait()
 
-    def stop(self) -> None:
-        """Stop after the current call."""
+    def stop(self, within_s: float | None = None) -> None:
+        """Stop after the current call; return after `within_s` even if that goes on, which ends with the process."""
         self._ending.set()
-        self._thread.join()
+        self._thread.join(within_s)
 
     def is_stopping(self) -> bool:
         """Return whether `stop` was called, for work that can end early."""

@@ -5,18 +5,21 @@ import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from detection.inference.detector import Detector, Prediction
-from detection.inference.engines.base import Outputs
+from detection.inference.detector import Detector, DetectorOptions, Prediction, load_detector
+from detection.inference.engines.base import EngineOptions, Outputs
 from detection.inference.errors import EngineError, ImageDecodeError, ImageTooLargeError, OverloadedError
+from detection.inference.model_files import ModelSource
 from detection.inference.photos.decode import DecodedPhoto, decode_photo
 from detection.inference.types import ImageArray
 from tests.inference.engines import BrightnessEngine, small_network
+from tests.inference.model_folders import constant_network, write_model
 from tests.support import photos
 
 
@@ -189,3 +192,19 @@ def test_bad_photo_is_let_go_of_without_a_collection() -> None:
         assert sys.getrefcount(data) == before
     finally:
         gc.enable()
+
+
+def test_three_hundred_objects_of_a_photo_are_kept(tmp_path: Path) -> None:
+    corners = np.stack(np.meshgrid(np.arange(20), np.arange(20)), axis=-1).reshape(-1, 2) * 1.5
+    boxes = np.concatenate([corners, corners + 1], axis=1).astype(np.float32)
+    scores = np.linspace(0.9, 0.2, len(boxes)).astype(np.float32)
+    network = constant_network({"boxes": boxes, "scores": scores, "labels": np.zeros(len(boxes), np.float32)})
+    decoding = {"boxes": "boxes", "scores": "scores", "labels": "labels", "top": 400}
+    folder = write_model(tmp_path / "net", network, {"family": "declared", "decoding": decoding})
+    detector = load_detector(
+        DetectorOptions(ModelSource(folder), tmp_path / "cache", EngineOptions("onnxruntime", threads=1))
+    )
+    found = detector.detect(grey(204)).objects
+    detector.close()
+    assert len(found) == 300
+    assert found[-1].probability == pytest.approx(scores[299])
