@@ -4,9 +4,13 @@ Source: src/operator/contrib/multibox_detection.cc of MXNet 1.9.1.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detection.inference.decoding import MultiBoxDecoding
 from detection.inference.types import Detections, FloatArray, FoundObject, IntArray, PixelBox
+
+# Boxes that are compared at once with all less probable ones: of 32 to 256 the fastest for 1,000 boxes.
+_BLOCK = 128
 
 
 def decode_boxes(
@@ -57,18 +61,28 @@ def _regress(regression: FloatArray, anchors: FloatArray, decoding: MultiBoxDeco
     return np.clip(boxes, np.float32(0), np.float32(1)) if decoding.clip else boxes
 
 
-def iou_matrix(boxes_xyxy: FloatArray) -> FloatArray:
-    """Return the intersection over union of each pair of boxes: (K, 4) to (K, K) float32; 0 where the union is
-    empty.
+def iou_matrix(first_xyxy: FloatArray, second_xyxy: FloatArray) -> FloatArray:
+    """Return the intersection over union of each pair of boxes: (K, 4) and (L, 4) to (K, L) float32; 0 where the union
+    is empty.
     """
-    low = np.maximum(boxes_xyxy[:, None, :2], boxes_xyxy[None, :, :2])
-    high = np.minimum(boxes_xyxy[:, None, 2:], boxes_xyxy[None, :, 2:])
-    overlap_wh = np.maximum(high - low, np.float32(0))
-    intersection = overlap_wh[..., 0] * overlap_wh[..., 1]
-    areas = (boxes_xyxy[:, 2] - boxes_xyxy[:, 0]) * (boxes_xyxy[:, 3] - boxes_xyxy[:, 1])
-    union = areas[:, None] + areas[None, :] - intersection
+    left, top, right, bottom = first_xyxy.T[:, :, None]
+    # Rows of one coordinate each: the products below then run over memory in order.
+    others = np.ascontiguousarray(second_xyxy.T)
+    shared = _overlap(left, right, others[0], others[2])
+    shared *= _overlap(top, bottom, others[1], others[3])
+    union = (right - left) * (bottom - top) + (others[2] - others[0]) * (others[3] - others[1])
+    union -= shared
     positive = union > 0
-    return np.where(positive, intersection / np.where(positive, union, np.float32(1)), np.float32(0))
+    np.divide(shared, union, out=shared, where=positive)
+    shared[~positive] = 0
+    return shared
+
+
+def _overlap(low: FloatArray, high: FloatArray, other_low: FloatArray, other_high: FloatArray) -> FloatArray:
+    """Return the length that each interval (K, 1) shares with each other one (L,): (K, L), 0 at least."""
+    length: FloatArray = np.minimum(high, other_high)
+    length -= np.maximum(low, other_low)
+    return np.maximum(length, np.float32(0), out=length)
 
 
 def non_maximum_suppression(
@@ -77,30 +91,50 @@ def non_maximum_suppression(
     """Suppress boxes greedily, given in order of score, and return the indices that are kept, in order.
 
     boxes_xyxy: (K, 4) float32; class_ids: (K,) int64. A box is dropped when a kept box before it overlaps it by at
-    least `iou_threshold` and has the same class (or any class, with `across_classes`).
+    least `iou_threshold` and has the same class (or any class, with `across_classes`). Blocks of the most probable are
+    compared with all that is left, so that what they suppress is not compared again.
     """
-    suppresses = iou_matrix(boxes_xyxy) >= np.float32(iou_threshold)
-    if not across_classes:
-        suppresses &= class_ids[:, None] == class_ids[None, :]
-    alive = np.ones(len(boxes_xyxy), dtype=bool)
-    for index in range(len(boxes_xyxy)):
+    left, kept = np.arange(len(boxes_xyxy)), []
+    while len(left):
+        head, rest = left[:_BLOCK], left[_BLOCK:]
+        # Boxes without an end, of wild outputs, overlap by no number, which suppresses nothing.
+        with np.errstate(over="ignore", invalid="ignore"):
+            suppresses = iou_matrix(boxes_xyxy[head], boxes_xyxy[left]) >= np.float32(iou_threshold)
+        if not across_classes:
+            suppresses &= class_ids[head][:, None] == class_ids[left]
+        alive = survivors(suppresses[:, : len(head)])
+        kept.append(head[alive])
+        left = rest[~suppresses[alive, len(head) :].any(axis=0)] if len(rest) else rest
+    return kept[0] if len(kept) == 1 else np.concatenate([left, *kept])
+
+
+def survivors(suppresses: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which of (K,) boxes no surviving one before them suppresses."""
+    alive = np.ones(len(suppresses), dtype=bool)
+    # Only rows with another one than the box itself.
+    for index in np.flatnonzero(suppresses.sum(axis=1) > suppresses.diagonal()):
         if alive[index]:
             alive[index + 1 :] &= ~suppresses[index, index + 1 :]
-    return np.flatnonzero(alive)
+    return alive
 
 
 def to_objects(detections: Detections, size_wh: tuple[int, int], classes: tuple[str, ...]) -> tuple[FoundObject, ...]:
     """Name the objects and give their boxes in pixels of a photo of `size_wh`."""
+    boxes = detections.boxes_xyxy_unit
     return tuple(
         FoundObject(
-            class_id=int(class_id),
+            class_id=class_id,
             class_name=classes[class_id],
             probability=shortest_float(score),
-            box=pixel_box(box, size_wh),
-            box_xyxy_unit=(float(box[0]), float(box[1]), float(box[2]), float(box[3])),
+            box=box,
+            box_xyxy_unit=(left, top, right, bottom),
         )
-        for box, score, class_id in zip(
-            detections.boxes_xyxy_unit, detections.scores, detections.class_ids, strict=True
+        for class_id, score, box, (left, top, right, bottom) in zip(
+            detections.class_ids.tolist(),
+            detections.scores,
+            pixel_boxes(boxes, size_wh),
+            boxes.tolist(),
+            strict=True,
         )
     )
 
@@ -110,13 +144,21 @@ def shortest_float(value: np.float32) -> float:
     return float(str(np.float32(value)))
 
 
-def pixel_box(box_xyxy_unit: FloatArray, size_wh: tuple[int, int]) -> PixelBox:
-    """Convert a box in fractions to whole pixels: corners are truncated (`int(W * xmin)`), sizes are their differences.
+def pixel_boxes(boxes_xyxy_unit: FloatArray, size_wh: tuple[int, int]) -> list[PixelBox]:
+    """Convert boxes in fractions, (K, 4), to whole pixels: corners are truncated (`int(W * xmin)`), sizes are their
+    differences.
 
     The products are float32, as in the service of 2019; corners outside of the photo are clamped to it.
     """
+    # All at once: for one box NumPy takes as long as for a hundred.
     width, height = size_wh
     edges = np.array([width, height, width, height], dtype=np.float32)
-    scaled = np.clip(np.nan_to_num(box_xyxy_unit), 0.0, 1.0).astype(np.float32) * edges
-    left, top, right, bottom = (int(value) for value in scaled)
-    return PixelBox(left, top, max(right - left, 0), max(bottom - top, 0))
+    corners = (np.clip(np.nan_to_num(boxes_xyxy_unit), 0.0, 1.0).astype(np.float32) * edges).astype(np.int64)
+    return [
+        PixelBox(left, top, max(right - left, 0), max(bottom - top, 0)) for left, top, right, bottom in corners.tolist()
+    ]
+
+
+def pixel_box(box_xyxy_unit: FloatArray, size_wh: tuple[int, int]) -> PixelBox:
+    """Convert one box, (4,), as `pixel_boxes` does."""
+    return pixel_boxes(box_xyxy_unit[None], size_wh)[0]

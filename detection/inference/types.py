@@ -1,6 +1,6 @@
 """Values that travel between the steps of a detection: frozen, validated, free of any framework."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -52,6 +52,19 @@ class PixelBox:
     height: int
 
 
+class DrawnBox(Protocol):
+    """Interface of an object for drawing. probability: None for one that a person drew or named."""
+
+    @property
+    def class_name(self) -> str: ...
+
+    @property
+    def probability(self) -> float | None: ...
+
+    @property
+    def box(self) -> PixelBox: ...
+
+
 class NamedBox(Protocol):
     """Interface of an object for drawing and JSON: one just found, or one read from the database."""
 
@@ -82,20 +95,45 @@ class FoundObject:
 
 class _Probable(Protocol):
     @property
+    def class_name(self) -> str: ...
+
+    @property
     def probability(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Probabilities above which objects are reported: of some classes by name, and of the rest."""
+
+    rest: float
+    by_class: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, class_name: str) -> float:
+        """Return the threshold of a class."""
+        return self.by_class.get(class_name, self.rest)
 
 
 _P = TypeVar("_P", bound=_Probable)
 
 
-def is_reported(found: _Probable, threshold: float) -> bool:
-    """Return whether an object is reported: its probability is above the threshold (`reported` of the table's rows)."""
-    return found.probability > threshold
+def rest_of(threshold: float | Thresholds) -> float:
+    """Return the threshold of the classes without one of their own."""
+    return threshold.rest if isinstance(threshold, Thresholds) else threshold
 
 
-def reported_at(objects: Iterable[_P], threshold: float) -> list[_P]:
-    """Return the objects that are reported at a threshold, in their order."""
-    return [found for found in objects if is_reported(found, threshold)]
+def is_reported(found: _Probable, threshold: float | Thresholds) -> bool:
+    """Return whether an object is reported: its probability is above the threshold, or that of its class
+    (`reported` of the table's rows).
+    """
+    least = threshold.of(found.class_name) if isinstance(threshold, Thresholds) else threshold
+    return found.probability > least
+
+
+def reported_at(objects: Iterable[_P], threshold: float | Thresholds) -> list[_P]:
+    """Return the objects that are reported at a threshold, or at those of their classes, in their order."""
+    if isinstance(threshold, Thresholds):
+        return [found for found in objects if found.probability > threshold.of(found.class_name)]
+    return [found for found in objects if found.probability > threshold]
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from detection.inference.boxes import (
 from detection.inference.decoding import MultiBoxDecoding
 from detection.inference.types import Detections, FloatArray
 from tests.inference import multibox_reference
+from tests.inference.families import reference
 
 DEFAULT = MultiBoxDecoding()
 DECODINGS = {
@@ -99,7 +100,24 @@ def test_a_wild_regression_covers_the_photo_without_a_warning() -> None:
 
 def test_iou_of_boxes_without_area_is_zero() -> None:
     point = np.zeros((2, 4), dtype=np.float32)
-    assert iou_matrix(point).tolist() == [[0, 0], [0, 0]]
+    assert iou_matrix(point, point).tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("across_classes", [False, True])
+@pytest.mark.parametrize(("count", "classes"), [(0, 1), (1, 1), (127, 3), (128, 1), (129, 1), (700, 1), (700, 9)])
+def test_suppression_is_that_of_plain_loops(count: int, classes: int, across_classes: bool) -> None:
+    random = np.random.default_rng(count)
+    corners = random.uniform(-0.2, 0.9, (count, 2))
+    boxes = np.concatenate([corners, corners + random.uniform(0, 0.5, (count, 2))], axis=1).astype(np.float32)
+    boxes[::9, 2:] = boxes[::9, :2]  # no area
+    class_ids = random.integers(0, classes, count)
+    kept = non_maximum_suppression(boxes, class_ids, iou_threshold=0.4, across_classes=across_classes)
+    expected: list[int] = []
+    for index, box in enumerate(boxes.tolist()):
+        rivals = [each for each in expected if across_classes or class_ids[each] == class_ids[index]]
+        if all(reference.iou(boxes[each].tolist(), box) < 0.4 for each in rivals):
+            expected.append(index)
+    assert kept.tolist() == expected
 
 
 def test_a_suppressed_box_suppresses_nothing() -> None:
