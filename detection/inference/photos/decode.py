@@ -10,6 +10,7 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,11 +23,12 @@ from detection.inference.photos import colour, formats, jpeg_file
 from detection.inference.photos.coded_sizes import refuse_large_pictures
 from detection.inference.photos.container_limits import refuse_costly_tiff, refuse_large_codestream
 from detection.inference.photos.decompression_guard import refuse_expensive
-from detection.inference.photos.exif import UPRIGHT, orientation_exif, orientation_of
+from detection.inference.photos.exif import SIDEWAYS, UPRIGHT, orientation_exif, orientation_of, turned_upright
 from detection.inference.photos.gif_file import GifError, first_picture
 from detection.inference.photos.png_file import MOST, PngError, read_png
 from detection.inference.photos.raw_preview import preview_of
 from detection.inference.photos.size_limits import check_pixels, check_size
+from detection.inference.photos.webp_file import decode_still
 
 # A picture that takes several steps to become RGB is converted in strips: each step is a copy, and a PNG of 20 kB may
 # have as many pixels as a large photo.
@@ -49,17 +51,6 @@ with contextlib.suppress(AttributeError, OSError):
 
 pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
-# Transpositions that turn a stored picture upright, by the EXIF tag Orientation (TIFF 6.0, section 8).
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_SIDEWAYS = frozenset({5, 6, 7, 8})
 # These tell their orientation in EXIF. A TIFF and a HEIF are turned by their decoders, and the others are never turned.
 _TURNED_BY_EXIF = frozenset({formats.JPEG, formats.PNG, formats.WEBP, formats.AVIF, formats.RAW})
 # In which mode the colours of a picture are converted (`_to_rgb`).
@@ -109,7 +100,7 @@ class _Opened:
     def info(self) -> PhotoInfo:
         orientation = orientation_of(self.exif) if self.format in _TURNED_BY_EXIF else UPRIGHT
         width, height = self.image.size
-        size_wh = (height, width) if orientation in _SIDEWAYS else (width, height)
+        size_wh = (height, width) if orientation in SIDEWAYS else (width, height)
         frames = getattr(self.image, "n_frames", 1) if self.format in _WITH_FRAMES else 1
         return PhotoInfo(
             self.format,
@@ -133,20 +124,30 @@ def read_info(data: bytes, *, max_pixels: int) -> PhotoInfo:
 
 
 def decode_photo(
-    data: bytes, *, max_pixels: int, min_edge_px: int | None = None, accept_incomplete: bool = True
+    data: bytes,
+    *,
+    max_pixels: int,
+    min_edge_px: int | None = None,
+    min_size_wh: Callable[[tuple[int, int]], tuple[int, int]] | None = None,
+    accept_incomplete: bool = True,
 ) -> DecodedPhoto:
     """Decode the first frame of a photo: upright, sRGB, transparency on white, 16 bits reduced to 8.
 
     min_edge_px: when given, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size (libjpeg's scaled decoding) as long as
-    both edges keep at least that many pixels. accept_incomplete: a file that is cut off is decoded as far as it goes,
+    both edges keep at least that many pixels; min_size_wh: the same for width and height each, made from the size of
+    the upright photo. accept_incomplete: a file that is cut off is decoded as far as it goes,
     if it has most of its rows. Raises ImageDecodeError and ImageTooLargeError.
     """
     opened = _opened(data, max_pixels)
     with opened.image:
         info = opened.info()
-        image = _loaded(opened, min_edge_px)
+        least_wh = None if min_edge_px is None else (min_edge_px, min_edge_px)
+        if min_size_wh is not None:
+            least_wh = min_size_wh(info.size_wh)
+            least_wh = least_wh[::-1] if info.orientation in SIDEWAYS else least_wh
+        image = _loaded(opened, least_wh)
         if image is None:
-            opened, image = _completed_jpeg(data, max_pixels, min_edge_px)
+            opened, image = _completed_jpeg(data, max_pixels, least_wh)
         info = replace(info, is_cut_off=opened.is_cut_off, share_read=opened.share_read)
         if info.is_cut_off and not accept_incomplete:
             raise ImageDecodeError(_CUT_OFF())
@@ -154,7 +155,7 @@ def decode_photo(
             rgb = _to_rgb(image, opened.icc)
         except _FILE_ERRORS as error:
             raise ImageDecodeError(formats.UNREADABLE) from error
-    return DecodedPhoto(info, _upright(rgb, info.orientation))
+    return DecodedPhoto(info, turned_upright(rgb, info.orientation))
 
 
 def _opened(data: bytes, max_pixels: int) -> _Opened:
@@ -222,13 +223,15 @@ _REFUSALS = {
 _OPENERS = {formats.JPEG: _open_jpeg, formats.PNG: _open_png, formats.GIF: _open_gif, formats.RAW: _open_raw}
 
 
-def _loaded(opened: _Opened, min_edge_px: int | None) -> Image.Image | None:
+def _loaded(opened: _Opened, least_wh: tuple[int, int] | None) -> Image.Image | None:
     """Decode the pixels; None for a JPEG that cannot be decoded as it is."""
     image = opened.image
     try:
-        if min_edge_px is not None and opened.format in _SCALED:
-            image.draft(image.mode, (min_edge_px, min_edge_px))
+        if least_wh is not None and opened.format in _SCALED:
+            image.draft(image.mode, least_wh)
         size_wh = image.size
+        if opened.format == formats.WEBP and (still := decode_still(image)) is not None:
+            return still
         image.load()
         if opened.format == formats.HEIF and image.size != size_wh:
             raise ImageDecodeError(formats.UNREADABLE)
@@ -239,10 +242,10 @@ def _loaded(opened: _Opened, min_edge_px: int | None) -> Image.Image | None:
     return image
 
 
-def _completed_jpeg(data: bytes, max_pixels: int, min_edge_px: int | None) -> tuple[_Opened, Image.Image]:
+def _completed_jpeg(data: bytes, max_pixels: int, least_wh: tuple[int, int] | None) -> tuple[_Opened, Image.Image]:
     """Decode a JPEG that ends before its end as far as it goes. Raises ImageDecodeError where most of it is missing."""
     opened = _opened(jpeg_file.completed(data), max_pixels)
-    image = _loaded(opened, min_edge_px)
+    image = _loaded(opened, least_wh)
     if image is None or (share := jpeg_file.share_of_rows(image)) < MOST:
         raise ImageDecodeError(formats.UNREADABLE)
     opened.is_cut_off, opened.share_read = True, share
@@ -288,8 +291,3 @@ def _eight_bits(strip: Image.Image) -> Image.Image:
         # Floating point counts from 0 to 1 (TIFF Technical Note 3).
         return Image.fromarray((np.clip(np.nan_to_num(values), 0, 1) * 255).round().astype(np.uint8))
     return Image.fromarray((np.clip(values, 0, 65535) >> 8).astype(np.uint8))
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    method = _UPRIGHT.get(orientation)
-    return image if method is None else image.transpose(method)

@@ -2,26 +2,32 @@
 
 A file of 34 bytes may be a photo of 60 megapixels, which takes a gigabyte for a moment. Small photos need no turn:
 their number is bounded by that of the threads. Large ones wait until there is memory for them, whoever decodes them:
-the detector, the recorder, or who draws pictures.
+the detector, the recorder, or who draws pictures. They are decoded at a lower priority than all else that the process
+does, so that they hardly take time from photos that cost little.
 """
 
 import re
+import struct
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from typing import Literal, TypeVar
 
+from detection.inference.background import in_background
 from detection.inference.fair_queue import FairTurns, most_large
 from detection.inference.hardware import usable_cores
+from detection.inference.photos.webp_file import is_animated
 
-# A photo that takes more is large: a JPEG of 24 megapixels, a PNG of 12, a WebP of 5.
+R = TypeVar("R")
+# A photo that takes more is large: a JPEG of 24 megapixels, a PNG of 12, a WebP of 8.
 LARGE_BYTES = 100_000_000
 # Of all large photos that are decoded at the same time; one that alone takes more is decoded alone.
 BUDGET_BYTES = 1_000_000_000
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
-# Bytes a pixel at the peak. PNG: Pillow's four, and four for transparency or 16 bits. WebP: two canvases of its
-# animation decoder, its answer, Pillow's picture, and one more for transparency. A JPEG that is progressive: all its
+# Bytes a pixel at the peak. PNG: Pillow's four, and four for transparency or 16 bits. WebP: its decoder's picture,
+# ours, and one more for transparency; of an animation two canvases beside it. A JPEG that is progressive: all its
 # coefficients at full size.
-_PNG_PIXEL, _WEBP_PIXEL, _JPEG_PIXEL, _COEFFICIENTS = 8, 20, 4, 6
+_PNG_PIXEL, _WEBP_PIXEL, _ANIMATION_PIXEL, _JPEG_PIXEL, _COEFFICIENTS = 8, 12, 20, 4, 6
 # Their decoders hold the picture once more, beside Pillow's.
 _OTHER_PIXEL = 12
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_SHORT, _TIFF_LONG, _MOST_TAGS = 256, 257, 3, 4, 1000
@@ -32,6 +38,8 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _SOS = 0xDA
+_PLAIN = frozenset({0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)})
+_SEGMENT = struct.Struct(">BBH")
 
 
 def decoding_bytes(data: bytes, min_edge_px: int | None = None) -> int:
@@ -39,7 +47,7 @@ def decoding_bytes(data: bytes, min_edge_px: int | None = None) -> int:
     if data.startswith(_PNG):
         return _PNG_PIXEL * int.from_bytes(data[16:20], "big") * int.from_bytes(data[20:24], "big")
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        return _WEBP_PIXEL * _webp_pixels(data)
+        return (_ANIMATION_PIXEL if is_animated(data) else _WEBP_PIXEL) * _webp_pixels(data)
     if data.startswith(_JPEG):
         return _jpeg_bytes(data, min_edge_px)
     return _OTHER_PIXEL * max(
@@ -107,7 +115,7 @@ _OTHERS = (
 
 
 def _jpeg_bytes(data: bytes, min_edge_px: int | None) -> int:
-    position = 2
+    position = _after_plain_segments(data)
     for _ in range(_MOST_SEGMENTS):
         position = data.find(b"\xff", position)
         marker = data[position + 1] if 0 <= position < len(data) - 1 else _SOS
@@ -125,9 +133,26 @@ def _jpeg_bytes(data: bytes, min_edge_px: int | None) -> int:
     return 0
 
 
+def _after_plain_segments(data: bytes) -> int:
+    """Return where the first segment begins that is no table, comment or metadata; quick, as each photo comes by."""
+    position, end = 2, len(data) - _SEGMENT.size
+    while position <= end:
+        start, marker, size = _SEGMENT.unpack_from(data, position)
+        if start != 0xFF or marker not in _PLAIN:  # noqa: PLR2004 - what begins a marker
+            break
+        position += 2 + size
+    return position
+
+
 _turns = FairTurns(BUDGET_BYTES, most_large(usable_cores()))
 
 
 def decoding(size: int, caller: str = "", timeout_s: float | None = None) -> AbstractContextManager[None]:
     """Hold so many bytes of memory for a photo, as soon as there are. Raises OverloadedError."""
     return _turns.turn(size, caller, timeout_s) if size > LARGE_BYTES else nullcontext()
+
+
+def run_decoding(size: int, decode: Callable[[], R], caller: str = "") -> R:
+    """Run what decodes a photo and takes so many bytes of memory. Raises OverloadedError, and what it raises."""
+    with decoding(size, caller):
+        return in_background(decode) if size > LARGE_BYTES else decode()

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from detection.inference.types import NamedBox
+from detection.inference.types import DrawnBox
 
 RED = (255, 0, 0)
 # The look of the 2019 service: on a photo of this many pixels on its longer side, a stroke of 5 pixels
@@ -38,9 +38,10 @@ class Drawing:
     edge_px: int
 
 
-def draw_objects(image_rgb: Image.Image, objects: Sequence[NamedBox]) -> Image.Image:
-    """Return a new picture with a red rectangle and "class, prob: p" for each object; boxes are pixels of `image_rgb`.
+def draw_objects(image_rgb: Image.Image, objects: Sequence[DrawnBox]) -> Image.Image:
+    """Return a new picture with a red rectangle and "class, prob: p", or the class alone, for each object.
 
+    Boxes are pixels of `image_rgb`.
     The most probable object is drawn last, on top of the others.
     """
     picture = image_rgb.copy()
@@ -63,7 +64,7 @@ def draw_objects(image_rgb: Image.Image, objects: Sequence[NamedBox]) -> Image.I
     return picture
 
 
-def drawing_of(found: NamedBox, size_wh: tuple[int, int]) -> Drawing:
+def drawing_of(found: DrawnBox, size_wh: tuple[int, int]) -> Drawing:
     """Return the position of an object's rectangle and text on a photo of `size_wh`; the text is kept within the
     photo.
     """
@@ -74,7 +75,7 @@ def drawing_of(found: NamedBox, size_wh: tuple[int, int]) -> Drawing:
     font = _font_for(size_wh)
     text_px = getattr(font, "size", MIN_TEXT_PX)
     edge_px = max(1, round(text_px / 15))
-    text = f"{found.class_name}, prob: {found.probability}"
+    text = found.class_name if found.probability is None else f"{found.class_name}, prob: {found.probability}"
     length = font.getlength(text)
     return Drawing(
         left=box.x,

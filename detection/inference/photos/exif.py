@@ -2,7 +2,21 @@
 
 import struct
 
+from PIL import Image
+
 UPRIGHT = 1
+# The orientations that exchange width and height.
+SIDEWAYS = frozenset({5, 6, 7, 8})
+# Transpositions that turn a stored picture upright, by the tag Orientation (TIFF 6.0, section 8).
+_TO_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _PREFIX = b"Exif\0\0"
 _ORIENTATIONS = range(1, 9)
 _ORIENTATION_TAG, _SHORT = 0x0112, 3
@@ -30,6 +44,12 @@ def orientation_exif(orientation: int) -> bytes:
     """Return a block of EXIF, without its prefix, that holds the orientation and nothing else."""
     entry = struct.pack(">HHIHH", _ORIENTATION_TAG, _SHORT, 1, orientation, 0)
     return b"MM\0*" + struct.pack(">IH", 8, 1) + entry + struct.pack(">I", 0)
+
+
+def turned_upright(image: Image.Image, orientation: int) -> Image.Image:
+    """Return a stored picture as its orientation says that it is to be seen; itself where that is upright."""
+    method = _TO_UPRIGHT.get(orientation)
+    return image if method is None else image.transpose(method)
 
 
 def _of_first_directory(body: bytes, order: str) -> int:

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ XMP = (
 )
 
 
-def decoded(data: bytes, **options: bool) -> DecodedPhoto:
+def decoded(data: bytes, **options: Any) -> DecodedPhoto:
     return decode_photo(data, max_pixels=LIMIT, **options)
 
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from detection.inference.photos.preprocess import Placement, fit_photo, stretch
+from detection.inference.tiles.grid import Tile
 from detection.inference.types import Detections
 from tests.inference.families.networks import network_of
 from tests.support import photos
@@ -25,6 +26,60 @@ def test_shrinking_averages_instead_of_skipping() -> None:
     stripes[:, ::2] = 255
     shrunk = stretch(Image.fromarray(stripes), (100, 100))
     assert np.abs(shrunk[10:-10, 10:-10].astype(float) - 127.5).max() <= 1.5
+
+
+def sampled(values: np.ndarray, size_wh: tuple[int, int], box: tuple[int, int, int, int]) -> np.ndarray:
+    """Bilinear between the four pixels around each centre, in plain loops (OpenCV, modules/imgproc/src/resize.cpp)."""
+    left, top, right, bottom = box
+    out = np.zeros((size_wh[1], size_wh[0], 3))
+    for row in range(size_wh[1]):
+        for column in range(size_wh[0]):
+            x = left + (column + 0.5) * (right - left) / size_wh[0] - 0.5
+            y = top + (row + 0.5) * (bottom - top) / size_wh[1] - 0.5
+            for j in (0, 1):
+                for i in (0, 1):
+                    at_x, at_y = int(np.floor(x)) + i, int(np.floor(y)) + j
+                    share = (1 - abs(x - at_x)) * (1 - abs(y - at_y))
+                    pixel = values[min(max(at_y, 0), len(values) - 1), min(max(at_x, 0), values.shape[1] - 1)]
+                    out[row, column] += share * pixel
+    return out
+
+
+@pytest.mark.parametrize("box", [(0, 0, 90, 60), (30, 10, 75, 60)], ids=["whole", "part"])
+@pytest.mark.parametrize("size_wh", [(20, 15), (120, 100)], ids=["smaller", "larger"])
+def test_without_antialias_pixels_between_are_skipped_as_in_training(
+    size_wh: tuple[int, int], box: tuple[int, int, int, int]
+) -> None:
+    photo = photos.noise((90, 60))
+    resized = stretch(photo, size_wh, box_px=box, antialias=False)
+    # Pillow cuts off what is behind the point.
+    assert np.abs(resized - sampled(np.asarray(photo, float), size_wh, box)).max() < 1.01
+
+
+def test_area_is_the_mean_of_what_a_pixel_covers() -> None:
+    photo = photos.noise((80, 60))
+    means = np.asarray(photo, float).reshape(15, 4, 20, 4, 3).mean(axis=(1, 3))
+    assert np.abs(stretch(photo, (20, 15), resize="area") - means).max() <= 1
+    assert np.abs(stretch(photo, (20, 15)) - means).max() > 10
+
+
+def test_cubic_keeps_edges_sharper() -> None:
+    edge = Image.new("L", (40, 40), 100).convert("RGB")
+    edge.paste((200, 200, 200), (20, 0, 40, 40))
+    linear, cubic = (stretch(edge, (20, 20), resize=name).astype(int) for name in ("linear", "cubic"))
+    assert cubic.max() > linear.max() == 200
+
+
+def test_a_tile_is_fitted_like_a_photo_of_its_own() -> None:
+    photo = photos.noise((90, 60))
+    tile = Tile((30 / 90, 10 / 60, 75 / 90, 1.0))
+    for fit in ("stretch", "letterbox"):
+        network = replace(network_of("nanodet_plus", None, (64, 64)), fit=fit, pad=114)
+        alone, place = fit_photo(photo.crop((30, 10, 75, 60)), network)
+        within, place_within = fit_photo(photo, network, tile)
+        assert place == place_within
+        # At its edges, pixels of the neighbours take part.
+        assert np.abs(alone.astype(int) - within)[2:-2, 8:-8].max() <= 1
 
 
 def test_a_photo_of_the_right_size_is_not_touched() -> None:
@@ -47,6 +102,24 @@ def test_a_letterbox_keeps_the_shape_and_says_where_the_photo_is(
     assert image.shape == (64, 64, 3)
     assert [int(image[row, column, 0]) for row, column, _ in corners] == [value for *_, value in corners]
     assert (placement.left_top, placement.size) == (left_top, (1.0, 0.5))
+
+
+@pytest.mark.parametrize("fit", ["letterbox", "letterbox_top_left"])
+@pytest.mark.parametrize("size_wh", [(200, 77), (77, 200), (199, 133), (427, 640), (640, 1), (333, 97)])
+def test_a_letterbox_rounds_as_its_project_does(fit: str, size_wh: tuple[int, int]) -> None:
+    """Ultralytics' LetterBox (data/augment.py) and YOLOX's preproc (data/data_augment.py)."""
+    network = replace(network_of("nanodet_plus", None, (64, 64)), fit=fit, pad=114)
+    image, _ = fit_photo(Image.new("RGB", size_wh, "white"), network)
+    width, height = size_wh
+    ratio = min(64 / height, 64 / width)
+    if fit == "letterbox":
+        inner_w, inner_h = max(round(width * ratio), 1), max(round(height * ratio), 1)
+        left, top = round((64 - inner_w) / 2 - 0.1), round((64 - inner_h) / 2 - 0.1)
+    else:
+        (inner_w, inner_h), (left, top) = (max(int(width * ratio), 1), max(int(height * ratio), 1)), (0, 0)
+    expected = np.full((64, 64), 114)
+    expected[top : top + inner_h, left : left + inner_w] = 255
+    assert np.array_equal(image[:, :, 0], expected)
 
 
 def test_boxes_go_back_to_the_photo_and_are_cut_off_at_its_edges() -> None:
