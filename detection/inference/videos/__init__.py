@@ -1,0 +1,1 @@
+"""Reads frames from video files, by interval or by change, in a process of their own."""
