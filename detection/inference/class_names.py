@@ -8,6 +8,8 @@ from detection.inference.errors import CheckpointError
 from detection.inference.text_files import TextError, read_lines
 
 MAX_LENGTH = 100
+# The category numbers of COCO that are in use, out of 1 to 90 (instances_val2017.json).
+COCO_CATEGORY_IDS = tuple(each for each in range(1, 91) if each not in {12, 26, 29, 30, 45, 66, 68, 69, 71, 83})
 # Control characters, line and paragraph separators, halves of characters.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Zl", "Zp", "Cs"})
 # Characters that turn the direction of what follows. Marks (U+200E, U+200F, U+061C) and joiners (U+200C, U+200D) are

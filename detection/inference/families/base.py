@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from detection.inference.engines.base import Outputs
 from detection.inference.errors import CheckpointError
 from detection.inference.network import Network
 from detection.inference.types import Detections, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from detection.inference.families.declaration import Declaration
 
 # Boxes that enter the suppression, the most probable first: each is compared with each.
 MAX_CANDIDATES = 1000
@@ -29,12 +32,14 @@ class Family:
     decode: turns one photo's outputs (without the batch), the network and the least probability into objects in
     fractions of the network's input. check: raises CheckpointError when the outputs are not those of this family and
     network. decoding: the frozen dataclass of a card's `[decoding]`, whose wrong values raise ValueError; None where
-    the checkpoint itself carries all that is needed.
+    the checkpoint itself carries all that is needed. declared: the declaration (`families/declaration.py`) of these
+    outputs; None where none can describe them.
     """
 
     decode: Callable[[Outputs, Network, float], Detections]
     check: Callable[[Outputs, Network], None]
     decoding: type[Any] | None = None
+    declared: "Callable[[Outputs, Network], Declaration] | None" = None
 
 
 def sigmoid(logits: FloatArray) -> FloatArray:

@@ -5,27 +5,22 @@ models/detr.py of facebookresearch/detr (softmax, whose last class is "no object
 """
 
 from dataclasses import dataclass
-
-import numpy as np
+from functools import cache
 
 from detection.inference.engines.base import Outputs
 from detection.inference.errors import CheckpointError
 from detection.inference.families.base import (
     Family,
-    centres_to_corners,
-    most_probable,
     require_labels,
     require_outputs,
     require_probabilities,
-    sigmoid,
-    softmax,
-    unit_boxes,
 )
+from detection.inference.families.declaration import Declaration, require_class_ids
+from detection.inference.families.declared import decode_as
 from detection.inference.network import Network
-from detection.inference.types import Detections, FloatArray, IntArray
+from detection.inference.types import Detections, FloatArray
 
 _ACTIVATIONS = ("sigmoid", "softmax", "none")
-_MAX_CLASS_ID = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,37 +47,16 @@ class DetrDecoding:
             raise ValueError(f"activation has to be one of {', '.join(_ACTIVATIONS)}")
         if not all(isinstance(name, str) and name for name in (self.logits, self.boxes, self.labels, self.scores)):
             raise ValueError("logits, boxes, labels and scores have to be names of outputs")
-        if not _are_class_ids(self.class_ids):
-            raise ValueError("class_ids has to be a list of different whole numbers from 0 up")
+        require_class_ids(self.class_ids)
         if not isinstance(self.top, int) or self.top < 1:
             raise ValueError("top has to be a whole number from 1 up")
-
-
-def _are_class_ids(given: object) -> bool:
-    return (
-        isinstance(given, tuple)
-        and all(type(each) is int and 0 <= each <= _MAX_CLASS_ID for each in given)
-        and len(set(given)) == len(given)
-    )
 
 
 def decode(outputs: Outputs, network: Network, min_probability: float) -> Detections:
     """Decode logits (queries, classes) and boxes (queries, 4), centre and size in fractions; or outputs already
     decoded.
     """
-    decoding: DetrDecoding = network.decoding
-    boxes = outputs[decoding.boxes]
-    if decoding.activation == "none":
-        labels = _classes_of(outputs[decoding.labels], decoding.class_ids, len(network.classes))
-        scores = np.where(labels >= 0, outputs[decoding.scores], np.float32(-1))
-        rows, _ = most_probable(scores[:, None], max(min_probability, 0.0), decoding.top)
-        return Detections(unit_boxes(boxes[rows], network.size_wh), scores[rows], labels[rows])
-    probabilities = _probabilities(outputs[decoding.logits], decoding.activation)
-    if decoding.class_ids:
-        probabilities = probabilities[:, decoding.class_ids]
-    rows, class_ids = most_probable(probabilities, min_probability, decoding.top)
-    corners = np.clip(centres_to_corners(boxes[rows]), np.float32(0), np.float32(1))
-    return Detections(corners, probabilities[rows, class_ids], class_ids)
+    return decode_as(_of_decoding(network.decoding), outputs, network, min_probability)
 
 
 def check(outputs: Outputs, network: Network) -> None:
@@ -117,19 +91,32 @@ def _columns(logits: FloatArray | None, network: Network) -> int:
     return least if logits is None or not logits.ndim else max(least, logits.shape[-1])
 
 
-def _classes_of(labels: FloatArray, class_ids: tuple[int, ...], classes: int) -> IntArray:
-    """Return the classes of an export's labels (K,); -1 for labels that the card does not list."""
-    numbers: IntArray = labels.astype(np.int64)
-    if not class_ids:
-        return np.where((numbers >= 0) & (numbers < classes), numbers, -1)
-    table = np.full(max(class_ids) + 1, -1, np.int64)
-    table[list(class_ids)] = np.arange(len(class_ids))
-    known = (numbers >= 0) & (numbers < len(table))
-    return np.where(known, table[np.where(known, numbers, 0)], -1)
+def _declared(_outputs: Outputs, network: Network) -> Declaration:
+    return _of_decoding(network.decoding)
 
 
-def _probabilities(logits: FloatArray, activation: str) -> FloatArray:
-    return sigmoid(logits) if activation == "sigmoid" else softmax(logits)[:, :-1]
+@cache
+def _of_decoding(decoding: DetrDecoding) -> Declaration:
+    """Return what the decoding says in the words of the family `declared`."""
+    if decoding.activation == "none":
+        return Declaration(
+            decoding.boxes,
+            decoding.scores,
+            labels=decoding.labels,
+            class_ids=decoding.class_ids,
+            top=decoding.top,
+        )
+    return Declaration(
+        decoding.boxes,
+        decoding.logits,
+        box="cxcywh",
+        unit="fraction",
+        activation=decoding.activation,
+        background="last" if decoding.activation == "softmax" else "",
+        class_ids=decoding.class_ids,
+        multi_label=True,
+        top=decoding.top,
+    )
 
 
-FAMILY = Family(decode, check, DetrDecoding)
+FAMILY = Family(decode, check, DetrDecoding, _declared)

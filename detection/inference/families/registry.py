@@ -1,6 +1,6 @@
 """Registry of the families of networks."""
 
-from detection.inference.families import detr, gluoncv, mxnet_ssd, nanodet_plus, ultralytics, yolox
+from detection.inference.families import declared, detr, gluoncv, mxnet_ssd, nanodet_plus, ultralytics, yolox, yunet
 from detection.inference.families.base import Family
 
 FAMILIES: dict[str, Family] = {
@@ -10,4 +10,6 @@ FAMILIES: dict[str, Family] = {
     "detr": detr.FAMILY,
     "gluoncv": gluoncv.FAMILY,
     "ultralytics": ultralytics.FAMILY,
+    "declared": declared.FAMILY,
+    "yunet": yunet.FAMILY,
 }

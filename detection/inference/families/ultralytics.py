@@ -7,25 +7,22 @@ ultralytics/yolov5.
 """
 
 from dataclasses import dataclass
-
-import numpy as np
+from functools import cache
 
 from detection.inference.engines.base import Outputs
 from detection.inference.families.base import (
     MAX_CANDIDATES,
     Family,
-    centres_to_corners,
-    most_probable,
     only_output,
     require_labels,
     require_outputs,
     require_probabilities,
     require_share,
-    suppressed,
-    unit_boxes,
 )
+from detection.inference.families.declaration import Declaration
+from detection.inference.families.declared import decode_as
 from detection.inference.network import Network
-from detection.inference.types import Detections, FloatArray, IntArray
+from detection.inference.types import Detections
 
 _HEADS = ("v8", "v5", "end_to_end")
 _BOX = 4
@@ -51,15 +48,7 @@ class UltralyticsDecoding:
 
 def decode(outputs: Outputs, network: Network, min_probability: float) -> Detections:
     """Decode the output of the head, see above; each cell has one box, of its most probable class."""
-    decoding: UltralyticsDecoding = network.decoding
-    output = only_output(outputs, network)
-    if decoding.head == "end_to_end":
-        return _ready(output, network, min_probability)
-    cells = output.T if decoding.head == "v8" else output
-    scores, class_ids = _scores(cells, decoding.head)
-    rows, _ = most_probable(scores[:, None], min_probability, MAX_CANDIDATES)
-    boxes = unit_boxes(centres_to_corners(cells[rows, :_BOX]), network.size_wh)
-    return suppressed(Detections(boxes, scores[rows], class_ids[rows]), decoding.iou_threshold)
+    return decode_as(_declared(outputs, network), outputs, network, min_probability)
 
 
 def check(outputs: Outputs, network: Network) -> None:
@@ -76,21 +65,26 @@ def check(outputs: Outputs, network: Network) -> None:
         require_probabilities(output[_BOX:] if head == "v8" else output[:, _BOX:], network)
 
 
-def _scores(cells: FloatArray, head: str) -> tuple[FloatArray, IntArray]:
-    """Return the score of the most probable class of each cell, and the class."""
-    first = _BOX + (head == "v5")
-    class_ids: IntArray = cells[:, first:].argmax(axis=1).astype(np.int64)
-    scores: FloatArray = cells[:, first:].max(axis=1)
-    return (scores * cells[:, _BOX] if head == "v5" else scores), class_ids
+def _declared(outputs: Outputs, network: Network) -> Declaration:
+    only_output(outputs, network)
+    return _of_head(network.decoding, next(iter(outputs)))
 
 
-def _ready(objects: FloatArray, network: Network, min_probability: float) -> Detections:
-    """Return rows of xmin, ymin, xmax, ymax, score, class; padding has a score of 0."""
-    rows, _ = most_probable(objects[:, _SCORE, None], min_probability, len(objects))
-    class_ids: IntArray = objects[rows, _CLASS].astype(np.int64)
-    known = (class_ids >= 0) & (class_ids < len(network.classes))
-    rows, class_ids = rows[known], class_ids[known]
-    return Detections(unit_boxes(objects[rows, :_BOX], network.size_wh), objects[rows, _SCORE], class_ids)
+@cache
+def _of_head(decoding: UltralyticsDecoding, output: str) -> Declaration:
+    """Return what the head says in the words of the family `declared`."""
+    if decoding.head == "end_to_end":
+        # Padding has a score of 0.
+        return Declaration(f"{output}[0:4]", f"{output}[{_SCORE}]", labels=f"{output}[{_CLASS}]", top=MAX_CANDIDATES)
+    is_v5 = decoding.head == "v5"
+    return Declaration(
+        f"{output}[0:4]",
+        f"{output}[{_BOX + is_v5}:]",
+        objectness=f"{output}[{_BOX}]" if is_v5 else "",
+        box="cxcywh",
+        turned=not is_v5,
+        nms=decoding.iou_threshold,
+    )
 
 
-FAMILY = Family(decode, check, UltralyticsDecoding)
+FAMILY = Family(decode, check, UltralyticsDecoding, _declared)

@@ -5,26 +5,22 @@ Megvii-BaseDetection/YOLOX.
 """
 
 from dataclasses import dataclass
-
-import numpy as np
+from functools import cache
 
 from detection.inference.engines.base import Outputs
 from detection.inference.errors import CheckpointError
 from detection.inference.families.base import (
-    MAX_CANDIDATES,
     Family,
-    centres_to_corners,
-    most_probable,
     only_output,
     require_outputs,
     require_probabilities,
     require_share,
     require_strides,
-    suppressed,
-    unit_boxes,
 )
+from detection.inference.families.declaration import Declaration
+from detection.inference.families.declared import cells_of, decode_as
 from detection.inference.network import Network
-from detection.inference.types import Detections, FloatArray
+from detection.inference.types import Detections
 
 _BOX, _CLASSES = 4, 5
 
@@ -50,25 +46,13 @@ class YoloxDecoding:
 
 def decode(outputs: Outputs, network: Network, min_probability: float) -> Detections:
     """Decode the output (cells, 5 + classes); each cell has one box, of its most probable class."""
-    decoding: YoloxDecoding = network.decoding
-    cells = only_output(outputs, network)
-    class_ids = cells[:, _CLASSES:].argmax(axis=1)
-    scores = cells[:, _BOX] * cells[:, _CLASSES:].max(axis=1)
-    rows, _ = most_probable(scores[:, None], min_probability, MAX_CANDIDATES)
-    boxes = cells[rows, :_BOX]
-    if not decoding.decoded:
-        corners, strides = _cells(network.size_wh, decoding.strides)
-        # Extreme outputs may overflow here; the box then covers the photo.
-        with np.errstate(over="ignore"):
-            boxes = np.concatenate([boxes[:, :2] + corners[rows], np.exp(boxes[:, 2:])], axis=1) * strides[rows, None]
-    boxes = unit_boxes(centres_to_corners(boxes), network.size_wh)
-    return suppressed(Detections(boxes, scores[rows], class_ids[rows].astype(np.int64)), decoding.iou_threshold)
+    return decode_as(_declared(outputs, network), outputs, network, min_probability)
 
 
 def check(outputs: Outputs, network: Network) -> None:
     """Raise CheckpointError when cells or columns disagree with card and input, or values are not probabilities."""
     only_output(outputs, network)
-    count = len(_cells(network.size_wh, network.decoding.strides)[1])
+    count = len(cells_of(network.size_wh, network.decoding.strides)[1])
     require_outputs(outputs, network, {next(iter(outputs)): (count, _CLASSES + len(network.classes))})
     cells = only_output(outputs, network)
     require_probabilities(cells[:, _BOX:], network)
@@ -81,15 +65,23 @@ def check(outputs: Outputs, network: Network) -> None:
         )
 
 
-def _cells(size_wh: tuple[int, int], strides: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
-    """Return column and row (cells, 2) and stride (cells,) of each cell, row by row."""
-    places, widths = [], []
-    for stride in strides:
-        columns, rows = (side // stride for side in size_wh)
-        y, x = np.mgrid[:rows, :columns]
-        places.append(np.stack([x.ravel(), y.ravel()], axis=1))
-        widths.append(np.full(rows * columns, stride))
-    return np.concatenate(places).astype(np.float32), np.concatenate(widths).astype(np.float32)
+def _declared(outputs: Outputs, network: Network) -> Declaration:
+    only_output(outputs, network)
+    return _of_decoding(network.decoding, next(iter(outputs)))
 
 
-FAMILY = Family(decode, check, YoloxDecoding)
+@cache
+def _of_decoding(decoding: YoloxDecoding, output: str) -> Declaration:
+    """Return what the decoding says in the words of the family `declared`."""
+    return Declaration(
+        f"{output}[0:4]",
+        f"{output}[{_CLASSES}:]",
+        objectness=f"{output}[{_BOX}]",
+        box="cxcywh",
+        unit="pixel" if decoding.decoded else "stride",
+        strides=() if decoding.decoded else decoding.strides,
+        nms=decoding.iou_threshold,
+    )
+
+
+FAMILY = Family(decode, check, YoloxDecoding, _declared)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -44,6 +44,11 @@ def greedy(found: list[Found], iou_above: float) -> list[Found]:
     return kept
 
 
+def suppressed(found: list[Found], iou_above: float, size_wh: tuple[int, int]) -> list[Found]:
+    """Boxes in pixels; the projects cut them off at the edges after the suppression."""
+    return [replace(each, box=clipped(each.box, size_wh)) for each in greedy(found, iou_above)]
+
+
 def cells(size_wh: tuple[int, int], strides: Sequence[int]) -> list[tuple[int, int, int]]:
     """Column, row and stride of each cell."""
     width, height = size_wh
@@ -81,8 +86,24 @@ def yolox(rows: Any, size_wh: tuple[int, int], *, strides: Sequence[int], low: f
         score = values[4] * values[best]
         if score >= low:
             box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-            found.append(Found(best - 5, score, clipped(box, size_wh)))
-    return greedy(found, iou_above)
+            found.append(Found(best - 5, score, box))
+    return suppressed(found, iou_above, size_wh)
+
+
+def yunet(outputs: Any, size_wh: tuple[int, int], *, strides: Sequence[int], low: float) -> list[Found]:
+    """FaceDetectorYNImpl::postProcess of OpenCV, in loops; `outputs` by name."""
+    found = []
+    for stride in strides:
+        places = cells(size_wh, [stride])
+        parts = (outputs[f"{part}_{stride}"] for part in ("cls", "obj", "bbox"))
+        for (column, row, _), (shown,), (present,), (x, y, width, height) in zip(places, *parts, strict=True):
+            score = math.sqrt(min(max(shown, 0.0), 1.0) * min(max(present, 0.0), 1.0))
+            if score >= low:
+                centre_x, centre_y = (column + x) * stride, (row + y) * stride
+                half_width, half_height = math.exp(width) * stride / 2, math.exp(height) * stride / 2
+                corners = (centre_x - half_width, centre_y - half_height, centre_x + half_width, centre_y + half_height)
+                found.append(Found(0, score, corners))
+    return suppressed(found, 0.3, size_wh)
 
 
 def detr(logits: Any, boxes: Any, *, softmax: bool, low: float, top: int) -> list[Found]:
@@ -104,5 +125,5 @@ def ultralytics(rows: Any, size_wh: tuple[int, int], *, objectness: bool, low: f
         best = max(range(len(classes)), key=lambda index: classes[index])
         if share * classes[best] >= low:
             box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-            found.append(Found(best, share * classes[best], clipped(box, size_wh)))
-    return greedy(found, iou_above)
+            found.append(Found(best, share * classes[best], box))
+    return suppressed(found, iou_above, size_wh)

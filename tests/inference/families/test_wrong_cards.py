@@ -1,0 +1,79 @@
+"""The self-test on a trained network's answers in many layouts: right cards pass, and wrong ones are refused."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from detection.inference.engines.base import Outputs
+from detection.inference.errors import CheckpointError
+from detection.inference.families.declared import FAMILY, decode
+from detection.inference.families.places import require_places
+from detection.inference.sanity_checks import check_outputs, decoding_errors_as_checkpoint_errors
+from detection.inference.types import Detections
+from tests.inference.families.trained import COCO_IDS, RIGHT, answers, network
+from tests.inference.families.wrong_cards import wrong_cards
+
+ENGINE: Any = SimpleNamespace(name="onnxruntime", precision="f32")
+CAT = 15
+# Nothing in an answer tells that all classes are one further; `model add --check` does.
+CLASS_SHIFTS = {
+    ("torchvision", "first_label = 0"),
+    ("TensorFlow's object detection", "first_label = 0"),
+    ("EfficientDet", "first_label = 0"),
+    ("RF-DETR", "class_ids without gaps"),
+    ("RF-DETR", "class_ids from 0"),
+}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def self_test(decoding: dict[str, Any], outputs: list[Outputs]) -> Detections:
+    """Try a card as a detector does, on noise, a photo and the photo in a corner; return what is found in the photo."""
+    card = network(decoding)
+    with decoding_errors_as_checkpoint_errors(card):
+        for each in outputs:
+            check_outputs(each, card, FAMILY, ENGINE)
+        require_places(card.decoding, outputs[2], card)
+    return decode(outputs[1], card, 0.3)
+
+
+def same(one: Detections, other: Detections) -> bool:
+    return (
+        one.class_ids.tolist() == other.class_ids.tolist()
+        and np.allclose(one.boxes_xyxy_unit, other.boxes_xyxy_unit, atol=1e-4)
+        and np.allclose(one.scores, other.scores, atol=1e-3)
+    )
+
+
+@pytest.mark.parametrize("layout", RIGHT)
+def test_right_cards_pass_and_wrong_ones_are_refused(layout: str, cache: Path) -> None:
+    make, right = RIGHT[layout]
+    outputs = [make(each) for each in answers(cache)]
+    found = self_test(right, outputs)
+    assert found.class_ids[0] == CAT
+    accepted, refused = set(), 0
+    for what, decoding in wrong_cards(right, outputs[0]):
+        try:
+            wrong = self_test(decoding, outputs)
+        except (CheckpointError, ValueError):
+            refused += 1
+        else:
+            accepted |= set() if same(wrong, found) else {(layout, what)}
+    assert accepted == {each for each in CLASS_SHIFTS if each[0] == layout}
+    assert refused >= 10
+
+
+def test_a_single_class_and_an_untrained_network_are_not_refused() -> None:
+    random = np.random.default_rng(3)
+    corners = random.uniform(0, 300, (200, 2))
+    boxes = np.concatenate([corners, corners + random.uniform(1, 100, (200, 2))], axis=1)
+    outputs: Outputs = {"boxes": boxes.astype(np.float32), "logits": random.normal(0, 3, (200, 80)).astype(np.float32)}
+    right = {"boxes": "boxes", "scores": "logits", "activation": "sigmoid", "nms": 0.5}
+    assert len(self_test(right, [outputs] * 3)) > 0
+    assert len(COCO_IDS) == 80
