@@ -13,7 +13,6 @@ from django.core.management.base import CommandError
 from onnx import TensorProto, helper, numpy_helper
 
 from detection.inference.cards.card import ModelCard, read_card
-from detection.inference.cards.drafts import EXPORTERS
 from detection.inference.detector import DetectorOptions, load_detector
 from detection.inference.engines.base import EngineOptions
 from detection.inference.model_files import ModelSource
@@ -27,9 +26,15 @@ ULTRALYTICS = {"author": "Ultralytics", "task": "detect", "names": str(dict(enum
 
 
 def export(
-    folder: Path, photo: str, outputs: Mapping[str, Any], *, metadata: Mapping[str, str] | None = None, edge: int = EDGE
+    folder: Path,
+    photo: str,
+    outputs: Mapping[str, Any],
+    *,
+    metadata: Mapping[str, str] | None = None,
+    edge: int = EDGE,
+    sizes: str = "",
 ) -> Path:
-    """A file with these names and constant outputs, each (1, ...); `orig_target_sizes` as well for decoded objects."""
+    """A file with these names and constant outputs, each (1, ...); `sizes` is an input for the photo's size."""
     nodes = [
         helper.make_node("ReduceMean", [photo], ["mean"], axes=[0, 1, 2, 3], keepdims=0),
         helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
@@ -43,6 +48,8 @@ def export(
         nodes.append(helper.make_node("Add", [f"{name}_is", f"{name}_nothing"], [name]))
         infos.append(helper.make_tensor_value_info(name, kind, (1, *array.shape)))
     inputs = [helper.make_tensor_value_info(photo, TensorProto.FLOAT, ("N", 3, edge or "h", edge or "w"))]
+    if sizes:
+        inputs.append(helper.make_tensor_value_info(sizes, TensorProto.INT64, ("N", 2)))
     model = helper.make_model(
         helper.make_graph(nodes, "constant", inputs, infos, weights),
         opset_imports=[helper.make_opsetid("", 17)],
@@ -78,7 +85,11 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, str], str]] = {
     "nanodet": ("data", {"output": NANODET}, {}, "nanodet_plus"),
     "rtdetr": (
         "images",
-        {"labels": np.array([1, 0, 0, 2]), "boxes": BOXES * EDGE, "scores": np.array([0.9, 0, 0, 0], np.float32)},
+        {
+            "labels": np.array([1, 0, 0, 2]),
+            "boxes": rows(4, 13, 19, 50, 44),
+            "scores": np.array([0.9, 0, 0, 0], np.float32),
+        },
         {},
         "detr",
     ),
@@ -95,7 +106,12 @@ def card(folder: Path, *arguments: str) -> ModelCard:
 @pytest.mark.parametrize("case", CASES)
 def test_an_export_gets_a_card_with_which_it_serves(case: str, tmp_path: Path) -> None:
     photo, outputs, metadata, family = CASES[case]
-    folder = export(tmp_path / "net", photo, outputs, metadata=metadata)
+    sizes = "orig_target_sizes" if case == "rtdetr" else ""
+    folder = export(tmp_path / "net", photo, outputs, metadata=metadata, sizes=sizes)
+    if case == "transformers":
+        (folder / "preprocessor_config.json").write_text(
+            '{"do_normalize": false, "rescale_factor": 0.00392156862745098}'
+        )
     if not metadata:
         (folder / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")
     drafted = card(folder, "--licence", "MIT", "--model-version", "3")
@@ -118,8 +134,8 @@ def test_the_embedded_nanodet_is_recognised(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("photo", ["images", "data", "input"])
 def test_yolox_and_nanodet_are_told_apart_by_their_columns(photo: str, tmp_path: Path) -> None:
-    for name, columns in {"yolox": len(NAMES) + 5, "nanodet_plus": len(NAMES) + 32}.items():
-        folder = export(tmp_path / name, photo, {"output": np.zeros((84, columns), np.float32)})
+    for name, cells, columns in (("yolox", 84, len(NAMES) + 5), ("nanodet_plus", 85, len(NAMES) + 32)):
+        folder = export(tmp_path / name, photo, {"output": np.full((cells, columns), 0.01, np.float32)})
         (folder / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")
         assert card(folder).family == name
 
@@ -171,10 +187,6 @@ def test_no_card_is_written_that_would_be_refused(
     assert sorted(path.name for path in folder.iterdir()) == ["net.onnx"]
 
 
-def test_every_exporter_has_a_case() -> None:
-    assert {case.split(",")[0] for case in CASES} == set(EXPORTERS)
-
-
 @pytest.mark.parametrize(
     ("columns", "classes", "class_ids"),
     [
@@ -194,27 +206,29 @@ def test_the_columns_of_rf_detr_find_their_classes(
     assert max(found, default=0) == (90 if classes == 80 else len(class_ids) and 2)
 
 
-def test_a_free_size_and_an_unknown_exporter_are_asked_for(tmp_path: Path) -> None:
-    folder = export(tmp_path / "net", "picture", {"output0": rows(84, 0, 0, 1, 1, 0, 0.9, 0).T.copy()}, edge=0)
+def test_a_free_size_and_an_unknown_scale_are_asked_for(tmp_path: Path) -> None:
+    cells = np.tile(np.array([32, 32, 8, 8, 0, 0.9, 0], np.float32), (84, 1))
+    folder = export(tmp_path / "net", "picture", {"output0": cells.T.copy()}, edge=0)
     (folder / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")
-    with pytest.raises(
-        CommandError,
-        match=r"input is picture.*output0 .*3 classes are named.* name it by --exporter, one of ultralytics",
-    ):
-        card(folder)
     with pytest.raises(CommandError, match="photos of any size"):
-        card(folder, "--exporter", "ultralytics")
+        card(folder)
+    with pytest.raises(
+        CommandError, match=r"7 columns are a box and 3 classes.* nothing says how photos are scaled.*--pixels"
+    ):
+        card(folder, "--size", "64")
     assert not (folder / "model.toml").exists()
-    assert card(folder, "--exporter", "ultralytics", "--size", "96x64").input.size_wh == (96, 64)
+    drafted = card(folder, "--size", "96x64", "--pixels", "unit", "--colour", "bgr", "--fit", "letterbox")
+    assert (drafted.family, drafted.input.size_wh, drafted.input.std) == ("declared", (96, 64), (255, 255, 255))
+    assert (drafted.input.colour, drafted.input.fit, drafted.decoding.turned) == ("bgr", "letterbox", True)
     with pytest.raises(CommandError, match="is there already"):
-        card(folder, "--exporter", "ultralytics", "--size", "64")
-    assert card(folder, "--exporter", "ultralytics", "--size", "64", "--force").input.size_wh == (64, 64)
+        card(folder, "--size", "64")
+    assert card(folder, "--pixels", "unit", "--size", "64", "--force").input.size_wh == (64, 64)
     with pytest.raises(CommandError, match="give it as 640"):
         card(folder, "--size", "large", "--force")
 
 
 def test_what_cannot_be_described_is_told(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"has 0 files \*\.onnx"):
+    with pytest.raises(CommandError, match=r"has no network: no file ends in"):
         card(tmp_path)
     plain = export(tmp_path / "plain", "input", {"dets": BOXES, "labels": queries(9)})
     with pytest.raises(CommandError, match="does not say its classes"):
@@ -241,3 +255,46 @@ def test_two_commands_lead_from_an_export_to_a_version(tmp_path: Path, limits: A
     call_command("model", "add", str(folder), stdout=out)
     serving.stop()
     assert "Added net@1.0" in out.getvalue()
+
+
+def saved_by_openvino(folder: Path) -> Path:
+    """The folder with the network in OpenVINO's form in the place of the ONNX file."""
+    ov = pytest.importorskip("openvino", reason="needs OpenVINO")
+    ov.save_model(ov.Core().read_model(folder / "net.onnx"), folder / "net.xml", compress_to_fp16=False)
+    (folder / "net.onnx").unlink()
+    return folder
+
+
+@pytest.mark.parametrize("case", ["yolox", "ultralytics", "rfdetr"])
+def test_network_of_openvino_gets_the_card_of_its_onnx_file(case: str, tmp_path: Path) -> None:
+    photo, outputs, _, _ = CASES[case]
+    drafted = []
+    for kind in ("onnx", "xml"):
+        folder = export(tmp_path / kind / "net", photo, outputs)
+        (folder / "metadata.yaml").write_text(f"names: {dict(enumerate(NAMES))}\n", encoding="utf-8")
+        folder = saved_by_openvino(folder) if kind == "xml" else folder
+        drafted.append(card(folder, "--size", str(EDGE), "--pixels", "unit"))
+    of_onnx, of_openvino = drafted
+    assert of_openvino.family == of_onnx.family
+    assert (of_openvino.input, of_openvino.decoding) == (of_onnx.input, of_onnx.decoding)
+    assert list(of_openvino.files) == ["net.xml", "net.bin"]
+
+
+def test_network_of_openvino_without_its_weights_is_refused(tmp_path: Path) -> None:
+    photo, outputs, _, _ = CASES["yolox"]
+    folder = saved_by_openvino(export(tmp_path / "net", photo, outputs))
+    (folder / "classes.txt").write_text("cat\ndog\nbird\n", encoding="utf-8")
+    (folder / "net.bin").unlink()
+    with pytest.raises(CommandError, match=r"Is net\.bin beside it\?|cannot be read"):
+        card(folder, "--pixels", "unit")
+    assert not (folder / "model.toml").exists()
+
+
+def test_network_in_a_folder_within_is_found(tmp_path: Path) -> None:
+    photo, outputs, metadata, _ = CASES["ultralytics"]
+    export(tmp_path / "run" / "weights" / "net", photo, outputs, metadata=metadata)
+    call_command("model_card", str(tmp_path / "run"), stdout=io.StringIO())
+    assert read_card(tmp_path / "run" / "weights" / "net").name == "net"
+    export(tmp_path / "run" / "other", photo, outputs, metadata=metadata)
+    with pytest.raises(CommandError, match="has 2 models within it: other, weights/net"):
+        call_command("model_card", str(tmp_path / "run"), stdout=io.StringIO())

@@ -8,13 +8,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from detection.inference.cards.foreign import how_to_export
 from detection.inference.cards.toml_table import Table
 from detection.inference.class_names import read_classes, require_usable
 from detection.inference.errors import CheckpointError
 from detection.inference.families.registry import FAMILIES
 from detection.inference.files import file_sha256
-from detection.inference.network import DEFAULT_THRESHOLD, FITS, STRETCH
+from detection.inference.network import DEFAULT_THRESHOLD, FITS, LINEAR, RESIZES, STRETCH
 from detection.inference.text_files import TextError, read_text
+from detection.inference.tiles.grid import CHOICES, WHOLE
 
 CARD_NAME = "model.toml"
 _MAX_EDGE_PX = 4096
@@ -24,9 +26,10 @@ _BYTE = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
-    """Description of the network's own input; the graph does all of it (`onnx_input.py`) but `size_wh`, `fit` and
-    `pad`.
+    """Description of the network's own input; the graph does all of it (`onnx_input.py`) but `size_wh`, `fit`, `pad`,
+    `resize` and `antialias`.
 
+    resize: of `RESIZES`, how photos were resized in training; antialias: false where fine structure was skipped then.
     colour: "rgb" or "bgr"; pixel = (byte - mean) / std, by channel in that order; dtype: "float32", "float16", "uint8";
     layout: "nchw" or "nhwc".
     """
@@ -34,6 +37,8 @@ class InputSpec:
     size_wh: tuple[int, int]
     fit: str = STRETCH
     pad: int = 0
+    resize: str = LINEAR
+    antialias: bool = True
     colour: str = "rgb"
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -47,6 +52,7 @@ class ModelCard:
 
     files: SHA-256 by name, all in `folder`; decoding: the family's own value, None where the checkpoint carries it.
     threshold: objects above it are reported where neither PROBABILITY_MORE nor the caller gives one.
+    tiles: in how many a side a photo is looked at beside the whole, where the caller does not say it.
     accuracy: measurements, for people. sha256: one hash over every key that affects the results.
     """
 
@@ -62,6 +68,7 @@ class ModelCard:
     classes: tuple[str, ...]
     decoding: Any
     threshold: float
+    tiles: str
     accuracy: Mapping[str, Any]
     sha256: str
 
@@ -104,7 +111,9 @@ def read_card(folder: Path) -> ModelCard:
     try:
         text = read_text(path)
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}): put the model's card there.") from error
+        raise CheckpointError(
+            how_to_export(folder) or f"{path} cannot be read ({error.strerror}): put the model's card there."
+        ) from error
     except TextError as error:
         raise CheckpointError(f"{path} is no TOML file: {error}.") from None
     return parse_card(folder, text)
@@ -135,6 +144,7 @@ def parse_card(folder: Path, text: str) -> ModelCard:
         classes=_classes(table, folder, files),
         decoding=_decoding(table, family),
         threshold=table.number("threshold", DEFAULT_THRESHOLD, low=0.0, high=1.0),
+        tiles=table.choice("tiles", CHOICES, WHOLE),
         accuracy=table.table("accuracy", {}).notes(),
         sha256=_sha256(raw),
     )
@@ -167,6 +177,8 @@ def _input(table: Table) -> InputSpec:
         size_wh=(size_wh[0], size_wh[1]),
         fit=table.choice("fit", FITS, STRETCH),
         pad=table.integer("pad", 0, low=0, high=_BYTE),
+        resize=table.choice("resize", RESIZES, LINEAR),
+        antialias=table.flag("antialias", default=True),
         colour=table.choice("colour", ("rgb", "bgr"), "rgb"),
         mean=table.three_numbers("mean", (0.0, 0.0, 0.0)),
         std=table.three_numbers("std", (1.0, 1.0, 1.0)),
@@ -175,6 +187,8 @@ def _input(table: Table) -> InputSpec:
     )
     if not all(spec.std):
         raise table.wrong("std", "has to be three numbers other than 0")
+    if spec.resize != LINEAR and not spec.antialias:
+        raise table.wrong("antialias", f'may be false beside resize = "{LINEAR}" only')
     table.end()
     return spec
 

@@ -81,10 +81,18 @@ class Table:
         return names
 
     def choice(self, key: str, choices: Collection[str], default: str | None = None) -> str:
+        """Return one of several texts; 2 is taken for "2"."""
         value = self._value(key, default, f"one of {', '.join(choices)}")
+        value = str(value) if type(value) is int else value
         if value not in choices:
             raise self.wrong(key, f"has to be one of {', '.join(choices)}")
         return str(value)
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        value = self._value(key, default, "true or false")
+        if not isinstance(value, bool):
+            raise self.wrong(key, "has to be true or false")
+        return value
 
     def integer(self, key: str, default: int | None, low: int, high: int) -> int:
         value = self._value(key, default, f"a whole number from {low} to {high}")

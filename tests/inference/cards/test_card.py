@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,13 @@ CARDS: dict[str, tuple[dict[str, Any], str]] = {
     "size as text": ({"input": {"edge": "32"}}, "`input.edge` has to be a whole number"),
     "size too large": ({"input": {"edge": 5000}}, "`input.edge` has to be a whole number"),
     "unknown fit": ({"input": {"edge": 32, "fit": "crop"}}, "`input.fit` has to be one of stretch, letterbox"),
+    "unknown resizing": ({"input": {"edge": 32, "resize": "nearest"}}, "`input.resize` has to be one of area, linear"),
+    "antialias as text": ({"input": {"edge": 32, "antialias": "no"}}, "`input.antialias` has to be true or false"),
+    "cubic that skips": (
+        {"input": {"edge": 32, "resize": "cubic", "antialias": False}},
+        '`input.antialias` may be false beside resize = "linear" only',
+    ),
+    "unknown tiles": ({"tiles": 4}, "`tiles` has to be one of 1, 2, 3, auto"),
     "two means": ({"input": {"edge": 32, "mean": [1, 2]}}, "`input.mean` has to be a list of three numbers"),
     "std of zero": ({"input": {"edge": 32, "std": [1, 0, 1]}}, "`input.std` has to be three numbers other than 0"),
     "key in input": ({"input": {"edge": 32, "color": "bgr"}}, "`input.color` is not known"),
@@ -325,6 +333,26 @@ def test_an_export_that_asks_for_sizes_is_told_its_own() -> None:
 def test_inputs_that_cannot_be_filled_are_told(shape: tuple[int, ...], extra: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         wrap(echo_network(shape, extra=extra), InputSpec(size_wh=(6, 4)))
+
+
+@pytest.mark.parametrize("tiles", [2, "2"])
+def test_a_card_says_how_photos_are_resized_and_in_how_many_tiles(tiles: int | str, tmp_path: Path) -> None:
+    keys = {"tiles": tiles, "input": {"edge": EDGE, "resize": "linear", "antialias": False}}
+    folder = write_model(tmp_path / "net", NETWORK, keys)
+    network = open_model(ModelSource(folder), tmp_path / "cache")
+    assert (network.tiles, network.resize, network.antialias) == ("2", "linear", False)
+    plain = open_model(ModelSource(write_model(tmp_path / "plain", NETWORK)), tmp_path / "cache")
+    assert (plain.tiles, plain.resize, plain.antialias) == ("1", "linear", True)
+    assert plain.sha256 != network.sha256
+
+
+def test_a_checkpoint_may_say_how_photos_are_resized(tmp_path: Path) -> None:
+    folder = shutil.copytree(REPOSITORY / "models" / "mobilenet_ssd_voc", tmp_path / "mobilenet_ssd_voc")
+    card = folder / "model.toml"
+    card.write_text(
+        card.read_text(encoding="utf-8").replace("[input]\n", '[input]\nresize = "area"\n'), encoding="utf-8"
+    )
+    assert open_model(ModelSource(folder), tmp_path / "cache").resize == "area"
 
 
 def test_what_changes_answers_changes_the_hash_and_nothing_else_does(tmp_path: Path) -> None:
