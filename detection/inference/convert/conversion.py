@@ -59,7 +59,7 @@ def convert(checkpoint: Checkpoint, edge: int) -> ConvertedNetwork:
         raise CheckpointError(
             f"{checkpoint.prefix} is an export of GluonCV, which does not say how photos are normalised: write a model "
             'card, model.toml, with family = "gluoncv" into its folder and give the folder\'s name instead '
-            '(README.md, "A model of your own").'
+            "(docs/models.md)."
         )
     if len(detections) != 1:
         raise CheckpointError(
