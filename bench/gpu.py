@@ -1,6 +1,12 @@
-"""Measures CUDA: images a second at batches of 1, 8 and 32 in f32 and f16, and the share of the matrix-product rate."""
+"""Measures CUDA: images a second at batches of 1, 8 and 32, the share of the matrix-product rate, start-up, memory, and
+the difference from the CPU's numbers, in f32 and f16. With --device tensorrt it measures TensorRT; with --device cpu
+the CPU, to try the script.
+"""
 
 import argparse
+import shutil
+import subprocess
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
@@ -10,6 +16,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime as ort
+import psutil
 from onnx import TensorProto, helper
 
 from bench import models, part
@@ -20,16 +27,18 @@ from bench.models import Model
 from bench.part import Context
 from bench.report import Report, Table, number
 from detection.inference.convert.cache import prepare_network
-from detection.inference.engines.base import Engine, EngineOptions
+from detection.inference.engines.base import Engine, EngineOptions, Outputs
+from detection.inference.engines.devices import CUDA
 from detection.inference.engines.registry import create_engine
 from detection.inference.errors import InferenceError
+from detection.inference.network import Network
 from detection.inference.types import ImageArray
 
-CUDA = "CUDAExecutionProvider"
+CPU = "CPUExecutionProvider"
 BATCHES = (1, 8, 32)
 PRECISIONS = ("f32", "f16")
 _ELEMENT = {"f32": (TensorProto.FLOAT, np.float32), "f16": (TensorProto.FLOAT16, np.float16)}
-_MATRIX_SIZE = 8192
+_MATRIX_SIZE, _CPU_MATRIX_SIZE = 8192, 512
 # The product is repeated inside of one call, so that the call itself costs nothing beside it.
 _PRODUCTS = 8
 _RUNS = 5
@@ -96,7 +105,7 @@ def _bound(session: Any, output: str, left: Any, device: str) -> Any:
 
 def measure(context: Context) -> None:
     """Measure every model that is on this machine; add a note where there is no GPU."""
-    reason = missing_gpu()
+    reason = missing_gpu() if context.options.device != "cpu" else None
     if reason is not None:
         context.report.notes.append(reason)
         return
@@ -112,33 +121,88 @@ def measure(context: Context) -> None:
 def _measure_model(context: Context, model: Model) -> None:
     network = prepare_network(model.prefix, 0, model.edge, context.folder / "cache")
     flops = multiply_add_flops(network.onnx_path)
+    device = context.options.device
+    expected = _answer(_engine(network, "f32", "cpu", context), model.edge)
     rows = []
-    for precision in PRECISIONS:
-        options = EngineOptions(
-            engine="onnxruntime", precision=precision, gpu=True, cache_dir=context.folder / "cache" / "compiled"
-        )
+    for precision in PRECISIONS if device != "cpu" else ("f32",):
+        before, started = _used_bytes(device), time.perf_counter()
         try:
-            engine = create_engine(network, options)
+            engine = _engine(network, precision, device, context)
         except InferenceError as error:
             context.report.notes.append(f"{model.name}: {precision} is left out. {error}")
             continue
-        contestants: dict[str, Callable[[], float]] = {
-            "matrix product": matrix_product(precision, [CUDA]),
-            **{str(batch): partial(images_per_second, engine, model.edge, batch) for batch in BATCHES},
-        }
-        found = alternate(contestants, context.options.rounds, tell=context.teller(model.name))
+        difference = _difference(_answer(engine, model.edge), expected)
+        startup_s = time.perf_counter() - started
+        rows += _measure_batches(context, model, engine, flops)
+        used_mb = (_used_bytes(device) - before) / 1e6
         engine.close()
-        card = median(found["matrix product"])
-        for batch in BATCHES:
-            images = median(found[str(batch)])
-            share = images * flops / card
-            rows.append([f"{precision}, batch {batch}", number(images), number(share * 100)])
-            context.report.results[f"{model.name}, {precision}, batch {batch}"] = {
-                "images_per_second": images,
-                "share_of_matrix_product": share,
-                "matrix_flops_per_second": card,
-            }
-    context.report.tables.append(Table(f"{model.name} on CUDA", ["", "images/s", "% of the matrix product"], rows))
+        context.report.results[f"{model.name}, {precision}"] = {
+            "startup_seconds": startup_s,
+            "memory_mb": used_mb,
+            "largest_difference_from_cpu": difference,
+        }
+        rows.append([f"{precision}, start-up and first photo", f"{startup_s:.1f} s", ""])
+        rows.append([f"{precision}, memory", f"{used_mb:.0f} MB", ""])
+        rows.append([f"{precision}, largest difference from the CPU", f"{difference:.2g}", ""])
+    headings = ["", "images/s", "% of the matrix product"]
+    context.report.tables.append(Table(f"{model.name} on {device}", headings, rows))
+
+
+def _measure_batches(context: Context, model: Model, engine: Engine, flops: float) -> list[list[str]]:
+    """Measure each batch in turns with the matrix product; return the rows of the table."""
+    precision, rows = engine.precision, []
+    provider = CUDA if context.options.device != "cpu" else CPU
+    contestants: dict[str, Callable[[], float]] = {
+        "matrix product": matrix_product(precision, [provider], size=_size(context)),
+        **{str(batch): partial(images_per_second, engine, model.edge, batch) for batch in BATCHES},
+    }
+    found = alternate(contestants, context.options.rounds, tell=context.teller(model.name))
+    card = median(found["matrix product"])
+    for batch in BATCHES:
+        images = median(found[str(batch)])
+        share = images * flops / card
+        rows.append([f"{precision}, batch {batch}", number(images), number(share * 100)])
+        context.report.results[f"{model.name}, {precision}, batch {batch}"] = {
+            "images_per_second": images,
+            "share_of_matrix_product": share,
+            "matrix_flops_per_second": card,
+        }
+    return rows
+
+
+def _size(context: Context) -> int:
+    """Return the side of the matrices; a CPU would take minutes for those of a GPU."""
+    return _MATRIX_SIZE if context.options.device != "cpu" else _CPU_MATRIX_SIZE
+
+
+def _engine(network: Network, precision: str, device: str, context: Context) -> Engine:
+    options = EngineOptions(
+        engine="onnxruntime",
+        precision=precision,
+        device=device,
+        cache_dir=context.folder / "cache" / "compiled",
+    )
+    return create_engine(network, options)
+
+
+def _answer(engine: Engine, edge: int) -> Outputs:
+    images: ImageArray = np.random.default_rng(1).integers(0, 256, (1, edge, edge, 3), dtype=np.uint8)
+    return engine.infer(images)
+
+
+def _difference(found: Outputs, expected: Outputs) -> float:
+    """Return the largest absolute difference of any number."""
+    return max(float(np.abs(found[name].astype(np.float64) - expected[name]).max()) for name in expected)
+
+
+def _used_bytes(device: str) -> int:
+    """Return the memory in use: all of the GPU's, else this process's."""
+    tool = shutil.which("nvidia-smi")
+    if device != "cpu" and tool is not None:
+        query = [tool, "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
+        told = subprocess.run(query, capture_output=True, text=True, check=False).stdout.split()
+        return int(told[0]) << 20 if told and told[0].isdecimal() else 0
+    return int(psutil.Process().memory_info().rss)
 
 
 def images_per_second(engine: Engine, edge: int, batch: int) -> float:
@@ -149,6 +213,7 @@ def images_per_second(engine: Engine, edge: int, batch: int) -> float:
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", choices=["cuda", "tensorrt", "cpu"], default="cuda")
     parser.add_argument("--models", nargs="+", choices=models.NAMES, default=list(models.NAMES))
 
 

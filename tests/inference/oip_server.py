@@ -26,10 +26,21 @@ from detection.inference.types import ImageArray
 from tests.inference.engines import EDGE, small_network
 
 NAME = "tiny"
+# The protocol's names of NumPy's types, and of ONNX Runtime's.
+_TYPES = {
+    "float32": "FP32",
+    "float": "FP32",
+    "float64": "FP64",
+    "int32": "INT32",
+    "int64": "INT64",
+}
 
 
-def tiny_network(folder: Path, batch: int | str = "N") -> Network:
-    """`small_network` with a graph: one object whose probability is the photo's mean brightness."""
+def tiny_network(folder: Path, batch: int | str = "N", *, labels: int | None = None) -> Network:
+    """`small_network` with a graph: one object whose probability is the photo's mean brightness.
+
+    labels: ONNX type of a further output, the mean brightness of 0 to 255 as a whole number.
+    """
     nodes = [
         helper.make_node("Cast", ["image_rgb"], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["pixels"], ["mean"], axes=[1, 2, 3], keepdims=0),
@@ -41,6 +52,13 @@ def tiny_network(folder: Path, batch: int | str = "N") -> Network:
         helper.make_node("Reshape", ["dark", "row"], ["none"]),
         helper.make_node("Concat", ["none"] * 4, ["loc_pred"], axis=1),
     ]
+    outputs = [
+        helper.make_tensor_value_info("cls_prob", TensorProto.FLOAT, [batch, 3, 1]),
+        helper.make_tensor_value_info("loc_pred", TensorProto.FLOAT, [batch, 4]),
+    ]
+    if labels is not None:
+        nodes.append(helper.make_node("Cast", ["mean"], ["labels"], to=labels))
+        outputs.append(helper.make_tensor_value_info("labels", labels, [batch]))
     constants = [helper.make_tensor(n, TensorProto.FLOAT, [], [v]) for n, v in (("most", 255), ("one", 1), ("zero", 0))]
     constants += [
         helper.make_tensor(name, TensorProto.INT64, [len(shape)], shape)
@@ -50,10 +68,7 @@ def tiny_network(folder: Path, batch: int | str = "N") -> Network:
         nodes,
         NAME,
         [helper.make_tensor_value_info("image_rgb", TensorProto.UINT8, [batch, EDGE, EDGE, 3])],
-        [
-            helper.make_tensor_value_info("cls_prob", TensorProto.FLOAT, [batch, 3, 1]),
-            helper.make_tensor_value_info("loc_pred", TensorProto.FLOAT, [batch, 4]),
-        ],
+        outputs,
         constants,
     )
     path = folder / f"{NAME}-{batch}.onnx"
@@ -94,8 +109,8 @@ class Plan:
             "platform": "onnx",
             "inputs": [{"name": "image_rgb", "datatype": "UINT8", "shape": axes}],
             "outputs": [
-                {"name": "cls_prob", "datatype": "FP32", "shape": [axes[0], 3, 1]},
-                {"name": "loc_pred", "datatype": "FP32", "shape": [axes[0], 4]},
+                {"name": each.name, "datatype": _TYPES[each.type[7:-1]], "shape": [axes[0], *each.shape[1:]]}
+                for each in session.get_outputs()
             ],
         }
 
@@ -110,7 +125,9 @@ class Plan:
             self.most_at_once = max(self.most_at_once, self.at_once)
             self.asked.notify_all()
         assert self.go_on.wait(60)
-        cls_prob, loc_pred = self._session.run(["cls_prob", "loc_pred"], {"image_rgb": batch_rgb})
+        names = [each.name for each in self._session.get_outputs()]
+        found = dict(zip(names, self._session.run(names, {"image_rgb": batch_rgb}), strict=True))
+        cls_prob = found["cls_prob"]
         with self.lock:
             self.at_once -= 1
         spoiled = {
@@ -119,16 +136,14 @@ class Plan:
             "nan": np.full_like(cls_prob, np.nan),
         }
         if failure == "missing":
-            return {"loc_pred": loc_pred}
-        return {"cls_prob": spoiled.get(str(failure), cls_prob), "loc_pred": loc_pred}
+            del found["cls_prob"]
+            return found
+        return found | {"cls_prob": spoiled.get(str(failure), cls_prob)}
 
     def wait_for_requests(self, count: int) -> None:
         """Until so many inferences have come in."""
         with self.asked:
             assert self.asked.wait_for(lambda: len(self.batches) >= count, 60)
-
-
-_TYPES = {"float32": "FP32", "float64": "FP64"}
 
 
 @contextmanager

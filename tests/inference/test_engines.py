@@ -114,7 +114,6 @@ CHOICES = {
     "the default is openvino": (AUTO, {"openvino", "onnxruntime"}, "openvino"),
     "without openvino onnxruntime": (AUTO, {"onnxruntime"}, "onnxruntime"),
     "only mxnet": (AUTO, {"mxnet"}, "mxnet"),
-    "a gpu needs onnxruntime": (replace(AUTO, gpu=True), {"openvino", "onnxruntime"}, "onnxruntime"),
     "what is asked for": (replace(AUTO, engine="mxnet"), {"openvino"}, "mxnet"),
 }
 
@@ -135,10 +134,8 @@ def test_no_engine_at_all_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 REFUSED = {
-    "openvino has no gpu": (EngineOptions(engine="openvino", gpu=True), "cannot be served by MODEL_ENGINE=openvino"),
     "openvino has no int8 of its own": (EngineOptions(engine="openvino", precision="int8"), "MODEL_PRECISION=int8"),
     "onnxruntime has no bf16": (EngineOptions(engine="onnxruntime", precision="bf16"), "not offered by ONNX Runtime"),
-    "onnxruntime without cuda": (EngineOptions(engine="auto", gpu=True), "has no CUDA support"),
 }
 
 
@@ -213,8 +210,8 @@ def test_openvino_tells_nobody_that_it_runs(tmp_path: Path) -> None:
         "import socket, sys, threading\n"
         "asked = []\n"
         "socket.getaddrinfo = lambda host, *_, **__: asked.append(host) or []\n"
-        "import detection.inference.engines.openvino_engine as engine\n"
-        "engine._core()\n"
+        "from detection.inference.engines.openvino_package import shared_core\n"
+        "shared_core()\n"
         "for thread in threading.enumerate():\n"
         "    thread is threading.current_thread() or thread.join(5)\n"
         "sys.exit(f'asked for {asked}' if asked else 0)\n"

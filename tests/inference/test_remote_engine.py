@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 from PIL import Image
 
 from detection.inference.detector import Detector
@@ -75,6 +76,16 @@ def test_remote_answers_what_the_local_engine_answers(plan: Plan, network: Netwo
     assert (remote.name, remote.device, remote.max_batch) == ("remote", plan.url.partition("://")[2], 8)
 
 
+@pytest.mark.parametrize("kind", [TensorProto.INT32, TensorProto.INT64])
+def test_whole_numbers_of_a_server_stay_whole(kind: int, serve: Any, tmp_path: Path) -> None:
+    network = tiny_network(tmp_path, labels=kind)
+    with serve(Plan(network)) as plan:
+        engine = create_engine(network, options(plan))
+        labels = engine.infer(grey(255, 51))["labels"]
+        engine.close()
+    assert (labels.tolist(), labels.dtype.kind) == ([255, 51], "i")
+
+
 def test_remote_is_asked_for_the_version_that_is_named(plan: Plan, network: Network) -> None:
     engine = create_engine(network, options(plan, model="tiny/1"))
     assert engine.infer(grey(255))["cls_prob"][0, 2, 0] == 1.0
@@ -95,6 +106,17 @@ def test_fixed_batch_of_the_server_is_kept_to(serve: Any, tmp_path: Path) -> Non
         engine = create_engine(network, options(plan))
         assert engine.max_batch == 1
         engine.close()
+
+
+def test_request_to_a_server_for_several_photos_is_filled(serve: Any, tmp_path: Path) -> None:
+    network = tiny_network(tmp_path, batch=4)
+    with serve(Plan(network)) as plan:
+        engine = create_engine(network, options(plan))
+        assert engine.max_batch == 4
+        found = [engine.infer(grey(*values))["cls_prob"][:, 2, 0] for values in ((255, 51), (0, 51, 102, 153, 255))]
+        engine.close()
+    assert found[0] == pytest.approx([1.0, 0.2])
+    assert found[1] == pytest.approx([0.0, 0.2, 0.4, 0.6, 1.0])
 
 
 @pytest.mark.parametrize("connections", [1, 3])
@@ -269,7 +291,7 @@ def test_start_without_a_server_says_what_to_do(scheme: str, network: Network, u
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "a gpu": ({"gpu": True}, "the model server has its own"),
+    "a gpu": ({"device": "cuda:0"}, "MODEL_DEVICE"),
     "a precision": ({"precision": "bf16"}, "unset MODEL_PRECISION"),
     "no address": ({}, "needs REMOTE_URL"),
 }

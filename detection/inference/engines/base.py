@@ -33,14 +33,16 @@ class EngineOptions:
     """Options of an engine, as the operator chose them.
 
     engine: "auto" or a registered name; precision: "f32", "bf16", "f16", "int8" (with a quantized network), or "auto"
-    (settled in `precision/choice.py`; an engine by itself takes f32); threads: 0 for all cores that the process may
-    use; cache_dir: for compiled models; remote: for the engine of that name; may_fall_back: whether f32 replaces a
-    missing int8 model.
+    (settled in `precision/choice.py`; an engine by itself takes f32); precision_reason: why, as a sentence, once
+    it is settled; device: MODEL_DEVICE's value, for an engine one device (`devices.py`); threads: 0 for all cores that
+    the process may use; cache_dir: for compiled models; remote: for the engine of that name; may_fall_back: whether
+    f32 replaces a missing int8 model.
     """
 
     engine: str = "auto"
     precision: str = "f32"
-    gpu: bool = False
+    precision_reason: str = ""
+    device: str = "cpu"
     threads: int = 0
     cache_dir: Path | None = None
     remote: RemoteOptions = field(default_factory=RemoteOptions)
@@ -50,10 +52,10 @@ class EngineOptions:
 class Engine(Protocol):
     """Interface of an engine, which runs a network. Safe to call from several threads at once.
 
-    name: the registered name; device: "CPU", or the name of the GPU; precision: of the arithmetic; max_batch: the most
-    photos that are worth running in one call; lanes: how many such calls are worth having in flight at once, each
-    gathering queued photos (0: no batching, callers run side by side); ahead: how many photos beyond one a core are
-    worth preparing, so that no thread runs idle.
+    name: the registered name; device: "CPU", or the name of the GPU, for people; precision: of the arithmetic;
+    max_batch: the most photos that are worth running in one call; lanes: how many such calls are worth having in
+    flight at once, each gathering queued photos (0: no batching, callers run side by side); ahead: how many photos
+    beyond one a core are worth preparing, so that no thread runs idle.
     """
 
     @property

@@ -8,6 +8,7 @@ import mxnet as mx
 import numpy as np
 
 from detection.inference.engines.base import EngineOptions, Outputs
+from detection.inference.engines.devices import CPU, number_of, title_of
 from detection.inference.errors import EngineError
 from detection.inference.network import Network
 from detection.inference.types import ImageArray
@@ -25,9 +26,10 @@ class MxNetEngine:
     prefetch = 0
     precision = "f32"
 
-    def __init__(self, network: Network, *, gpu: bool) -> None:
-        self._context = mx.gpu(0) if gpu else mx.cpu()
-        self.device = "CUDA GPU 0" if gpu else "CPU"
+    def __init__(self, network: Network, device: str) -> None:
+        gpu = device != CPU
+        self._context = mx.gpu(number_of(device)) if gpu else mx.cpu()
+        self.device = title_of(device)
         self.max_batch = _MAX_BATCH_ON_GPU if gpu else 1
         self.lanes = 1 if gpu else 0
         symbol, self._arguments, self._auxiliary = mx.model.load_checkpoint(str(network.prefix), network.epoch)
@@ -98,11 +100,12 @@ def create(network: Network, options: EngineOptions) -> MxNetEngine:
         )
     if options.precision not in {"auto", "f32"}:
         raise EngineError(f"MODEL_PRECISION={options.precision} is not offered by MXNet. Use f32.")
-    if options.gpu and mx.context.num_gpus() == 0:
+    if options.device != CPU and mx.context.num_gpus() <= number_of(options.device):
         raise EngineError(
-            "MODEL_CONTEXT_GPU=true, but MXNet sees no GPU. Set MODEL_CONTEXT_GPU=false, or mend the driver."
+            f"MXNet does not see the device {options.device}. Install the wheel for its CUDA version "
+            "(requirements-mxnet.txt has the table), or set MODEL_DEVICE=cpu."
         )
     try:
-        return MxNetEngine(network, gpu=options.gpu)
+        return MxNetEngine(network, options.device)
     except mx.base.MXNetError as error:
         raise EngineError(f"MXNet cannot load the checkpoint {network.prefix}: {error}") from error

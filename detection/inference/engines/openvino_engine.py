@@ -1,13 +1,16 @@
-"""Engine on OpenVINO, the default on CPUs."""
+"""Engine on OpenVINO: the default on CPUs, and Intel's GPUs and NPUs."""
 
 from collections import deque
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from detection.inference.engines.base import EngineOptions, Outputs
-from detection.inference.engines.openvino_package import ov
+from detection.inference.engines.devices import CPU, kind_of, number_of, title_of
+from detection.inference.engines.fixed_batch import run_padded
+from detection.inference.engines.openvino_package import ov, shared_core
 from detection.inference.errors import EngineError
 from detection.inference.hardware import has_int8_products, usable_cores
 from detection.inference.network import Network
@@ -19,39 +22,35 @@ _NEEDED_CAPABILITY = {"bf16": "BF16", "f16": "FP16"}
 
 
 class OpenVinoEngine:
-    """A network compiled twice: all cores on one photo for a lone caller, one core a photo for many.
+    """A network compiled twice for a CPU: all cores on one photo for a lone caller, one core a photo for many.
 
     With several photos in flight the second gives more photos a second; with one, the first answers sooner. Which one
-    runs is decided per call.
+    runs is decided per call. For a GPU or an NPU it is compiled once, with as many requests as the device wants.
     """
 
     name = "openvino"
-    device = "CPU"
-    max_batch = 1
-    lanes = 0
 
-    def __init__(self, network: Network, precision: str, threads: int, cache_dir: str | None) -> None:
+    def __init__(self, network: Network, precision: str, device: str, threads: int, cache_dir: str | None) -> None:
         self.precision = precision
-        # A stream that has no decoded photo ready leaves a core idle.
-        self.prefetch = threads
-        core = _core()
-        _require_precision(core, precision)
+        self.device = title_of(device)
+        core = shared_core()
+        _require_precision(core, precision, device)
         try:
             model = core.read_model(network.onnx_path)
-            # One photo a call: a fixed shape takes about 8 % less CPU than a free batch.
-            width, height = network.size_wh
-            model.reshape([1, height, width, 3])
+            self.max_batch = _settle_batch(model, network)
+            # A network for several photos at a time gets them from all callers together.
+            self.lanes = 1 if self.max_batch > 1 else 0
             # Compiled, an output may also have the name of a layer that was merged into it.
             names = [output.get_any_name() for output in model.outputs]
-            hints = {"INFERENCE_PRECISION_HINT": _arithmetic(core, precision), "INFERENCE_NUM_THREADS": threads}
+            hints = {**kind_of(device).options, "INFERENCE_PRECISION_HINT": _arithmetic(core, precision, device)}
             if cache_dir is not None:
                 hints["CACHE_DIR"] = cache_dir
-            self._lone = _Variant(core.compile_model(model, "CPU", {**hints, "NUM_STREAMS": 1}), names)
-            self._side_by_side = (
-                _Variant(core.compile_model(model, "CPU", {**hints, "NUM_STREAMS": threads}), names)
-                if threads > 1
-                else self._lone
-            )
+            variants = [
+                core.compile_model(model, _plugin(device), {**hints, **each}) for each in _streams(device, threads)
+            ]
+            # A stream that has no decoded photo ready leaves a core idle.
+            self.prefetch = threads if device == CPU else variants[-1].get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+            self._lone, self._side_by_side = _Variant(variants[0], names), _Variant(variants[-1], names)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO cannot compile the network {network.name}: {error}") from error
 
@@ -59,6 +58,8 @@ class OpenVinoEngine:
         """See `Engine.infer`."""
         variant = self._lone if photos_in_flight <= 1 else self._side_by_side
         try:
+            if self.max_batch > 1:
+                return run_padded(batch_rgb, self.max_batch, variant.infer_together)
             return variant.infer(batch_rgb)
         except RuntimeError as error:
             raise EngineError(f"OpenVINO failed on a photo: {error}") from error
@@ -82,20 +83,31 @@ class _Variant:
         self._free: deque[Any] = deque()
 
     def infer(self, batch_rgb: ImageArray) -> Outputs:
+        """Run photos one after the other."""
+        with self._request() as request:
+            photos = [self._run(request, photo[None]) for photo in batch_rgb]
+        arrays = photos[0] if len(photos) == 1 else [np.concatenate(parts) for parts in zip(*photos, strict=True)]
+        return dict(zip(self._output_names, arrays, strict=True))
+
+    def infer_together(self, batch_rgb: ImageArray) -> Outputs:
+        """Run as many photos as the network takes at a time."""
+        with self._request() as request:
+            return dict(zip(self._output_names, self._run(request, batch_rgb), strict=True))
+
+    @contextmanager
+    def _request(self) -> Iterator[Any]:
         try:
             request = self._free.pop()
         except IndexError:
             request = self._compiled.create_infer_request()
         try:
-            photos = [self._infer_one(request, photo) for photo in batch_rgb]
+            yield request
         finally:
             self._free.append(request)
-        arrays = photos[0] if len(photos) == 1 else [np.concatenate(parts) for parts in zip(*photos, strict=True)]
-        return dict(zip(self._output_names, arrays, strict=True))
 
-    def _infer_one(self, request: Any, photo_rgb: ImageArray) -> list[FloatArray]:
+    def _run(self, request: Any, batch_rgb: ImageArray) -> list[FloatArray]:
         """Run one request asynchronously and block on it: `infer` would first copy the outputs into a dictionary."""
-        np.copyto(request.get_input_tensor(0).data, photo_rgb[None])
+        np.copyto(request.get_input_tensor(0).data, batch_rgb)
         request.start_async()
         request.wait()
         # The request's own memory is overwritten by its next call.
@@ -107,56 +119,74 @@ class _Variant:
         self._compiled = None
 
 
-@cache
-def _core() -> Any:
-    """Return OpenVINO's core, a single one for the life of the process.
+def _settle_batch(model: Any, network: Network) -> int:
+    """Fix the input to one photo, and return 1; return the number of photos of a network that was exported for several.
 
-    Its CPU plugin gives the thread that starts it an alternate signal stack and unmaps that memory when it is destroyed
-    (src/plugins/intel_cpu/src/sigstack_manager.cpp). When several cores come and go, or one is destroyed on another
-    thread, the stack stays registered after it is unmapped, and the next signal kills the process silently.
+    One photo a call: a fixed shape takes about 8 % less CPU than a free batch.
     """
-    return ov.Core()
+    batch = model.input(0).get_partial_shape()[0]
+    if batch.is_static and batch.get_length() > 1:
+        return int(batch.get_length())
+    width, height = network.size_wh
+    model.reshape([1, height, width, 3])
+    return 1
 
 
-def _capabilities(core: Any) -> list[str]:
-    found: list[str] = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+def _streams(device: str, threads: int) -> list[dict[str, Any]]:
+    """Return the options of the variants: for a lone caller, and for many."""
+    if device != CPU:
+        return [{}]
+    return [{"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": each} for each in dict.fromkeys((1, threads))]
+
+
+def _plugin(device: str) -> str:
+    """Return OpenVINO's name of a device: CPU, GPU.0, NPU."""
+    runtime = kind_of(device).runtime
+    return f"{runtime}.{number_of(device)}" if ":" in device else runtime
+
+
+def _capabilities(core: Any, device: str) -> list[str]:
+    found: list[str] = core.get_property(_plugin(device), "OPTIMIZATION_CAPABILITIES")
     return found
 
 
-def _arithmetic(core: Any, precision: str) -> Any:
+def _arithmetic(core: Any, precision: str, device: str) -> Any:
     """Return the arithmetic of the network; for int8, of its parts that are not quantized.
 
     Half the width moves half the bytes: residual sums are bound by memory, not by arithmetic (docs/accuracy.md).
     """
     if precision != _INT8:
         return _PRECISIONS[precision]
-    return ov.Type.bf16 if "BF16" in _capabilities(core) else ov.Type.f32
+    capabilities = _capabilities(core, device)
+    if device != CPU:
+        return ov.Type.f16 if "FP16" in capabilities else ov.Type.f32
+    return ov.Type.bf16 if "BF16" in capabilities else ov.Type.f32
 
 
-def _require_precision(core: Any, precision: str) -> None:
+def _require_precision(core: Any, precision: str, device: str) -> None:
     needed = _NEEDED_CAPABILITY.get(precision)
-    if needed is not None and needed not in _capabilities(core):
-        raise EngineError(f"This CPU has no {precision} arithmetic. Set MODEL_PRECISION=f32 or auto.")
+    if needed is not None and needed not in _capabilities(core, device):
+        what = "This CPU" if device == CPU else f"The device {device}"
+        raise EngineError(f"{what} has no {precision} arithmetic. Set MODEL_PRECISION=f32 or auto.")
 
 
-def offered_precisions(_options: EngineOptions) -> tuple[str, ...]:
+def offered_precisions(options: EngineOptions) -> tuple[str, ...]:
     """See `registry.offered_precisions`."""
-    capabilities = _capabilities(_core())
+    capabilities = _capabilities(shared_core(), options.device)
     halves = tuple(name for name, capability in _NEEDED_CAPABILITY.items() if capability in capabilities)
-    return (*((_INT8,) if has_int8_products() else ()), *halves, "f32")
+    quantized = has_int8_products() if options.device == CPU else "INT8" in capabilities
+    # NPUs compute in float16 alone.
+    return (*((_INT8,) if quantized else ()), *halves, *(() if options.device == "npu" else ("f32",)))
 
 
 def create(network: Network, options: EngineOptions) -> OpenVinoEngine:
-    """Compile the network for this machine's CPU. Raises EngineError."""
-    if options.gpu:
-        raise EngineError(
-            "MODEL_CONTEXT_GPU=true cannot be served by MODEL_ENGINE=openvino, which runs on the CPU here. "
-            "Set MODEL_ENGINE=onnxruntime, or MODEL_CONTEXT_GPU=false."
-        )
+    """Compile the network for a device of this machine. Raises EngineError."""
     precision = "f32" if options.precision == "auto" else options.precision
     if precision not in (*_PRECISIONS, _INT8):
         raise EngineError(
             f"MODEL_PRECISION={precision} is not offered by OpenVINO here. Use one of f32, bf16, f16, int8."
         )
+    if options.device == "npu" and precision not in offered_precisions(options):
+        raise EngineError(f"NPUs do not compute in {precision}. Set MODEL_PRECISION=auto, or another MODEL_DEVICE.")
     cache_dir = None if options.cache_dir is None else str(options.cache_dir)
-    return OpenVinoEngine(network, precision, options.threads or usable_cores(), cache_dir)
+    return OpenVinoEngine(network, precision, options.device, options.threads or usable_cores(), cache_dir)

@@ -25,7 +25,8 @@ try:
     from tritonclient.utils import InferenceServerException
 except ImportError as _error:
     raise EngineError(
-        f"MODEL_ENGINE=remote needs what requirements-remote.txt names, and it is not complete: {_error}."
+        f"MODEL_ENGINE=remote needs what requirements-remote.txt (or detector-site[remote]) names, and it is "
+        f"not complete: {_error}."
     ) from _error
 
 RemoteOutputs = Mapping[str, NDArray[Any] | None]

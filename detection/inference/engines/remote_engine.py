@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from detection.inference.engines.base import EngineOptions, Outputs, RemoteOptions
+from detection.inference.engines.fixed_batch import run_padded
 from detection.inference.engines.remote_client import NotTakenError, RemoteClient, open_client
 from detection.inference.errors import EngineError, EngineUnavailableError
 from detection.inference.network import Network
@@ -24,7 +25,14 @@ logger = logging.getLogger(__name__)
 _BACKOFF_S = (0.1, 0.4)
 _MOST_CHECK_S = 2.0
 _DEVICE_LETTERS = 64
-_DATATYPES: dict[int, str] = {onnx.TensorProto.UINT8: "UINT8", onnx.TensorProto.FLOAT: "FP32"}
+_DATATYPES: dict[int, str] = {
+    onnx.TensorProto.UINT8: "UINT8",
+    onnx.TensorProto.FLOAT: "FP32",
+    onnx.TensorProto.FLOAT16: "FP16",
+    onnx.TensorProto.INT32: "INT32",
+    onnx.TensorProto.INT64: "INT64",
+}
+_DTYPES = {"FP32": np.float32, "FP16": np.float16, "INT32": np.int32, "INT64": np.int64, "UINT8": np.uint8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +55,10 @@ class RemoteEngine:
     # The server chooses its own precision.
     precision = "remote"
 
-    def __init__(
-        self, client: RemoteClient, options: RemoteOptions, outputs: Sequence[Tensor], batch_is_free: bool
-    ) -> None:
+    def __init__(self, client: RemoteClient, options: RemoteOptions, outputs: Sequence[Tensor], batch: int) -> None:
         self.device = options.url.partition("://")[2][:_DEVICE_LETTERS]
-        self.max_batch = options.batch if batch_is_free else 1
+        self._fixed_batch = batch
+        self.max_batch = batch or options.batch
         self.lanes = options.connections
         self._client = client
         self._outputs = outputs
@@ -62,6 +69,11 @@ class RemoteEngine:
 
     def infer(self, batch_rgb: ImageArray, *, photos_in_flight: int = 1) -> Outputs:
         """See `Engine.infer`. Raises EngineUnavailableError on a timeout."""
+        if self._fixed_batch > 1:
+            return run_padded(batch_rgb, self._fixed_batch, self._ask)
+        return self._ask(batch_rgb)
+
+    def _ask(self, batch_rgb: ImageArray) -> Outputs:
         deadline = time.monotonic() + self._timeout_s
         for pause_s in (*_BACKOFF_S, None):
             left_s = deadline - time.monotonic()
@@ -87,10 +99,11 @@ class RemoteEngine:
         for expected in self._outputs:
             array = answer.get(expected.name)
             shape = (photos, *expected.shape[1:])
-            if array is None or array.dtype != np.float32 or not _fits(array.shape, shape):
+            dtype = np.dtype(_DTYPES.get(expected.datatype, np.float32))
+            if array is None or array.dtype != dtype or not _fits(array.shape, shape):
                 got = "nothing" if array is None else f"{array.dtype} {list(array.shape)}"
                 raise EngineError(
-                    f"The model server answered {got} for the output {expected.name}, which is float32 {list(shape)}. "
+                    f"The model server answered {got} for the output {expected.name}, which is {dtype} {list(shape)}. "
                     "Let it serve what `manage.py export_model` writes."
                 )
             if not np.isfinite(array).all():
@@ -108,8 +121,6 @@ class RemoteEngine:
 
 def create(network: Network, options: EngineOptions) -> RemoteEngine:
     """Connect, and check that the model there has the inputs and outputs of `network`. Raises EngineError."""
-    if options.gpu:
-        raise EngineError("MODEL_CONTEXT_GPU=true is for this machine; the model server has its own. Unset it.")
     if options.precision not in {"f32", "auto"}:
         raise EngineError("With MODEL_ENGINE=remote the model server chooses the precision: unset MODEL_PRECISION.")
     if not options.remote.url:
@@ -119,8 +130,8 @@ def create(network: Network, options: EngineOptions) -> RemoteEngine:
     client = open_client(options.remote, model, inputs[0].name, [each.name for each in outputs])
     try:
         theirs = client.metadata(options.remote.timeout_s)
-        batch_is_free = _check(theirs, inputs, outputs, client.model)
-        client.settle(np.zeros((1, *inputs[0].shape[1:]), np.uint8), options.remote.timeout_s)
+        batch = _check(theirs, inputs, outputs, client.model)
+        client.settle(np.zeros((batch or 1, *inputs[0].shape[1:]), np.uint8), options.remote.timeout_s)
     except NotTakenError as error:
         client.close()
         raise EngineError(
@@ -129,7 +140,7 @@ def create(network: Network, options: EngineOptions) -> RemoteEngine:
     except EngineError:
         client.close()
         raise
-    return RemoteEngine(client, options.remote, outputs, batch_is_free)
+    return RemoteEngine(client, options.remote, outputs, batch)
 
 
 def offered_precisions(_options: EngineOptions) -> tuple[str, ...]:
@@ -152,9 +163,9 @@ def _tensor(value: onnx.ValueInfoProto) -> Tensor:
     return Tensor(value.name, _DATATYPES.get(tensor.elem_type, "?"), axes)
 
 
-def _check(metadata: Mapping[str, Any], inputs: Sequence[Tensor], outputs: Sequence[Tensor], model: str) -> bool:
-    """Return whether the model there takes several photos in a request. Raises EngineError when it is another
-    network.
+def _check(metadata: Mapping[str, Any], inputs: Sequence[Tensor], outputs: Sequence[Tensor], model: str) -> int:
+    """Return how many photos a request to the model there has; 0 where any number. Raises EngineError when it is
+    another network.
     """
     theirs = {part: _tensors(metadata, part) for part in ("inputs", "outputs")}
     for part, ours in (("inputs", inputs), ("outputs", outputs)):
@@ -168,7 +179,9 @@ def _check(metadata: Mapping[str, Any], inputs: Sequence[Tensor], outputs: Seque
                     "model= in REMOTE_URL, or by MODEL_PREFIX here."
                 )
     free = {tensor.shape[0] for part in theirs.values() for tensor in part.values() if tensor.shape}
-    return free == {-1}
+    if free == {-1}:
+        return 0
+    return next((tensor.shape[0] for tensor in theirs["inputs"].values() if tensor.shape and tensor.shape[0] > 1), 1)
 
 
 def _tensors(metadata: Mapping[str, Any], part: str) -> dict[str, Tensor]:

@@ -1,8 +1,8 @@
 """Chooses the precision of the arithmetic: the requested one, or the fastest that a measurement allows.
 
 `precision.json` beside a checkpoint is the table of such measurements, written by `manage.py evaluate --write-table`.
-MODEL_PRECISION=auto uses only it: a precision that was not measured with this checkpoint on this engine is
-never chosen.
+MODEL_PRECISION=auto, the default, uses only it: a precision that was not measured with this checkpoint on this engine
+is never chosen.
 """
 
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from detection.inference.engines.base import EngineOptions
+from detection.inference.engines.devices import CPU
 from detection.inference.engines.registry import choose_engine, offered_precisions
 from detection.inference.errors import CheckpointError
 from detection.inference.files import replace_file
@@ -25,6 +26,7 @@ BASELINE = "f32"
 INT8 = "int8"
 # 0.5 points of COCO's AP@[.5:.95]. The sums of doubles that make an AP are not exact to the last digit.
 MAX_LOSS_AP = 0.005 + 1e-9
+_NO_INT8 = "It has no int8 model that can be used, which MODEL_PRECISION names."
 
 logger = logging.getLogger(__name__)
 
@@ -112,12 +114,14 @@ def write_table(network: Network, engine: str, measured: EngineMeasurements) -> 
 def settle_precision(network: Network, options: EngineOptions) -> tuple[Network, EngineOptions]:
     """Return the network to run, and the options with its precision.
 
-    network: as `prepare_network` made it. Logs why `auto` chose a precision. Raises CheckpointError when int8 is
-    requested, its model cannot be used and a fallback is not allowed, EngineError when no engine is installed.
+    network: as `prepare_network` made it. Logs why. Raises CheckpointError when int8 is requested, its model cannot be
+    used and a fallback is not allowed, EngineError when no engine is installed.
     """
     if options.precision == "auto":
-        network, precision = _fastest_allowed(network, options)
-        return network, replace(options, precision=precision)
+        network, precision, reason = _fastest_allowed(network, options)
+        logger.info("Model %s: precision %s. %s", network.name, precision, reason)
+        return network, replace(options, precision=precision, precision_reason=reason)
+    options = replace(options, precision_reason="MODEL_PRECISION names it.")
     if options.precision != INT8:
         return network, options
     try:
@@ -126,23 +130,41 @@ def settle_precision(network: Network, options: EngineOptions) -> tuple[Network,
         if not options.may_fall_back:
             raise
         logger.warning("The model %s runs in %s. %s", network.name, BASELINE, error)
-        return network, replace(options, precision=BASELINE)
+        return network, replace(options, precision=BASELINE, precision_reason=_NO_INT8)
 
 
-def _fastest_allowed(network: Network, options: EngineOptions) -> tuple[Network, str]:
+def _fastest_allowed(network: Network, options: EngineOptions) -> tuple[Network, str, str]:
+    """Return network and precision, and why, as a sentence for callers."""
     engine, _ = choose_engine(options)
-    measured = read_table(network).get(engine)
+    if options.device != CPU:
+        offered = offered_precisions(replace(options, engine=engine))
+        if BASELINE not in offered:
+            return network, offered[-1], "The device computes in nothing wider."
+    try:
+        measured = read_table(network).get(engine)
+    except CheckpointError as error:
+        logger.error("%s", error)
+        return network, BASELINE, f"{TABLE_NAME} of the model cannot be read."
     if measured is None or BASELINE not in measured.precisions:
-        logger.info("Precision f32: no comparison of precisions with this model on %s is at hand.", engine)
-        return network, BASELINE
+        return network, BASELINE, f"No comparison of precisions with this model on {engine} is at hand."
+    passed_over: list[str] = []
     for precision in offered_precisions(replace(options, engine=engine)):
         candidate = _model_for(precision, network)
         objection = _objection(precision, candidate, measured)
         if candidate is not None and objection is None:
-            logger.info("Precision %s: the fastest within %.1f points of f32's AP.", precision, MAX_LOSS_AP * 100)
-            return candidate, precision
-        logger.info("Precision %s is not used: %s.", precision, objection)
-    return network, BASELINE
+            return candidate, precision, " ".join([_praise(precision, measured), *passed_over])
+        passed_over.append(f"Not {precision}: {objection}.")
+    return network, BASELINE, " ".join(passed_over)
+
+
+def _praise(precision: str, measured: EngineMeasurements) -> str:
+    if precision == BASELINE:
+        return "No faster one is offered here that may be taken."
+    lost = (measured.precisions[BASELINE].coco_ap - measured.precisions[precision].coco_ap) * 100
+    return (
+        f"It is the fastest here that lost at most {MAX_LOSS_AP * 100:.1f} points of AP against {BASELINE}: "
+        f"{'lost' if lost > 0 else 'gained'} {abs(lost):.2f} on {measured.photos} photos."
+    )
 
 
 def _model_for(precision: str, network: Network) -> Network | None:
@@ -151,7 +173,8 @@ def _model_for(precision: str, network: Network) -> Network | None:
     try:
         return quantized_network(network)
     except CheckpointError as error:
-        logger.info("%s", error)
+        # `precision_reason` says so; a default that works is no news.
+        logger.debug("%s", error)
         return None
 
 

@@ -10,6 +10,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import onnx
+import onnx.version_converter
 import onnxruntime
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -25,6 +27,8 @@ from detection.inference.precision.int8_files import QuantizedDescription, write
 from detection.inference.types import ImageArray
 
 _OPERATORS = ["Conv"]
+# QuantizeLinear has an axis from this opset on.
+_PER_CHANNEL_OPSET = 13
 _OPTIONS = {"OpTypesToExcludeOutputQuantization": _OPERATORS, "QuantizeBias": False}
 
 
@@ -35,6 +39,10 @@ def quantize(network: Network, photos: Iterable[bytes], *, max_pixels: int, sour
     source: their origin, for people. Raises ImageDecodeError and ImageTooLargeError on a photo, CheckpointError
     when there is none or the folder cannot be written.
     """
+    if not network.is_onnx:
+        raise CheckpointError(
+            f"{network.name} is not an ONNX file, and int8 models are made of those. Export it as ONNX, or in int8."
+        )
     reader = _PhotoReader(network_inputs(network, photos, max_pixels))
     with tempfile.TemporaryDirectory(prefix="quantize-") as folder:
         model = _quantized_model(network, reader, Path(folder))
@@ -76,9 +84,10 @@ class _PhotoReader(CalibrationDataReader):  # type: ignore[misc]
 
 def _quantized_model(network: Network, reader: _PhotoReader, folder: Path) -> bytes:
     prepared, quantized = folder / "prepared.onnx", folder / "int8.onnx"
+    onnx.save(_in_opset(network), prepared)
     # Batch normalisation is folded into the convolution before it, so that there is one range to measure instead of
     # two.
-    quant_pre_process(network.onnx_path, prepared, skip_symbolic_shape=True)
+    quant_pre_process(prepared, prepared, skip_symbolic_shape=True)
     try:
         quantize_static(
             prepared,
@@ -97,4 +106,30 @@ def _quantized_model(network: Network, reader: _PhotoReader, folder: Path) -> by
                 "There is no photo to calibrate with. Name photos, or folders that hold some."
             ) from error
         raise
+    _require_openable(network, quantized)
     return quantized.read_bytes()
+
+
+def _in_opset(network: Network) -> onnx.ModelProto:
+    """Return the network in an opset that has quantization per channel. Raises CheckpointError."""
+    model = onnx.load(network.onnx_path)
+    opset = max((each.version for each in model.opset_import if each.domain in {"", "ai.onnx"}), default=1)
+    if opset >= _PER_CHANNEL_OPSET:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, _PER_CHANNEL_OPSET)
+    except (RuntimeError, ValueError, onnx.checker.ValidationError) as error:
+        raise CheckpointError(
+            f"{network.name} was exported in opset {opset}, which has no quantization per channel, and cannot be "
+            f"converted ({error}). Export it in opset {_PER_CHANNEL_OPSET} or newer."
+        ) from error
+
+
+def _require_openable(network: Network, path: Path) -> None:
+    try:
+        onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions share no public base class
+        raise CheckpointError(
+            f"The int8 model of {network.name} cannot be opened, so it was not kept: {error} Export the network in "
+            "a newer opset, or use another MODEL_PRECISION."
+        ) from error

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import track
 
 from detection.conf import current
+from detection.inference.engines.registry import is_installed
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.photos.formats import SUFFIXES
@@ -36,6 +37,8 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run the command. Raises CommandError when a photo or the checkpoint cannot be used."""
+        if not is_installed("onnxruntime"):
+            raise CommandError("Quantization needs ONNX Runtime: install requirements.txt or detector-site[cpu].")
         # ONNX Runtime's quantization takes a moment to import.
         from detection.inference.precision.quantization import quantize
 
