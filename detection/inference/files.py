@@ -2,12 +2,12 @@
 
 import errno
 import hashlib
-import os
+import secrets
 import stat
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-_READABLE_BY_ALL = 0o644
+from typing import BinaryIO
 
 
 def require_regular(path: Path) -> None:
@@ -27,11 +27,20 @@ def replace_file(path: Path, content: bytes) -> None:
     """Replace the content of `path` atomically: readers see the old file or the new one, never a part. Raises
     OSError.
     """
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that takes the place of `path` at the end, or leaves no trace when anything is raised; who may read
+    it is decided by the umask, as for any new file. Raises OSError.
+    """
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(_READABLE_BY_ALL)
-        Path(temporary).replace(path)
+        # Not by `tempfile`, whose files only their owner may read.
+        with temporary.open("xb") as file:
+            yield file
+        temporary.replace(path)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

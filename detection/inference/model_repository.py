@@ -30,7 +30,13 @@ _MAX_BATCH = 32
 _MAX_DELAY_US = 500
 _NAME = re.compile(r"[\w.-]+")
 _READABLE_BY_ALL = 0o755
-_TRITON_TYPES: dict[int, str] = {onnx.TensorProto.UINT8: "TYPE_UINT8", onnx.TensorProto.FLOAT: "TYPE_FP32"}
+_TRITON_TYPES: dict[int, str] = {
+    onnx.TensorProto.UINT8: "TYPE_UINT8",
+    onnx.TensorProto.FLOAT: "TYPE_FP32",
+    onnx.TensorProto.FLOAT16: "TYPE_FP16",
+    onnx.TensorProto.INT32: "TYPE_INT32",
+    onnx.TensorProto.INT64: "TYPE_INT64",
+}
 
 
 class RepositoryError(InferenceError):
@@ -44,6 +50,8 @@ def write_repository(network: Network, folder: Path, server: str, *, replace: bo
     """
     if _NAME.fullmatch(network.name) is None:
         raise RepositoryError(f"A model server has no model {network.name!r}: name it with letters, digits, . _ and -.")
+    if not network.is_onnx:
+        raise RepositoryError(f"{network.name} is not an ONNX file, and only those are exported. Export it as ONNX.")
     target = folder / network.name
     if target.exists() and not replace:
         raise RepositoryError(f"{target} is there already. Add --replace, or name another folder.")
@@ -133,7 +141,9 @@ def _triton_tensor(part: str, value: Any, free: bool) -> str:
     dims = ", ".join(map(str, axes[1:] if free else axes))
     kind = _TRITON_TYPES.get(value.type.tensor_type.elem_type)
     if kind is None:
-        raise RepositoryError(f"The {part} {value.name} is neither uint8 nor float32: Triton is not told of it.")
+        raise RepositoryError(
+            f"The {part} {value.name} is neither of whole numbers nor of floats: Triton is not told of it."
+        )
     return f"{part} {{\n  name: {json.dumps(value.name)}\n  data_type: {kind}\n  dims: [ {dims} ]\n}}"
 
 

@@ -8,15 +8,20 @@ import numpy as np
 from detection.inference.engines.base import Engine, Outputs
 from detection.inference.errors import CheckpointError, EngineError, InferenceError
 from detection.inference.families.base import Family, require_probabilities
+from detection.inference.families.declaration_checks import require_plausible
 from detection.inference.network import Network
+from detection.inference.types import FloatArray
 
 # The outputs are decoded from this probability up.
 _LEAST = 0.01
+# So many boxes without an area are no accident.
+_ENOUGH_BOXES = 5
 
 
 def check_outputs(outputs: Outputs, network: Network, family: Family, engine: Engine) -> None:
     """Raise CheckpointError for outputs that are not those of the family and network or decode to impossible objects
-    (probabilities above 1, unknown classes, boxes outside the photo), EngineError for numbers that are not finite.
+    (probabilities above 1, unknown classes, boxes outside the photo or without an area), EngineError for numbers that
+    are not finite.
 
     outputs: of one photo, without the batch.
     """
@@ -26,6 +31,8 @@ def check_outputs(outputs: Outputs, network: Network, family: Family, engine: En
             f"{_ANOTHER_ENGINE if engine.precision == 'f32' else _ANOTHER_PRECISION}"
         )
     family.check(outputs, network)
+    if family.declared is not None:
+        require_plausible(family.declared(outputs, network), outputs, network)
     found = family.decode(outputs, network, _LEAST)
     require_probabilities(found.scores, network)
     if len(found) and not 0 <= found.class_ids.min() <= found.class_ids.max() < len(network.classes):
@@ -37,6 +44,15 @@ def check_outputs(outputs: Outputs, network: Network, family: Family, engine: En
         raise CheckpointError(
             f"{network.name} answers with boxes that are nowhere. Correct family, or decoding, in its model card."
         )
+    if len(found) >= _ENOUGH_BOXES and _are_empty(found.boxes_xyxy_unit):
+        raise CheckpointError(
+            f"{network.name} answers with {len(found)} boxes, and none of them has a width and a height. Correct "
+            "family, or decoding, in its model card."
+        )
+
+
+def _are_empty(boxes_xyxy_unit: FloatArray) -> bool:
+    return not ((boxes_xyxy_unit[:, 2:] - boxes_xyxy_unit[:, :2]) > 0).all(axis=1).any()
 
 
 _ANOTHER_ENGINE = "Choose another MODEL_ENGINE, or export it anew."

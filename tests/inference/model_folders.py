@@ -1,7 +1,7 @@
 """Folders with a model card and a network of a few nodes, which answers the same whatever the photo is."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,57 @@ def network_for_black_alone(output: NDArray[np.float32]) -> bytes:
     model.graph.node.insert(1, helper.make_node("Mul", ["mean", "minus"], ["below"]))
     model.graph.node.insert(2, helper.make_node("Sqrt", ["below"], ["nothing"]))
     return bytes(model.SerializeToString())
+
+
+def network_with(nodes: Sequence[onnx.NodeProto], result: str, **numbers: NDArray[Any]) -> bytes:
+    """Like `constant_network`, but these nodes run first; they get `nothing`, which is 0, and `numbers` by name.
+
+    result: a tensor of theirs, whose mean counts for nothing.
+    """
+    model = onnx.load_from_string(constant_network(nanodet_outputs(0)))
+    add = model.graph.node.pop()
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in numbers.items())
+    model.graph.node.extend(nodes)
+    model.graph.node.append(helper.make_node("ReduceMean", [result], ["average"], keepdims=0))
+    model.graph.node.append(helper.make_node("Mul", ["average", "zero"], ["nothing_either"]))
+    add.input[1] = "nothing_either"
+    model.graph.node.append(add)
+    return bytes(model.SerializeToString())
+
+
+def crashing_network() -> bytes:
+    """A network that reads far outside of its tensors: OpenVINO, which does not check that, ends with SIGSEGV."""
+    nodes = [
+        helper.make_node("Cast", ["nothing"], ["zeros"], to=TensorProto.INT64),
+        helper.make_node("Add", ["far", "zeros"], ["there"]),
+        helper.make_node("GatherND", ["numbers", "there"], ["got"]),
+    ]
+    return network_with(nodes, "got", numbers=np.zeros((4, 4), np.float32), far=np.full((1, 2), 2**42, np.int64))
+
+
+def hanging_network() -> bytes:
+    """A network with a loop of 2^62 steps."""
+    names = [("step", TensorProto.INT64), ("goes", TensorProto.BOOL), ("sum", TensorProto.FLOAT)]
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["goes"], ["goes_on"]),
+            helper.make_node("Add", ["sum", "nothing"], ["sum_then"]),
+        ],
+        "body",
+        [helper.make_tensor_value_info(name, kind, []) for name, kind in names],
+        [
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("sum_then", TensorProto.FLOAT, []),
+        ],
+    )
+    loop = helper.make_node("Loop", ["steps", "yes", "nothing"], ["spun"], body=body)
+    return network_with([loop], "spun", steps=np.array(2**62, np.int64), yes=np.array(True))
+
+
+def hungry_network(size_bytes: int) -> bytes:
+    """A network with a tensor of this size."""
+    nodes = [helper.make_node("Expand", ["nothing", "many"], ["equal"]), helper.make_node("Exp", ["equal"], ["large"])]
+    return network_with(nodes, "large", many=np.array([size_bytes // 4], np.int64))
 
 
 def scalar_network() -> bytes:

@@ -1,12 +1,16 @@
 """Messages of errors: a sentence keeps the code and the values that it was made of, and stays plain text."""
 
+import contextlib
 import copy
+import importlib
 import json
 import pickle
+import pkgutil
 from collections.abc import Callable
 
 import pytest
 
+from detection import inference
 from detection.inference import errors
 from detection.inference.errors import ImageDecodeError, InferenceError
 from detection.inference.messages import MESSAGES, CodedError, Message, Sentence
@@ -30,6 +34,10 @@ def test_error_with_a_text_of_its_own_has_the_code_of_its_class() -> None:
 
 
 def test_codes_of_classes_are_none_of_messages() -> None:
+    for module in pkgutil.walk_packages(inference.__path__, "detection.inference."):
+        with contextlib.suppress(ImportError):  # of an engine that is not installed
+            importlib.import_module(module.name)
+
     def all_of(kind: type[CodedError]) -> list[type[CodedError]]:
         return [kind, *(each for child in kind.__subclasses__() for each in all_of(child))]
 
