@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from detection.conf import BASE_DIR, Config
-from detection.errors import UnknownModelError
+from detection.errors import AmbiguousModelError, UnknownModelError
 from detection.inference.cards.card import has_card, read_card
 from detection.inference.errors import CheckpointError
 from detection.models import ModelVersion
@@ -22,23 +22,28 @@ def models_parents(config: Config) -> tuple[Path, Path]:
 
 
 def find_folder(config: Config, reference: str, offered: Collection[str] | None) -> Path | None:
-    """Return the folder that NAME or NAME@VERSION means; None where there is none.
+    """Return the folder that NAME or NAME@VERSION means; None where there is none. Raises AmbiguousModelError.
 
     NAME is the name of a folder, in DATA_DIR/models before `models`. NAME@VERSION never means another version: it is a
     folder that is called so, as added versions are, or one whose card has that version, under the card's name or its
-    own. offered: names of the folders that may be meant (a caller's are MODELS), beside added versions; None for all
-    (an operator's).
+    own; where these are different models, none of them is meant. offered: names of the folders that may be meant (a
+    caller's are MODELS), beside added versions; None for all (an operator's).
     """
-    if _FULL_NAME.fullmatch(reference):
-        if _has_version(config.models_dir / reference, reference.partition("@")[2]):
-            return config.models_dir / reference
-        folders = installed_folders(config) if offered is None else map(partial(_folder_named, config), offered)
-        return next((folder for folder in folders if folder is not None and reference in _full_names(folder)), None)
-    return _folder_named(config, reference) if offered is None or reference in offered else None
+    if not _FULL_NAME.fullmatch(reference):
+        return _folder_named(config, reference) if offered is None or reference in offered else None
+    folders = installed_folders(config) if offered is None else map(partial(_folder_named, config), offered)
+    found = [folder for folder in folders if folder is not None and reference in _full_names(folder)]
+    own = config.models_dir / reference
+    if _has_version(own, reference.partition("@")[2]):
+        found.insert(0, own)
+    other = next((folder for folder in found if not _is_same_model(folder, found[0])), None)
+    if other is not None:
+        raise AmbiguousModelError(reference, [_told(config, folder) for folder in (found[0], other)])
+    return found[0] if found else None
 
 
 def model_folder(config: Config, reference: str) -> Path:
-    """Return the folder of a model that callers may request. Raises UnknownModelError."""
+    """Return the folder of a model that callers may request. Raises UnknownModelError, AmbiguousModelError."""
     found = find_folder(config, reference, config.models)
     if found is None:
         raise UnknownModelError(reference, config.models)
@@ -81,6 +86,20 @@ def _has_version(folder: Path, version: str) -> bool:
         return read_card(folder).version == version
     except CheckpointError:
         return True
+
+
+def _is_same_model(folder: Path, other: Path) -> bool:
+    """Return whether two folders are one, or have cards that promise the same answers, as a copy of a folder has."""
+    if folder == other:
+        return True
+    with suppress(CheckpointError):
+        return read_card(folder).sha256 == read_card(other).sha256
+    return False
+
+
+def _told(config: Config, folder: Path) -> str:
+    """Return the name of a folder for callers, who do not get to see the server's paths."""
+    return f"{'DATA_DIR/models' if folder.parent == config.models_dir else 'models'}/{folder.name}"
 
 
 def _full_names(folder: Path) -> set[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from detection.errors import UnknownModelError
+from detection.errors import AmbiguousModelError, UnknownModelError
 from detection.serving.locations import find_folder, model_folder
 from tests.inference.model_folders import constant_network, nanodet_outputs, write_model
 
@@ -52,3 +52,21 @@ def test_reference_means_one_folder(
             model_folder(config, reference)
     else:
         assert model_folder(config, reference).name == of_caller
+
+
+@pytest.mark.parametrize("own_name", ["one", "net@1"], ids=["two cards", "an added version and a card"])
+def test_version_that_different_models_claim_is_none_of_them(own_name: str, limits: Any, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    card = {"name": "net", "version": "1"}
+    write_model(models / own_name, constant_network(nanodet_outputs(0)), card)
+    config = limits(data_dir=tmp_path, models=("one", "two"))
+    write_model(models / "two", constant_network(nanodet_outputs(0)), card)
+    assert model_folder(config, "net@1").name in {own_name, "two"}, "a copy is the same model"
+    write_model(models / "two", constant_network(nanodet_outputs(1)), card)
+    for offered in (config.models, None):
+        with pytest.raises(AmbiguousModelError) as raised:
+            find_folder(config, "net@1", offered)
+        assert f"DATA_DIR/models/{own_name}" in str(raised.value)
+        assert "DATA_DIR/models/two" in str(raised.value)
+        assert str(tmp_path) not in str(raised.value)
+    assert model_folder(config, "two@1").name == "two"

@@ -47,6 +47,22 @@ def test_the_model_that_is_named_answers_and_is_recorded(client: Client, chelsea
         assert (row.model_name, row.model_version, len(row.model_sha256)) == (name, version, 64)
 
 
+def test_version_of_two_models_is_refused_also_when_one_is_loaded(
+    client: Client, chelsea: bytes, tmp_path: Path
+) -> None:
+    for name in ("dark", "light"):
+        write_model(
+            tmp_path / "models" / name, constant_network(nanodet_outputs(int(name == "light"))), {"name": "net"}
+        )
+    assert predict(client, chelsea, "dark")["X-Model"] == "net@1.0"
+    refused = predict(client, chelsea, "net@1.0")
+    assert refused.status_code == 409
+    assert refused.json()["error"].startswith(
+        "There are two models net@1.0, in DATA_DIR/models/dark, DATA_DIR/models/light."
+    )
+    assert predict(client, chelsea, "light@1.0")["X-Model"] == "net@1.0"
+
+
 def test_the_pages_have_a_choice_and_the_form_sends_it(client: Client, chelsea: bytes) -> None:
     for address in ("/", "/batches/", "/live/"):
         page = client.get(address).content.decode()
