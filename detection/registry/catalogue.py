@@ -15,6 +15,7 @@ from detection.inference.model_files import ModelSource, card_threshold, classes
 from detection.inference.network import full_name
 from detection.models import Detection
 from detection.registry import versions as model_versions
+from detection.serving import points
 from detection.serving import service as serving
 from detection.serving.locations import find_folder, installed_folders, model_folder
 
@@ -48,6 +49,13 @@ def default_source() -> ModelSource:
         ) from error
 
 
+def use_points() -> None:
+    """Answer by the active operating points in this process, which is not a server; without a database by none."""
+    # That the database cannot tell is logged by `default_source`.
+    with suppress(Error):
+        points.refresh()
+
+
 def find_model(reference: str) -> ModelSource:
     """Return the source of a model: NAME or NAME@VERSION of its card, or the name of its folder.
 
@@ -73,14 +81,18 @@ def require_model(name: str) -> None:
 
 
 def default_threshold(model: str = "") -> float:
-    """Return the probability above which a model, "" for the default, reports objects by default.
+    """Return the probability above which a model, "" for the default, reports objects by default; with an operating
+    point, that of its classes without one of their own.
 
     Raises UnknownModelError and CheckpointError.
     """
+    found = serving.resident_network(model)
+    name, version = name_and_version(_source(model)) if found is None else (found.name, found.version)
+    if (point := points.active(name, version)) is not None:
+        return point.thresholds.rest
     configured = current.config().probability_more
     if configured is not None:
         return configured
-    found = serving.resident_network(model)
     return card_threshold(_source(model)) if found is None else found.threshold
 
 

@@ -35,7 +35,7 @@ class _ConnectionBrokenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """File with known content; `sha256` in lower-case hexadecimal."""
+    """File with known content; `sha256` in lower-case hexadecimal, "" where nobody has published it."""
 
     name: str
     size_bytes: int
@@ -88,21 +88,39 @@ class FolderSource:
 
 @dataclass(frozen=True, slots=True)
 class HttpSource:
-    """Known files below a URL of scheme http or https; `timeout_s` is the longest accepted silence."""
+    """Known files below a URL of scheme http or https; `timeout_s` is the longest accepted silence.
+
+    is_one_file: whether the URL is that of the file itself.
+    """
 
     base_url: str
     timeout_s: float = TIMEOUT_S
+    is_one_file: bool = False
+
+    def size_bytes(self) -> int:
+        """Return the size that the server tells for the one file. Raises DownloadError."""
+        with self._answer(self._request("")) as response:
+            length = response.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) == 0:
+            raise DownloadError(
+                f"{self.base_url} does not tell its size. Download it by other means into a folder of its own, and "
+                "run `manage.py model_card` on that."
+            )
+        return int(length)
 
     @contextmanager
     def open(self, file: KnownFile, offset: int) -> Iterator[Stream]:
         """Request the bytes from `offset` on (RFC 9110, section 14.2); a server may answer with all of them."""
-        url = f"{self.base_url.rstrip('/')}/{quote(file.name)}"
-        headers = {"Accept-Encoding": "identity", "User-Agent": "detector-site"}
+        request = self._request(file.name)
         if offset:
-            headers["Range"] = f"bytes={offset}-"
-        request = urllib.request.Request(url, headers=headers)  # noqa: S310 - _opener() supports http and https only
+            request.add_header("Range", f"bytes={offset}-")
         with self._answer(request) as response:
             yield Stream(response, _start_of(response, file, offset))
+
+    def _request(self, name: str) -> urllib.request.Request:
+        url = self.base_url if self.is_one_file else f"{self.base_url.rstrip('/')}/{quote(name)}"
+        headers = {"Accept-Encoding": "identity", "User-Agent": "detector-site"}
+        return urllib.request.Request(url, headers=headers)  # noqa: S310 - _opener() supports http and https only
 
     def _answer(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         try:
@@ -167,9 +185,11 @@ def _part(file: KnownFile, folder: Path) -> Path:
 
 
 def is_intact(file: KnownFile, path: Path) -> bool:
-    """Return whether `path` exists with the size and SHA-256 of `file`."""
+    """Return whether `path` exists with the size of `file`, and its SHA-256 where that is known."""
     if not path.is_file() or path.stat().st_size != file.size_bytes:
         return False
+    if not file.sha256:
+        return True
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
 

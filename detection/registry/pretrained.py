@@ -1,16 +1,20 @@
-"""Pretrained checkpoints that `manage.py fetch_model` offers, and their installation."""
+"""Installs published models, and files of any address by their hash, into folders of DATA_DIR."""
 
 import json
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from detection.conf import PRODUCTION_MODEL_EDGE, PRODUCTION_MODEL_NAME, PRODUCTION_MODEL_PREFIX
 from detection.inference.cards.card import CARD_NAME, read_card
 from detection.inference.errors import CheckpointError
-from detection.inference.files import replace_file
+from detection.inference.files import file_sha256, replace_file
+from detection.inference.network import DEFAULT_THRESHOLD
 from detection.registry.downloads import (
     DownloadError,
+    HttpSource,
     KnownFile,
     Source,
     fetch_file,
@@ -18,103 +22,135 @@ from detection.registry.downloads import (
     left_bytes,
     require_space,
 )
+from detection.registry.known_models import KnownModel
 
-
-@dataclass(frozen=True, slots=True)
-class KnownModel:
-    """Published SSD of MXNet; `files` in the order in which they are installed, the one that completes it last.
-
-    edge: of the network's input, in pixels.
-    """
-
-    name: str
-    summary: str
-    version: str
-    licence: str
-    edge: int
-    url: str
-    files: tuple[KnownFile, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of all its files on the disk."""
-        return sum(file.size_bytes for file in self.files)
+OnFileBytes = Callable[[KnownFile, int], None]
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_FILE_NAME = re.compile(r"[\w][\w.+@ -]{0,199}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Folder of a checkpoint, and the files that were downloaded."""
+    """Folder of a model, and the files that were downloaded."""
 
     folder: Path
     fetched: tuple[KnownFile, ...]
 
 
-RESNET50_SSD = KnownModel(
-    name=PRODUCTION_MODEL_NAME,
-    summary="SSD on ResNet-50, 20 Pascal VOC classes, edge 512",
-    version="1.0",
-    licence="not stated where the files are published",
-    edge=PRODUCTION_MODEL_EDGE,
-    url="https://s3.amazonaws.com/model-server/models/resnet50_ssd/",
-    files=(
-        KnownFile("synset.txt", 135, "f14861775969fd006b382e005f96dc811ef062ea4a37356efb70d7775e90f743"),
-        KnownFile(
-            f"{PRODUCTION_MODEL_PREFIX}-symbol.json",
-            130_816,
-            "964cba539ebeb2b4c239a643ce14037189b04e4d7dc565a5bdfdf6869f90a544",
-        ),
-        KnownFile(
-            f"{PRODUCTION_MODEL_PREFIX}-0000.params",
-            124_747_072,
-            "852f460ab31a171568a093b17d153f70754e82096545115cdc3f3317b5b9ee5a",
-        ),
-    ),
-)
-KNOWN_MODELS = {model.name: model for model in (RESNET50_SSD,)}
-
-
-def install(
-    model: KnownModel, source: Source, models_dir: Path, on_bytes: Callable[[KnownFile, int], None]
-) -> Installation:
+def install(model: KnownModel, source: Source, models_dir: Path, on_bytes: OnFileBytes) -> Installation:
     """Install every file of `model` into its folder below `models_dir`; intact files are kept.
 
-    Its card comes last: without it the checkpoint is complete, and usable as MODEL_PREFIX. `on_bytes` is called with
-    the file and the number of its bytes received so far. Raises DownloadError.
+    Its card comes last: without it a checkpoint of MXNet is complete, and usable as MODEL_PREFIX. A file without a
+    known hash is pinned by the card that its first fetch writes. `on_bytes` is called with the file and the number of
+    its bytes received so far. Raises DownloadError.
     """
     folder = models_dir / model.name
+    model = _pinned(model, folder)
+    wanted = _fetch_missing(model.files, source, folder, on_bytes)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        wanted = tuple(file for file in model.files if not is_intact(file, folder / file.name))
-        require_space(folder, sum(left_bytes(file, folder) for file in wanted))
-        for file in wanted:
-            fetch_file(file, source, folder, lambda have, file=file: on_bytes(file, have))  # type: ignore[misc]
+        model = replace(model, files=tuple(_hashed(file, folder) for file in model.files))
         if not _has_card_of(model, folder):
             replace_file(folder / CARD_NAME, card_of(model).encode())
     except OSError as error:
-        raise DownloadError(
-            f"{folder} cannot be written ({error.strerror}). Make room, or set DATA_DIR to a folder of your own."
-        ) from error
+        raise _unwritable(folder, error) from error
+    except CheckpointError as error:
+        raise DownloadError(str(error)) from error
     return Installation(folder, wanted)
+
+
+def install_from_url(
+    url: str, sha256: str, models_dir: Path, on_bytes: OnFileBytes, *, name: str = "", timeout_s: float = 30.0
+) -> Installation:
+    """Download one file, verified by its SHA-256, into a folder below `models_dir`, without a card.
+
+    name: of the folder; "" for the file's own without its ending. Raises DownloadError.
+    """
+    sha256 = sha256.lower()
+    if _SHA256.fullmatch(sha256) is None:
+        raise DownloadError("--sha256 has to be the SHA-256 of the file: 64 hexadecimal digits. Ask its publisher.")
+    if urlsplit(url).scheme not in {"http", "https"}:
+        raise DownloadError(f"{url} is not an address of http or https. Give with --url the address of one file.")
+    file_name = unquote(PurePosixPath(urlsplit(url).path).name)
+    if _FILE_NAME.fullmatch(file_name) is None:
+        raise DownloadError(f"{url} does not end with the name of a file. Give the address of the file itself.")
+    folder_name = name or PurePosixPath(file_name).stem
+    if re.fullmatch(r"[\w][\w.-]*", folder_name, re.ASCII) is None:
+        raise DownloadError(f"{folder_name!r} cannot be the name of a folder. Give with --name letters, digits, . _ -")
+    source = HttpSource(url, timeout_s, is_one_file=True)
+    file = KnownFile(file_name, source.size_bytes(), sha256)
+    folder = models_dir / folder_name
+    return Installation(folder, _fetch_missing((file,), source, folder, on_bytes))
 
 
 def card_of(model: KnownModel) -> str:
     """Return the model card for its folder (`inference/cards/card.py`), with the hashes that its files were verified
     by.
     """
-    described = {
+    described: dict[str, Any] = {
         "name": model.name,
         "title": model.summary,
         "version": model.version,
-        "family": "mxnet_ssd",
+        "family": model.family,
         "licence": model.licence,
         "source": model.url,
-        "classes": "synset.txt",
+        "classes": model.class_names,
     }
-    # JSON's strings are also TOML's.
-    lines = [f"{key} = {json.dumps(value)}" for key, value in described.items()]
+    if model.threshold != DEFAULT_THRESHOLD:
+        described["threshold"] = model.threshold
+    # JSON's strings, numbers, booleans and lists are also TOML's.
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in described.items()]
     lines += ["", "[files]", *(f"{json.dumps(file.name)} = {json.dumps(file.sha256)}" for file in model.files)]
-    lines += ["", "[input]", f"edge = {model.edge}"]
+    for table in ("input", "decoding", "accuracy"):
+        if values := getattr(model, table):
+            lines += ["", f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
     return "\n".join(lines) + "\n"
+
+
+def is_installed(model: KnownModel, models_dir: Path) -> bool:
+    """Return whether the model's folder has its card and files of its sizes; their hashes are checked when it loads."""
+    folder = models_dir / model.name
+    return (folder / CARD_NAME).is_file() and all(
+        (folder / file.name).is_file() and (folder / file.name).stat().st_size == file.size_bytes
+        for file in model.files
+    )
+
+
+def _fetch_missing(
+    files: tuple[KnownFile, ...], source: Source, folder: Path, on_bytes: OnFileBytes
+) -> tuple[KnownFile, ...]:
+    """Download the files that are not intact in `folder`, and return them. Raises DownloadError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = tuple(file for file in files if not is_intact(file, folder / file.name))
+        require_space(folder, sum(left_bytes(file, folder) for file in wanted))
+        for file in wanted:
+            fetch_file(file, source, folder, lambda have, file=file: on_bytes(file, have))  # type: ignore[misc]
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return wanted
+
+
+def _unwritable(folder: Path, error: OSError) -> DownloadError:
+    return DownloadError(
+        f"{folder} cannot be written ({error.strerror}). Make room, or set DATA_DIR to a folder of your own."
+    )
+
+
+def _pinned(model: KnownModel, folder: Path) -> KnownModel:
+    """Return the model with the hashes that an earlier fetch has pinned for files without a published one."""
+    if all(file.sha256 for file in model.files):
+        return model
+    try:
+        listed = read_card(folder).files
+    except CheckpointError:
+        return model
+    return replace(
+        model, files=tuple(replace(file, sha256=file.sha256 or listed.get(file.name, "")) for file in model.files)
+    )
+
+
+def _hashed(file: KnownFile, folder: Path) -> KnownFile:
+    return file if file.sha256 else replace(file, sha256=file_sha256(folder / file.name))
 
 
 def _has_card_of(model: KnownModel, folder: Path) -> bool:

@@ -19,7 +19,8 @@ from detection.registry.downloads import (
     require_space,
     source_from,
 )
-from detection.registry.pretrained import KnownModel, install
+from detection.registry.known_models import KnownModel
+from detection.registry.pretrained import install
 from tests.support.file_server import file_server
 
 CONTENT = bytes(range(256)) * 4000
@@ -238,7 +239,16 @@ def test_what_an_earlier_try_has_brought_needs_no_room(had: int, left: int, tmp_
 @pytest.mark.parametrize(("free", "is_enough"), [(len(CONTENT) - 1000, True), (len(CONTENT) - 1001, False)])
 def test_download_goes_on_where_the_disk_has_room_for_the_rest(free: int, is_enough: bool, tmp_path: Path) -> None:
     source, models = tmp_path / "source", tmp_path / "models"
-    model = KnownModel("net", "A network", version="1", licence="MIT", edge=300, url="", files=(FILE,))
+    model = KnownModel(
+        name="net",
+        summary="A network",
+        licence="MIT",
+        url="",
+        files=(FILE,),
+        family="mxnet_ssd",
+        classes=("cat",),
+        input={"edge": 300},
+    )
     for folder, name, content in ((source, FILE.name, CONTENT), (models / "net", f"{FILE.name}.part", CONTENT[:1000])):
         folder.mkdir(parents=True)
         (folder / name).write_bytes(content)

@@ -1,4 +1,4 @@
-"""`manage.py fetch_model`: downloads a published checkpoint and makes it ready for the next start."""
+"""`manage.py fetch_model`: downloads a published model, or the file of any address, and verifies it."""
 
 from typing import Any
 
@@ -11,39 +11,59 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from detection.conf import load_config
 from detection.registry import versions as model_versions
 from detection.registry.downloads import DownloadError, KnownFile, source_from
-from detection.registry.pretrained import KNOWN_MODELS, Installation, KnownModel, install
+from detection.registry.known_models import KNOWN_MODELS, RESNET50_SSD, KnownModel
+from detection.registry.pretrained import Installation, install, install_from_url
 
 
 class Command(BaseCommand):
-    """Command with exit code 0: the checkpoint is installed and verified; 1: an error on standard error says what to
-    do.
-    """
+    """Command with exit code 0: the model is installed and verified; 1: an error on standard error says what to do."""
 
-    help = "Download a published checkpoint, verify it, and use it from the next start on."
+    help = (
+        "Download a published model (`manage.py models available` lists them), or one file of any address with --url, "
+        "and verify it."
+    )
     # An invalid setting must not keep the operator from fetching the model that would fix it.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         models = "; ".join(f"{model.name}: {model.summary}" for model in KNOWN_MODELS.values())
-        parser.add_argument("model", choices=sorted(KNOWN_MODELS), help=models)
+        parser.add_argument("model", nargs="?", choices=sorted(KNOWN_MODELS), help=models)
         parser.add_argument(
             "--from",
             dest="source",
             metavar="DIR-OR-URL",
             help="a folder or a URL (http, https, file) that holds the files, instead of the place of publication",
         )
+        parser.add_argument("--url", help="address of one file, an ONNX export for one, instead of a published model")
+        parser.add_argument("--sha256", metavar="HASH", help="SHA-256 of the file of --url, in hexadecimal")
+        parser.add_argument("--name", default="", help="folder in DATA_DIR/models for the file of --url")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        model = KNOWN_MODELS[options["model"]]
+        if bool(options["model"]) is bool(options["url"]) or bool(options["url"]) is not bool(options["sha256"]):
+            raise CommandError("Name a published model, or give --url together with --sha256.")
         try:
-            source = source_from(options["source"] or model.url)
             with progress_bar(Console(stderr=True)) as progress:
-                installation = install(model, source, settings.DETECTOR.models_dir, ProgressOfFiles(progress))
+                said = _fetch(options, ProgressOfFiles(progress))
         except DownloadError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt as error:
             raise CommandError("Stopped. Run the same command again: it goes on from there.") from error
-        self.stdout.write(_outcome(model, installation))
+        self.stdout.write(said)
+
+
+def _fetch(options: dict[str, Any], on_bytes: "ProgressOfFiles") -> str:
+    """Install what was asked for and return what to tell. Raises DownloadError."""
+    models_dir = settings.DETECTOR.models_dir
+    if options["url"]:
+        installed = install_from_url(options["url"], options["sha256"], models_dir, on_bytes, name=options["name"])
+        return (
+            f"{_done(installed, 1)}: {installed.folder}\n"
+            f"Then describe it, and add it: manage.py model_card {installed.folder}; "
+            f"manage.py model add {installed.folder}"
+        )
+    model = KNOWN_MODELS[options["model"]]
+    installed = install(model, source_from(options["source"] or model.url), models_dir, on_bytes)
+    return f"{_done(installed, len(model.files))}: {installed.folder}\n{_next_step(model, installed)}"
 
 
 class ProgressOfFiles:
@@ -72,25 +92,30 @@ def progress_bar(console: Console) -> Progress:
     )
 
 
-def _outcome(model: KnownModel, installation: Installation) -> str:
-    count = len(model.files)
-    if installation.fetched:
-        size_mb = sum(file.size_bytes for file in installation.fetched) / 1e6
-        done = f"Fetched {len(installation.fetched)} of {count} files ({size_mb:,.1f} MB) and verified them"
-    else:
-        done = f"All {count} files are here already, verified"
+def _done(installation: Installation, count: int) -> str:
+    if not installation.fetched:
+        return f"All {count} files are here already, verified"
+    size_mb = sum(file.size_bytes for file in installation.fetched) / 1e6
+    return f"Fetched {len(installation.fetched)} of {count} files ({size_mb:,.1f} MB) and verified them"
+
+
+def _next_step(model: KnownModel, installation: Installation) -> str:
+    """Return how the model comes to answer; the checkpoint of 2017 takes the default's place by itself."""
+    if model.name != RESNET50_SSD.name:
+        return (
+            f"Try it and add it: manage.py model add {installation.folder}; then let it answer: "
+            f"manage.py model activate {model.name}. Or offer it beside the default: add {model.name} to MODELS."
+        )
     prefix = load_config().model_prefix
     active = _active_version()
     if prefix.parent != installation.folder:
-        then = f"MODEL_PREFIX names another checkpoint, {prefix}: unset it to use this one."
-    elif active:
-        then = (
+        return f"MODEL_PREFIX names another checkpoint, {prefix}: unset it to use this one."
+    if active:
+        return (
             f"{active} is the active version and keeps answering, also after the next start. To use this checkpoint "
             "run `manage.py model deactivate` and start the server again."
         )
-    else:
-        then = "The server uses this checkpoint from its next start on."
-    return f"{done}: {installation.folder}\n{then}"
+    return "The server uses this checkpoint from its next start on."
 
 
 def _active_version() -> str:
