@@ -15,6 +15,15 @@ class ModelVersion(models.Model):
     is_active = models.BooleanField(default=False, editable=False)
     problem = models.TextField(blank=True, editable=False, help_text="Why a server could not load it.")
     added_at = models.DateTimeField(auto_now_add=True)
+    replaced = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        help_text="The version that was active before it; none for the model of MODEL_PREFIX.",
+    )
     activated_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:

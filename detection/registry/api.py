@@ -15,7 +15,12 @@ from detection.web.serializers import ErrorSerializer
 class ModelsView(APIView):
     """The models that `?model=` can name. The first answers by default; the others are loaded when they are asked."""
 
-    @extend_schema(operation_id="models", responses={200: ModelListSerializer})
+    @extend_schema(
+        operation_id="list_models",
+        tags=["Models"],
+        summary="List the models that can be asked",
+        responses={200: ModelListSerializer},
+    )
     def get(self, _request: Request) -> Response:
         return Response(
             {
@@ -29,6 +34,11 @@ class ModelsView(APIView):
 class ModelView(APIView):
     """The model that answers."""
 
-    @extend_schema(operation_id="model", responses={200: ModelSerializer, 503: ErrorSerializer})
+    @extend_schema(
+        operation_id="get_model",
+        tags=["Models"],
+        summary="Get the model that answers by default",
+        responses={200: ModelSerializer, 503: ErrorSerializer},
+    )
     def get(self, _request: Request) -> Response:
         return Response(serving.model_info())

@@ -1,16 +1,20 @@
 """List of the models to choose from, for people and programs."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from detection.conf import current
-from detection.errors import UnknownModelError
+from detection.errors import AmbiguousModelError, UnknownModelError
+from detection.history.selectors import ModelKey
 from detection.inference.cards.card import read_card
 from detection.inference.detector import Detector
 from detection.inference.errors import CheckpointError
-from detection.inference.network import Network
+from detection.inference.model_files import ModelSource, name_and_version
+from detection.inference.network import Network, full_name
 from detection.registry import catalogue
+from detection.serving import points
 from detection.serving import service as serving
 from detection.serving.locations import added_versions, model_folder
 
@@ -20,14 +24,14 @@ def models() -> list[dict[str, Any]]:
 
     Models not loaded yet are described from their cards.
     """
-    config, active = current.config(), serving.active_model()
+    config, active = current.config(), serving.active_detector()
     loaded = serving.other_models()
     others = [_of_name(name, loaded) for name in dict.fromkeys((*config.models, *added_versions(config)))]
     if active is None:
         return others
     return [
-        _loaded(active, serving.active_precision(), is_default=True, problem=serving.active_problem()),
-        *(_beside(active, row) for row in others if not _is(active, row)),
+        _loaded(active, is_default=True, problem=serving.active_problem()),
+        *(_beside(active.network, row) for row in others if not _is(active.network, row)),
     ]
 
 
@@ -36,6 +40,30 @@ def choices() -> list[str]:
     default, _ = catalogue.default_model()
     others = [name for name in current.config().models if name != default]
     return [default, *others] if others else []
+
+
+def references() -> list[tuple[str, ModelKey]]:
+    """Return what callers may request, the default first: each value of `?model=`, with the model's name and version.
+
+    Nothing is loaded; a model whose card cannot be read is left out. Raises CheckpointError where it is the default.
+    """
+    config, default = current.config(), catalogue.default_model()
+    found = {default: default[0]}
+    for name in dict.fromkeys((*config.models, *added_versions(config))):
+        with suppress(UnknownModelError, AmbiguousModelError, CheckpointError):
+            found.setdefault(_name_and_version(name), name)
+    # Under its bare name a caller gets the default.
+    return [
+        (full_name(*model) if model != default and reference == default[0] else reference, model)
+        for model, reference in found.items()
+    ]
+
+
+def _name_and_version(reference: str) -> ModelKey:
+    loaded = serving.other_models().get(reference)
+    if loaded is not None:
+        return loaded.network.name, loaded.network.version
+    return name_and_version(ModelSource(model_folder(current.config(), reference)))
 
 
 def resident_memory_bytes() -> int | None:
@@ -60,11 +88,11 @@ def _beside(active: Network, row: dict[str, Any]) -> dict[str, Any]:
 
 def _of_name(name: str, loaded: Mapping[str, Detector]) -> dict[str, Any]:
     if name in loaded:
-        row = _loaded(loaded[name].network, loaded[name].engine.precision, is_default=False)
+        row = _loaded(loaded[name], is_default=False)
         return {**row, "name": name}
     try:
         folder = model_folder(current.config(), name)
-    except UnknownModelError as error:
+    except (UnknownModelError, AmbiguousModelError) as error:
         return _row(name, problem=str(error))
     try:
         card = read_card(folder)
@@ -80,11 +108,13 @@ def _of_name(name: str, loaded: Mapping[str, Detector]) -> dict[str, Any]:
         input_width=width,
         input_height=height,
         classes=list(card.classes),
+        **points.describe(card.name, card.version),
         problem=serving.load_problem(name),
     )
 
 
-def _loaded(network: Network, precision: str, *, is_default: bool, problem: str = "") -> dict[str, Any]:
+def _loaded(detector: Detector, *, is_default: bool, problem: str = "") -> dict[str, Any]:
+    network = detector.network
     return _row(
         network.name,
         version=network.version,
@@ -93,9 +123,11 @@ def _loaded(network: Network, precision: str, *, is_default: bool, problem: str 
         input_width=network.size_wh[0],
         input_height=network.size_wh[1],
         classes=list(network.classes),
+        **points.describe(network.name, network.version),
         is_default=is_default,
         is_loaded=True,
-        precision=precision,
+        precision=detector.engine.precision,
+        precision_reason=detector.precision_reason,
         problem=problem,
     )
 
@@ -106,8 +138,11 @@ def _row(name: str, **known: Any) -> dict[str, Any]:
         "family": "",
         "sha256": "",
         "precision": "",
+        "precision_reason": "",
         "input_width": None,
         "input_height": None,
         "classes": [],
+        "operating_point": None,
+        "class_thresholds": {},
     }
     return {"name": name, "is_default": False, "is_loaded": False, "problem": "", **unknown, **known}

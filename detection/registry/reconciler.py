@@ -1,7 +1,7 @@
 """Reconciler of the active version: each server polls the database every second and switches without downtime."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from detection.models import ModelVersion
 from detection.observability import metrics
 from detection.registry import versions as model_versions
 from detection.registry.loading import marked
-from detection.serving import health
+from detection.serving import health, points
 from detection.serving import service as serving
+from detection.serving.trial import TrialStoppedError
 
 _NOT_YET: tuple[object, ...] = ("not looked yet",)
 
@@ -66,6 +67,7 @@ class Reconciler:
     def poll(self) -> None:
         """Poll the database, and switch the model if another one is active. Logs the reason of a failure."""
         rows = list(ModelVersion.objects.all())
+        points.refresh()
         self._drop_removed({str(row): row.pk for row in rows})
         row = next((row for row in rows if row.is_active), None)
         wanted = () if row is None else (row.pk, row.activated_at)
@@ -74,9 +76,22 @@ class Reconciler:
         is_first_look, self._seen = self._seen is _NOT_YET, wanted
         if serving.answering_version() == _key(row):
             _set_problem("")
-        elif _change(row) and row is not None and is_first_look:
-            # This server may load a version that its predecessor could not.
-            ModelVersion.objects.filter(pk=row.pk).update(problem="")
+        elif _change(row, self._thread.is_stopping):
+            if row is not None and is_first_look:
+                # This server may load a version that its predecessor could not.
+                ModelVersion.objects.filter(pk=row.pk).update(problem="")
+        elif row is not None and is_first_look:
+            self._go_back(row)
+
+    def _go_back(self, row: ModelVersion) -> None:
+        """Begin with the version that was active before, which a server that was running has in memory."""
+        name, tried = str(row), {row.pk}
+        while row.replaced is not None and row.replaced.pk not in tried:
+            row = row.replaced
+            tried.add(row.pk)
+            if _change(row, self._thread.is_stopping):
+                break
+        _set_problem(_sentence(name))
 
     def _drop_removed(self, added: dict[str, int]) -> None:
         """Drop versions that were removed, or removed and added again."""
@@ -109,12 +124,16 @@ def _close_connection() -> None:
     connection.close()
 
 
-def _change(row: ModelVersion | None) -> bool:
+def _change(row: ModelVersion | None, is_stopping: Callable[[], bool]) -> bool:
     """Return whether the model answers now; if not, the one before it goes on, and the problem is shown to callers."""
     name = "of MODEL_PREFIX" if row is None else str(row)
     try:
+        if row is not None:
+            model_versions.try_out(row, is_stopping)
         with nullcontext() if row is None else marked(_marker(row)):
             serving.switch_model(lambda: model_versions.load(row), _key(row))
+    except TrialStoppedError:
+        return False
     except (InferenceError, OSError) as error:
         logger.error("The model %s is active, but cannot be loaded; the model before it goes on. %s", name, error)
         if row is not None:

@@ -6,7 +6,7 @@ Where none is active the model of MODEL_PREFIX answers.
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,21 +14,23 @@ from pathlib import Path
 from django.db import transaction
 from django.utils import timezone
 
-from detection.conf import BASE_DIR, current
+from detection.conf import current
+from detection.evaluation.annotations import AnnotatedPhoto
+from detection.evaluation.card_check import CardCheck, OnStep, check_card
 from detection.inference.cards.card import CARD_NAME, ModelCard, read_card
-from detection.inference.detector import Detector, load_detector
+from detection.inference.cards.foreign import how_to_export
+from detection.inference.detector import Detector, DetectorOptions, load_detector
 from detection.inference.errors import CheckpointError
 from detection.inference.files import require_regular
-from detection.inference.model_files import ModelSource, name_and_version, open_model
+from detection.inference.model_files import ModelSource, name_and_version
 from detection.inference.network import full_name
-from detection.inference.precision.choice import files_beside
 from detection.inference.text_files import SHORT_BYTES
 from detection.models import ModelVersion
 from detection.serving import service as serving
+from detection.serving.trial import SAMPLE_PHOTO, files_beside, try_model
+from detection.webhooks import outbox
 
 logger = logging.getLogger(__name__)
-
-SAMPLE_PHOTO = BASE_DIR / "static" / "detection" / "samples" / "chelsea.jpg"
 
 
 class ModelVersionError(Exception):
@@ -48,13 +50,24 @@ def add(folder: Path) -> ModelVersion:
         raise ModelVersionError(
             f"{card.name}@{card.version} is there already. Remove it first, or give the card another version."
         )
-    network = open_model(ModelSource(folder), current.config().cache_dir)
     target = models_dir() / f"{card.name}@{card.version}"
-    with _copied(card, files_beside(network), target) as copy:
-        _try(ModelSource(copy))
+    with _copied(card, files_beside(_options(ModelSource(folder))), target) as copy:
+        try_model(_options(ModelSource(copy)))
     return ModelVersion.objects.create(
         name=card.name, version=card.version, sha256=card.sha256, folder=f"{card.name}@{card.version}"
     )
+
+
+def check(folder: Path, photos: Sequence[AnnotatedPhoto], on_step: OnStep) -> CardCheck:
+    """Compare the card of a folder with its alternatives on annotated photos, in float32 on this machine.
+
+    Raises DatasetError, CheckpointError and EngineError.
+    """
+    card = read_card(folder)
+    card.verify_files()
+    engine = serving.detector_options(current.config()).engine
+    name = "auto" if engine.engine == "remote" else engine.engine
+    return check_card(card, photos, replace(engine, engine=name, precision="f32", cache_dir=None), on_step)
 
 
 def find(reference: str) -> ModelVersion:
@@ -63,6 +76,8 @@ def find(reference: str) -> ModelVersion:
     rows = ModelVersion.objects.filter(name=name, **({"version": version} if version else {}))
     found = rows.order_by("-added_at", "-pk").first()
     if found is None:
+        if sentence := how_to_export(Path(reference)):
+            raise ModelVersionError(sentence)
         known = ", ".join(map(str, ModelVersion.objects.all())) or "none"
         raise ModelVersionError(
             f"There is no model {reference}. Known are: {known}. Add it with `manage.py model add`."
@@ -78,15 +93,21 @@ def active() -> ModelVersion | None:
 def activate(row: ModelVersion) -> None:
     """Try a version here and make it the active one: every server switches to it within seconds.
 
+    The one before is noted: a server that cannot load the version when it starts goes on with that.
+
     Raises CheckpointError and EngineError when it cannot be used; then the old one stays.
     """
-    _try(source_of(row))
+    try_model(_options(source_of(row)))
     with transaction.atomic():
         _lock_all()
+        before = active()
         ModelVersion.objects.filter(is_active=True).exclude(pk=row.pk).update(is_active=False)
-        changed = ModelVersion.objects.filter(pk=row.pk).update(is_active=True, activated_at=timezone.now(), problem="")
-        if not changed:
+        values = {"is_active": True, "activated_at": timezone.now(), "problem": ""}
+        if before != row:
+            values["replaced"] = before
+        if not ModelVersion.objects.filter(pk=row.pk).update(**values):
             raise ModelVersionError(f"The version {row} was removed meanwhile. Add it again.")
+        outbox.activated(str(row), str(before or ""))
 
 
 def configured_name() -> str:
@@ -109,10 +130,12 @@ def deactivate() -> None:
 
     Raises CheckpointError and EngineError when it cannot be used; then the active version stays.
     """
-    _try(_configured())
+    try_model(_options(_configured()))
     with transaction.atomic():
         _lock_all()
+        before = active()
         ModelVersion.objects.filter(is_active=True).update(is_active=False)
+        outbox.activated("", str(before or ""))
 
 
 def remove(row: ModelVersion) -> None:
@@ -126,19 +149,17 @@ def remove(row: ModelVersion) -> None:
     shutil.rmtree(folder_of(row), ignore_errors=True)
 
 
+def try_out(row: ModelVersion, is_stopped: Callable[[], bool] = lambda: False) -> None:
+    """Try a version in a process of its own, unless it passed before in this one. Raises the errors of `try_model`."""
+    try_model(_options(source_of(row)), is_stopped=is_stopped)
+
+
 def load(row: ModelVersion | None) -> Detector:
-    """Load, warm and try a version, None for the model of MODEL_PREFIX, on the sample photo.
+    """Load and warm a version here, None for the model of MODEL_PREFIX, and check it on the sample photo.
 
     Raises CheckpointError and EngineError.
     """
-    if row is None:
-        return _load_tried(_configured())
-    return _load_tried(source_of(row))
-
-
-def _load_tried(source: ModelSource) -> Detector:
-    options = serving.detector_options(current.config())
-    detector = load_detector(replace(options, source=source))
+    detector = load_detector(_options(_configured() if row is None else source_of(row)))
     try:
         detector.run_sanity_check(SAMPLE_PHOTO.read_bytes())
     except BaseException:
@@ -173,20 +194,13 @@ def _configured() -> ModelSource:
     return serving.configured_source(current.config())
 
 
+def _options(source: ModelSource) -> DetectorOptions:
+    return replace(serving.detector_options(current.config()), source=source)
+
+
 def _lock_all() -> None:
     """Lock all rows in one order, so that concurrent changes of the active version run one after the other."""
     list(ModelVersion.objects.select_for_update().order_by("pk"))
-
-
-def _try(source: ModelSource) -> None:
-    """Load, try and free a model, on the thread for that."""
-
-    def run() -> Detector:
-        detector = _load_tried(source)
-        detector.close()
-        return detector
-
-    serving.on_model_thread(run)
 
 
 def _require_usable(key: str, value: str, most: int, folder: Path) -> None:

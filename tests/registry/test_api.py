@@ -18,9 +18,13 @@ def test_model_tells_what_it_is_and_runs_on(client: Client) -> None:
         "engine",
         "device",
         "precision",
+        "precision_reason",
         "classes",
         "input_edge",
         "threshold",
+        "operating_point",
+        "class_thresholds",
+        "tiles",
         "kept_from_probability",
         "problem",
     ]
@@ -31,7 +35,7 @@ def test_model_tells_what_it_is_and_runs_on(client: Client) -> None:
         "f32",
     )
     assert (body["input_edge"], body["threshold"], body["kept_from_probability"]) == (300, 0.5, 0.1)
-    assert body["problem"] == ""
+    assert (body["problem"], body["precision_reason"]) == ("", "MODEL_PRECISION names it.")
     assert len(body["sha256"]) == 64
     assert len(body["classes"]) == 20
     assert {"cat", "person", "motorbike"} <= set(body["classes"])

@@ -21,6 +21,7 @@ from django.test import Client
 
 from detection.conf import Config
 from detection.inference.model_files import ModelSource, open_model
+from detection.inference.precision import choice
 from detection.inference.precision.choice import EngineMeasurements, Measurement, write_table
 from detection.inference.precision.int8_files import quantized_network
 from detection.models import Detection, ModelVersion
@@ -174,17 +175,19 @@ def test_a_version_keeps_its_precisions(precision: str, tmp_path: Path, limits: 
 
 
 @database
-def test_a_table_that_is_written_beside_a_version_later_counts(tmp_path: Path, limits: Any) -> None:
+def test_a_table_that_is_written_beside_a_version_later_counts(
+    tmp_path: Path, limits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "offered_precisions", lambda _: ("int8", "f32"))  # whatever this CPU has
     source = embedded(tmp_path / "source")
     (source / "precision.json").unlink()
     chosen = limits(data_dir=tmp_path / "data", model_precision="auto")
     model("add", source)
     version = tmp_path / "data" / "models" / "mobilenet_ssd_voc@1.1"
     network = open_model(ModelSource(version), chosen.cache_dir)
-    same = Measurement(model_sha256=quantized_network(network).sha256, coco_ap=0.5, coco_ap50=0.5)
-    measured = EngineMeasurements(
-        dataset="x", photos=1, objects=1, precisions={"f32": replace(same, model_sha256=network.sha256), "int8": same}
-    )
+    int8 = Measurement(model_sha256=quantized_network(network).made_of_sha256, coco_ap=0.5, coco_ap50=0.5)
+    f32 = replace(int8, model_sha256=network.made_of_sha256)
+    measured = EngineMeasurements(dataset="x", photos=1, objects=1, precisions={"f32": f32, "int8": int8})
     assert write_table(network, "openvino", measured).parent == version
     model("activate", "mobilenet_ssd_voc")
     Reconciler().poll()
@@ -494,6 +497,30 @@ def test_the_admin_changes_the_model_too(client: Client, tmp_path: Path) -> None
     assert "Choose the active version" in act(second, action="deactivate")
     assert "The model of MODEL_PREFIX is active" in act(first, second, action="deactivate")
     assert not ModelVersion.objects.filter(is_active=True).exists()
+
+
+@database
+def test_the_admin_shows_what_a_version_finds_and_asks(client: Client, tmp_path: Path, chelsea: bytes) -> None:
+    added(tmp_path, LIGHT, "1")
+    (row,) = ModelVersion.objects.all()
+    address = f"/admin/detection/modelversion/{row.pk}/look/"
+    assert client.get(address).status_code == 302
+    client.force_login(User.objects.create_superuser("admin"))
+    assert address in client.get("/admin/detection/modelversion/").content.decode()
+    page = client.get(address).content.decode()
+    assert page.count("data:image/jpeg;base64,") == 1
+    assert "Sample photo: light 0.95" in page
+    answer(chelsea)
+    answer(chelsea)
+    page = client.get(address).content.decode()
+    assert page.count("data:image/jpeg;base64,") == 2
+    assert not ModelVersion.objects.filter(is_active=True).exists()
+    assert "The version net@1 is active" in client.post(address, follow=True).content.decode()
+    assert ModelVersion.objects.get(is_active=True) == row
+    (tmp_path / "data" / "models" / "net@1" / "net.onnx").unlink()
+    assert "The version net@1 cannot answer." in client.get(address, follow=True).content.decode()
+    client.force_login(User.objects.create_user("reader", is_staff=True))
+    assert client.get(address).status_code == 403
 
 
 @database
