@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from detection.evaluation.annotations import DatasetError
 
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, IndexError)
 
 
 @contextmanager

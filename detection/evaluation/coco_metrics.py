@@ -18,24 +18,36 @@ logging.getLogger("faster_coco_eval").setLevel(logging.WARNING)
 
 @dataclass(frozen=True, slots=True)
 class CocoScores:
-    """AP@[.5:.95] and AP at IoU 0.5 over all classes that occur, and AP@[.5:.95] by class; NaN where undefined."""
+    """AP@[.5:.95] and AP at IoU 0.5 over all classes that occur, and AP@[.5:.95] by class and by size of the objects;
+    NaN where undefined. Small are objects below 32 x 32 pixels of the photo, large those above 96 x 96.
+    """
 
     ap: float
     ap50: float
+    ap_small: float
+    ap_medium: float
+    ap_large: float
     ap_by_class: tuple[float, ...]
 
 
 def coco_scores(results: Sequence[PhotoResult], class_count: int) -> CocoScores:
-    """Evaluate as COCO does: all areas, 100 objects a photo, uncounted objects treated as crowds."""
+    """Evaluate as COCO does: 100 objects a photo, uncounted objects treated as crowds."""
     found = [row for image_id, result in enumerate(results, 1) for row in _found(image_id, result)]
     truth = COCO(_truth(results, class_count))
     evaluation = COCOeval_faster(truth, truth.loadRes(found) if found else COCO(_no_detections(truth)), "bbox")
     evaluation.params.maxDets = [1, 10, MAX_OBJECTS]
     evaluation.evaluate()
     evaluation.accumulate()
-    precision = np.asarray(evaluation.eval["precision"])[:, :, :, 0, -1]
+    # IoU, recall, class, size (all, small, medium, large), most objects.
+    by_size = np.asarray(evaluation.eval["precision"])[..., -1]
+    precision = by_size[..., 0]
     return CocoScores(
-        _mean(precision), _mean(precision[0]), tuple(_mean(each) for each in precision.transpose(2, 0, 1))
+        _mean(precision),
+        _mean(precision[0]),
+        _mean(by_size[..., 1]),
+        _mean(by_size[..., 2]),
+        _mean(by_size[..., 3]),
+        tuple(_mean(each) for each in precision.transpose(2, 0, 1)),
     )
 
 

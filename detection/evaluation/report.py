@@ -17,11 +17,11 @@ from detection.inference.hardware import usable_cores
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """Results of one precision, or of one model.
+    """Results of one precision, one choice of tiles, or one model.
 
     model: name@version. inference_ms: median of the network alone; with_decoding_ms: from the bytes of a photo to the
-    network's outputs. Boxes are excluded: down to the probability that a curve needs there are many more of them than
-    in service.
+    network's outputs, for all tiles. Boxes are excluded: down to the probability that a curve needs there are many more
+    of them than in service.
     """
 
     model: str
@@ -39,7 +39,7 @@ def document(
 ) -> dict[str, Any]:
     """Return everything, for JSON. detector: one of the compared ones; unknown: objects that were left out.
 
-    what: "precisions" of one model, or "models".
+    what: "precisions" or "tiles" of one model, or "models".
     """
     return {
         "dataset": {
@@ -59,7 +59,7 @@ def document(
 
 
 def summary(evaluated: Mapping[str, Evaluated], what: str = "precision") -> Table:
-    """Return one row a precision, or a model."""
+    """Return one row a precision, a choice of tiles, or a model."""
     thresholds = {each.scores.threshold for each in evaluated.values()}
     above = f" > {thresholds.pop():g}" if len(thresholds) == 1 else ""
     table = Table(title="Accuracy and speed")
@@ -67,12 +67,15 @@ def summary(evaluated: Mapping[str, Evaluated], what: str = "precision") -> Tabl
     for heading in (
         "AP@[.5:.95]",
         "AP@.5",
-        "VOC 11-point",
-        "VOC all-point",
+        "small",
+        "medium",
+        "large",
+        "VOC 11",
+        "VOC all",
         f"precision{above}",
         f"recall{above}",
         "network ms",
-        "with decoding",
+        "decoded",
     ):
         table.add_column(heading, justify="right")
     for name, each in evaluated.items():
@@ -81,6 +84,9 @@ def summary(evaluated: Mapping[str, Evaluated], what: str = "precision") -> Tabl
             name,
             _points(scores.coco_ap),
             _points(scores.coco_ap50),
+            _points(scores.coco_ap_small),
+            _points(scores.coco_ap_medium),
+            _points(scores.coco_ap_large),
             _points(scores.voc_ap_11_point),
             _points(scores.voc_ap_all_point),
             _points(scores.precision),

@@ -35,22 +35,30 @@ class Run:
         return float(np.median(np.sum(chosen, axis=0)))
 
 
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A detector, and in how many tiles it looks at photos; "" for as its model's card says."""
+
+    detector: Detector
+    tiles: str = ""
+
+
 def run_all(
-    detectors: Mapping[str, Detector], photos: Iterable[AnnotatedPhoto], on_photo: Callable[[], None]
+    contenders: Mapping[str, Contender], photos: Iterable[AnnotatedPhoto], on_photo: Callable[[], None]
 ) -> dict[str, Run]:
-    """Give each photo to every detector in turn, so that other load on the machine affects all of them alike.
+    """Give each photo to every contender in turn, so that other load on the machine affects all of them alike.
 
     Raises DatasetError on a photo that cannot be read, and EngineError.
     """
-    runs = {name: Run() for name in detectors}
+    runs = {name: Run() for name in contenders}
     for photo in photos:
         data = photo.path.read_bytes()
-        for name, detector in detectors.items():
+        for name, contender in contenders.items():
             try:
-                prediction = detector.detect(data, min_probability=MIN_PROBABILITY)
+                prediction = contender.detector.detect(data, min_probability=MIN_PROBABILITY, tiles=contender.tiles)
             except (ImageDecodeError, ImageTooLargeError) as error:
                 raise DatasetError(f"{photo.path}: {error}") from error
-            runs[name].add(photo_result(photo, prediction, detector.network.classes), prediction.timings)
+            runs[name].add(photo_result(photo, prediction, contender.detector.network.classes), prediction.timings)
         on_photo()
     return runs
 

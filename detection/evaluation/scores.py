@@ -28,7 +28,8 @@ class ClassScores:
 class Scores:
     """Metrics of a run: means over the classes that occur, precision and recall over all objects.
 
-    voc_ap_11_point, voc_ap_all_point: at IoU 0.5; coco_ap: AP@[.5:.95]; coco_ap50: AP at IoU 0.5. All in [0, 1].
+    voc_ap_11_point, voc_ap_all_point: at IoU 0.5; coco_ap: AP@[.5:.95]; coco_ap50: AP at IoU 0.5; coco_ap_small,
+    coco_ap_medium, coco_ap_large: AP@[.5:.95] of objects by their size (`coco_metrics.py`). All in [0, 1].
     """
 
     objects: int
@@ -36,6 +37,9 @@ class Scores:
     voc_ap_all_point: float | None
     coco_ap: float | None
     coco_ap50: float | None
+    coco_ap_small: float | None
+    coco_ap_medium: float | None
+    coco_ap_large: float | None
     threshold: float
     precision: float | None
     recall: float | None
@@ -69,6 +73,9 @@ def score(results: Sequence[PhotoResult], classes: Sequence[str], threshold: flo
         voc_ap_all_point=_mean([row.voc_ap_all_point for row in rows]),
         coco_ap=_number(coco.ap),
         coco_ap50=_number(coco.ap50),
+        coco_ap_small=_number(coco.ap_small),
+        coco_ap_medium=_number(coco.ap_medium),
+        coco_ap_large=_number(coco.ap_large),
         threshold=threshold,
         precision=precision,
         recall=recall,

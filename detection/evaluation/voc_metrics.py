@@ -34,7 +34,7 @@ class Curve:
 def curve(results: Sequence[PhotoResult], class_id: int) -> Curve:
     """Compute the curve of one class over all photos."""
     objects = sum(int(np.count_nonzero((r.true_classes == class_id) & ~r.uncounted)) for r in results)
-    judged = [pair for result in results for pair in _match(result, class_id)]
+    judged = [pair for result in results for pair in match(result, class_id)]
     judged.sort(key=lambda pair: -pair[0])
     hits = np.array([hit for _, hit in judged], dtype=bool)
     found = np.cumsum(hits)
@@ -43,7 +43,7 @@ def curve(results: Sequence[PhotoResult], class_id: int) -> Curve:
     return Curve(objects, np.array([probability for probability, _ in judged]), found / ranks, recalls)
 
 
-def _match(result: PhotoResult, class_id: int) -> list[tuple[float, bool]]:
+def match(result: PhotoResult, class_id: int) -> list[tuple[float, bool]]:
     """Return probability and correctness of each found object of the class. A second match of the same object is
     wrong.
     """

@@ -2,8 +2,8 @@
 
 import pytest
 
+from detection.evaluation.matching import Agreement, compare
 from detection.inference.types import FoundObject, PixelBox
-from detection.shadow.matching import Agreement, compare
 
 LEFT, RIGHT = (0.0, 0.0, 0.4, 0.4), (0.6, 0.6, 1.0, 1.0)
 # Half of LEFT, and a third.

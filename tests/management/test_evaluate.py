@@ -6,19 +6,17 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-import numpy as np
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from PIL import Image
 
+from detection.inference.detector import Detector
 from detection.inference.engines.base import EngineOptions
 from detection.inference.model_files import ModelSource, open_model
-from detection.inference.photos import preprocess
 from detection.inference.precision import choice
 from detection.inference.precision.choice import TABLE_NAME
-from detection.inference.types import ImageArray
 from tests.evaluation.builders import write_coco, write_voc, write_yolo
 from tests.support.checkpoints import EMBEDDED_PREFIX, REPOSITORY
 
@@ -58,7 +56,10 @@ def test_people_are_shown_tables_and_what_was_left_out(tmp_path: Path) -> None:
     assert "AP@[.5:.95]" in output
     assert "cat" in output
     assert "motorbike" not in output
+    assert "\N{HORIZONTAL ELLIPSIS}" not in output, "a column is cut off"
     assert "1 objects in 1 photos of street (COCO); 1 objects of classes that the model does not know" in output
+    assert "are a model's own boxes that people confirmed, the figures flatter that model." in output
+    assert output.endswith("Those of blind reviews do not: `manage.py export --blind 1`.\n")
 
 
 @pytest.mark.parametrize("write", [write_voc, write_coco, write_yolo])
@@ -68,6 +69,30 @@ def test_a_zip_is_measured_as_its_folder_is(write: Any, tmp_path: Path) -> None:
     scores = [measured(tmp_path, each)["precisions"]["f32"]["scores"] for each in (folder, zipped)]
     assert scores[0] == scores[1]
     assert scores[0]["objects"] == 3
+
+
+def test_tiles_are_compared_side_by_side(tmp_path: Path) -> None:
+    folder = write_coco(tmp_path / "street")
+    with mock.patch.object(Detector, "detect", autospec=True, side_effect=Detector.detect) as detect:
+        found = measured(tmp_path, folder, "--tiles", "1,2")["tiles"]
+    assert [call.kwargs["tiles"] for call in detect.call_args_list] == ["1", "2"] * (len(detect.call_args_list) // 2)
+    plain = measured(tmp_path, folder)["precisions"]["f32"]["scores"]
+    assert (list(found), found["1"]["scores"]) == (["1", "2"], plain)
+    assert found["2"]["scores"]["coco_ap"] > 0.5
+    # Its objects have more than 96 x 96 pixels.
+    assert (plain["coco_ap_small"], plain["coco_ap_large"]) == (None, plain["coco_ap"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        pytest.param(["--tiles", "9"], "9 is no choice of tiles. Use some of 1, 2, 3, auto", id="unknown"),
+        pytest.param(["--tiles", "1,2", "--compare", "f32,bf16"], "Compare tiles, or models, or precisions", id="both"),
+    ],
+)
+def test_tiles_that_cannot_be_compared_are_said(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        evaluate(write_coco(tmp_path / "street"), *arguments)
 
 
 def test_tables_are_framed_as_the_output_can_show(tmp_path: Path) -> None:
@@ -191,20 +216,13 @@ def test_a_dataset_of_unknown_classes_gives_no_table(own_checkpoint: Path, tmp_p
     assert not (own_checkpoint / TABLE_NAME).exists()
 
 
-def _without_averaging(image_rgb: Image.Image, size_wh: tuple[int, int]) -> ImageArray:
-    """Bilinear between the four pixels around each point, whatever lies between two points."""
-    across, down = image_rgb.width / size_wh[0], image_rgb.height / size_wh[1]
-    matrix = (across, 0, 0, 0, down, 0)
-    return np.asarray(image_rgb.transform(size_wh, Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR))
-
-
 @pytest.mark.skipif(not ANNOTATED.is_dir(), reason="needs the folder shared/annotated beside the repository")
 def test_the_embedded_model_is_as_good_on_coco_photos_as_is_known(tmp_path: Path) -> None:
     document = measured(tmp_path, ANNOTATED, "--compare", "f32,int8")
     f32, int8 = (document["precisions"][name]["scores"] for name in ("f32", "int8"))
     assert (f32["coco_ap50"], f32["coco_ap"]) == pytest.approx((0.496, 0.350), abs=0.005)
-    # Just more than the half point that `auto` allows, on these photos.
-    assert 0.005 < f32["coco_ap"] - int8["coco_ap"] < 0.01
+    # The rest of the network runs in bf16 on CPUs that have it (0.344), else in f32 (0.349).
+    assert int8["coco_ap"] == pytest.approx(0.3465, abs=0.004)
     assert document["dataset"]["photos"] == 64
 
 
@@ -220,20 +238,21 @@ def test_both_embedded_models_in_one_table_are_as_good_as_is_known(tmp_path: Pat
 
 @pytest.mark.skipif(not ANNOTATED.is_dir(), reason="needs the folder shared/annotated beside the repository")
 @pytest.mark.parametrize(
-    ("resize", "numbers"),
+    ("resizing", "numbers"),
     [
         # models/nanodet_plus_m/PROVENANCE.md: so it was measured where it comes from.
-        pytest.param(_without_averaging, (0.702, 0.499), id="its own resizing"),
+        pytest.param("antialias = false", (0.702, 0.499), id="as it was trained"),
         # The service averages, and converts the colours of the ten photos whose profile is not sRGB's.
-        pytest.param(None, (0.694, 0.497), id="ours"),
+        pytest.param("", (0.694, 0.497), id="ours"),
     ],
 )
 def test_nanodet_plus_is_as_good_on_coco_photos_as_is_known(
-    resize: Any, numbers: tuple[float, float], limits: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    resizing: str, numbers: tuple[float, float], limits: Any, tmp_path: Path
 ) -> None:
-    if resize is not None:
-        monkeypatch.setattr(preprocess, "stretch", resize)
-    limits(model_prefix=REPOSITORY / "models" / "nanodet_plus_m", model_edge=0)
+    folder = shutil.copytree(REPOSITORY / "models" / "nanodet_plus_m", tmp_path / "nanodet_plus_m")
+    card = folder / "model.toml"
+    card.write_text(card.read_text(encoding="utf-8").replace("[input]\n", f"[input]\n{resizing}\n"), encoding="utf-8")
+    limits(model_prefix=folder, model_edge=0)
     scores = measured(tmp_path, ANNOTATED, "--classes", "voc")["precisions"]["f32"]["scores"]
     assert (scores["coco_ap50"], scores["coco_ap"]) == pytest.approx(numbers, abs=0.005)
     assert scores["objects"] == 287

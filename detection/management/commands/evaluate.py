@@ -1,10 +1,11 @@
-"""`manage.py evaluate`: measures models on annotated photos, one, several, or one in lower precisions."""
+"""`manage.py evaluate`: measures models on annotated photos, one, several, or one in lower precisions or in tiles."""
 
 import argparse
 import io
 import json
-from collections.abc import Mapping
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,26 @@ from detection.evaluation.datasets import Dataset, load_dataset
 from detection.evaluation.plots import plot_curves, require_matplotlib
 from detection.evaluation.report import Evaluated, by_class, document, side_by_side, summary
 from detection.evaluation.results import of_classes
-from detection.evaluation.runs import Run, run_all, unknown_objects
+from detection.evaluation.runs import Contender, Run, run_all, unknown_objects
 from detection.evaluation.scores import curves, score
 from detection.inference.detector import Detector, DetectorOptions, load_detector
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.precision.choice import BASELINE, EngineMeasurements, Measurement, write_table
+from detection.inference.tiles.grid import CHOICES
+from detection.models import TrainingMeasurement, TrainingSet
 from detection.registry.catalogue import default_source, find_model
 from detection.serving import service as serving
+from detection.training import service as training
+from detection.training.service import TrainingSetError
 
-_TABLE_WIDTH = 120
+# Wider than any table: one that is cut loses its last columns, and a terminal wraps lines by itself.
+_TABLE_WIDTH = 1000
+_BIAS = (
+    "If these annotations are a model's own boxes that people confirmed, the figures flatter that model. Those of "
+    "blind reviews do not: `manage.py export --blind 1`."
+)
+_PLURALS = {"precision": "precisions", "model": "models", "tiles": "tiles"}
 
 
 class Command(BaseCommand):
@@ -43,7 +54,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("dataset", type=Path, help="a folder or a zip of Pascal VOC, COCO or YOLO, or a COCO file")
+        parser.add_argument(
+            "dataset",
+            type=Path,
+            help="a folder or a zip of Pascal VOC, COCO or YOLO, a COCO file, or a training set, NAME or NAME@NUMBER",
+        )
         parser.add_argument(
             "--compare",
             type=_precisions,
@@ -55,6 +70,14 @@ class Command(BaseCommand):
             type=_names,
             metavar="NAME,NAME,...",
             help="compare these on the classes that all of them know: names of model folders, NAME or NAME@VERSION",
+        )
+        parser.add_argument(
+            "--tiles",
+            type=_tiles,
+            metavar="T,T,...",
+            default=("",),
+            help=f"look at the photos in tiles too, some of {','.join(CHOICES)}; several are compared (default: as the "
+            "model's card says)",
         )
         parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to a file")
         parser.add_argument("--plots", type=Path, metavar="DIR", help="write precision-recall plots into a folder")
@@ -75,39 +98,69 @@ class Command(BaseCommand):
         precisions = options["compare"] or (current.config().model_precision,)
         if options["models"] and (options["compare"] or options["write_table"]):
             raise CommandError("Compare models or precisions, not both: leave out --models, or the others.")
+        if len(options["tiles"]) > 1 and (options["models"] or options["compare"] or options["write_table"]):
+            raise CommandError("Compare tiles, or models, or precisions: leave out the others, or name one --tiles.")
         if options["write_table"] and BASELINE not in precisions:
-            raise CommandError(f"The table needs {BASELINE}, to compare with: --compare {BASELINE},{precisions[0]}.")
+            other = "bf16" if precisions[0] == "auto" else precisions[0]
+            raise CommandError(f"The table needs {BASELINE}, to compare with: --compare {BASELINE},{other}.")
         try:
             if options["plots"]:
                 require_matplotlib()
-            with unpacked(options["dataset"]) as folder:
+            training_set = _training_set(options["dataset"])
+            with _files(options["dataset"], training_set) as path, unpacked(path) as folder:
                 dataset = load_dataset(folder)
                 dataset = replace(dataset, photos=dataset.photos[: options["limit"]])
-                self._evaluate(dataset, precisions, options)
-        except (DatasetError, InferenceError) as error:
+                if training_set is not None:
+                    dataset = replace(dataset, name=f"{training_set} test")
+                evaluated = self._evaluate(dataset, precisions, options)
+            if training_set is not None and _is_whole(evaluated, options):
+                self._keep(training_set, dataset, evaluated)
+        except (DatasetError, InferenceError, TrainingSetError) as error:
             raise CommandError(str(error)) from error
 
-    def _evaluate(self, dataset: Dataset, precisions: tuple[str, ...], options: Mapping[str, Any]) -> None:
-        contenders = _contenders(options["models"], precisions)
+    def _evaluate(
+        self, dataset: Dataset, precisions: tuple[str, ...], options: Mapping[str, Any]
+    ) -> Mapping[str, Evaluated]:
+        chosen = _chosen(options["models"], precisions)
         with ExitStack() as stack:
-            detectors = {name: _load(each, stack) for name, each in contenders.items()}
-            classes = {name: detector.network.classes for name, detector in detectors.items()}
+            contenders = _contenders({name: _load(each, stack) for name, each in chosen.items()}, options["tiles"])
+            classes = {name: each.detector.network.classes for name, each in contenders.items()}
             counted = _counted(options["classes"], classes)
-            runs = _run_with_progress(detectors, dataset)
+            runs = _run_with_progress(contenders, dataset)
         runs = {name: replace(run, results=of_classes(run.results, counted[name])) for name, run in runs.items()}
-        evaluated = {name: _scores(detectors[name], run) for name, run in runs.items()}
-        any_detector = next(iter(detectors.values()))
+        evaluated = {name: _scores(contenders[name].detector, run) for name, run in runs.items()}
+        any_detector = next(iter(contenders.values())).detector
         unknown = unknown_objects(dataset.photos, any_detector.network.classes)
-        left_out, what = _left_out(unknown.total(), options), "model" if options["models"] else "precision"
+        left_out, what = _left_out(unknown.total(), options), _compared(options)
         self._print(dataset, evaluated, left_out, what)
         if options["json"]:
-            content = json.dumps(document(dataset, unknown, any_detector, evaluated, f"{what}s"), indent=2) + "\n"
+            content = json.dumps(document(dataset, unknown, any_detector, evaluated, _PLURALS[what]), indent=2) + "\n"
             _write(options["json"], content)
         if options["plots"]:
             _plot(options["plots"], runs, classes)
         if options["write_table"]:
-            table = _write_table(contenders[BASELINE].source, dataset, evaluated)
+            table = _write_table(chosen[BASELINE].source, dataset, evaluated)
             self.stdout.write(f"MODEL_PRECISION=auto chooses by {table} from now on.")
+        return evaluated
+
+    def _keep(self, training_set: TrainingSet, dataset: Dataset, evaluated: Mapping[str, Evaluated]) -> None:
+        """Keep the accuracy with the training set, and say what a model card has to say of it."""
+        for each in evaluated.values():
+            name, _, version = each.model.partition("@")
+            TrainingMeasurement.objects.create(
+                training_set=training_set,
+                model_name=name,
+                model_version=version,
+                model_sha256=each.model_sha256,
+                photos=len(dataset.photos),
+                objects_counted=each.scores.objects,
+                coco_ap=each.scores.coco_ap,
+                coco_ap50=each.scores.coco_ap50,
+            )
+            figures = {"coco_ap": each.scores.coco_ap, "coco_ap50": each.scores.coco_ap50}
+            known = "".join(f"\n{key} = {value:.3f}" for key, value in figures.items() if value is not None)
+            photos = f"{training_set} test, {len(dataset.photos)} photos, SHA-256 {training_set.sha256}"
+            self.stdout.write(f'For the card of {each.model}:\n[accuracy]\nphotos = "{photos}"{known}')
 
     def _print(self, dataset: Dataset, evaluated: Mapping[str, Evaluated], left_out: str, what: str) -> None:
         first = next(iter(evaluated.values()))
@@ -121,7 +174,32 @@ class Command(BaseCommand):
             f"{tables.get()}{first.scores.objects} objects in {len(dataset.photos)} photos of {dataset.name} "
             f"({dataset.style}); {left_out} were left out. "
             f"{', '.join(dict.fromkeys(each.model for each in evaluated.values()))}: {first.engine} on {first.device}."
+            f"\n{_BIAS}"
         )
+
+
+def _training_set(dataset: Path) -> TrainingSet | None:
+    """Return the training set of this name, None for a path. Raises TrainingSetError."""
+    if dataset.exists() or len(dataset.parts) > 1 or not TrainingSet.objects.exists():
+        return None
+    return training.find(str(dataset))
+
+
+def _is_whole(evaluated: Mapping[str, Evaluated], options: Mapping[str, Any]) -> bool:
+    """Return whether one model was measured on all photos and classes, so that its figures can be compared later."""
+    return len(evaluated) == 1 and options["classes"] is None and options["limit"] is None
+
+
+@contextmanager
+def _files(dataset: Path, training_set: TrainingSet | None) -> Iterator[Path]:
+    """Give the zip of a training set's test photos until the end of the block, or the path as it is."""
+    if training_set is None:
+        yield dataset
+        return
+    with tempfile.TemporaryDirectory(prefix="training-set-") as temporary:
+        path = Path(temporary) / "test.zip"
+        training.write_test_photos(training_set, path)
+        yield path
 
 
 def _precisions(raw: str) -> tuple[str, ...]:
@@ -134,6 +212,21 @@ def _precisions(raw: str) -> tuple[str, ...]:
 
 def _names(raw: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in raw.split(",") if name))
+
+
+def _tiles(raw: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(raw.split(",")))
+    wrong = [name for name in names if name not in CHOICES]
+    if wrong:
+        raise argparse.ArgumentTypeError(f"{', '.join(wrong)} is no choice of tiles. Use some of {', '.join(CHOICES)}.")
+    return names
+
+
+def _compared(options: Mapping[str, Any]) -> str:
+    """Return what the rows of the tables differ in."""
+    if len(options["tiles"]) > 1:
+        return "tiles"
+    return "model" if options["models"] else "precision"
 
 
 def _counted(raw: str | None, classes: Mapping[str, tuple[str, ...]]) -> dict[str, set[int]]:
@@ -159,8 +252,17 @@ def _left_out(unknown: int, options: Mapping[str, Any]) -> str:
     return f"{unknown} objects of classes that the model does not know"
 
 
-def _contenders(models: tuple[str, ...] | None, precisions: tuple[str, ...]) -> dict[str, DetectorOptions]:
-    """Return the contenders by name: models in the configured precision, or the default model in several precisions."""
+def _contenders(detectors: Mapping[str, Detector], tiles: tuple[str, ...]) -> dict[str, Contender]:
+    """Return the contenders by name: the detectors, or one of them with several choices of tiles."""
+    if len(tiles) > 1:
+        return {choice: Contender(next(iter(detectors.values())), choice) for choice in tiles}
+    return {name: Contender(detector, tiles[0]) for name, detector in detectors.items()}
+
+
+def _chosen(models: tuple[str, ...] | None, precisions: tuple[str, ...]) -> dict[str, DetectorOptions]:
+    """Return the detectors to load by name: models in the configured precision, or the default model in several
+    precisions.
+    """
     options = serving.detector_options(current.config())
     if models:
         return {name: replace(options, source=find_model(name)) for name in models}
@@ -174,11 +276,11 @@ def _load(options: DetectorOptions, stack: ExitStack) -> Detector:
     return detector
 
 
-def _run_with_progress(detectors: Mapping[str, Detector], dataset: Dataset) -> dict[str, Run]:
+def _run_with_progress(contenders: Mapping[str, Contender], dataset: Dataset) -> dict[str, Run]:
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("Photos", total=len(dataset.photos))
-        return run_all(detectors, dataset.photos, lambda: progress.advance(task))
+        return run_all(contenders, dataset.photos, lambda: progress.advance(task))
 
 
 def _scores(detector: Detector, run: Run) -> Evaluated:
