@@ -40,6 +40,10 @@ class PhotoFileStorage(FileSystemStorage):
                 raise
         return name
 
+    def open_binary(self, name: str) -> BinaryIO:
+        """Return an open file. Raises OSError."""
+        return Path(self.path(name)).open("rb")
+
     def flush(self, names: Iterable[str]) -> None:
         """Wait until the disk has these files and their names. Raises OSError.
 
@@ -64,8 +68,11 @@ class PhotoFileStorage(FileSystemStorage):
             return self._open_new(path)
 
     def _open_new(self, path: Path) -> BinaryIO:
-        mode = 0o666 if self.file_permissions_mode is None else self.file_permissions_mode
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
+        mode = self.file_permissions_mode
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
+        if mode is not None:
+            os.fchmod(handle, mode)  # which unlike the mode of a new file no umask cuts
+        return os.fdopen(handle, "wb")
 
 
 def _flush(path: Path) -> None:

@@ -9,12 +9,13 @@ from typing import BinaryIO
 from PIL import Image
 
 from detection.conf.current import config
+from detection.inference.background import in_background
 from detection.inference.fair_queue import FairTurns, most_large
 from detection.inference.hardware import usable_cores
 from detection.inference.photos.decode import decode_photo
 from detection.inference.photos.decoding_memory import decoding, decoding_bytes
 from detection.inference.photos.draw import draw_objects
-from detection.inference.types import NamedBox, StageTimings, reported_at
+from detection.inference.types import DrawnBox, NamedBox, PixelBox, StageTimings
 from detection.models import Detection, Photo
 from detection.observability import metrics
 from detection.photos import store as photo_store
@@ -23,6 +24,8 @@ from detection.web import callers
 
 THUMBNAIL_EDGE_PX = 320
 _QUALITY = 90
+# Around the crop of an object, as a share of its longer side.
+_MARGIN = 0.15
 # A drawing has the decoded photo, a copy with boxes, and the encoder's buffers.
 _COPIES = 2
 # One core is left for photos that are sent, where there are several.
@@ -38,10 +41,8 @@ class Picture:
     timings: StageTimings
 
 
-def annotated(detection: Detection, threshold: float | None = None) -> Picture:
-    """Return the photo with the objects above `threshold` (None: the detection's own). Raises FileNotFoundError."""
-    above = detection.threshold if threshold is None else threshold
-    objects = reported_at(detection.objects_found.all(), above)
+def annotated(detection: Detection, objects: Sequence[DrawnBox]) -> Picture:
+    """Return the photo with these objects (`annotations.shown_objects`). Raises FileNotFoundError."""
     timings = _no_time("decode", "draw")
     size = _COPIES * photo_store.memory_to_decode(detection.photo)
     key = (detection.photo.file, tuple((found.class_name, found.probability, found.box) for found in objects))
@@ -64,9 +65,8 @@ def displayed(photo: Photo) -> tuple[bytes | BinaryIO, str]:
 
     Raises FileNotFoundError.
     """
-    file = photo_store.open_file(photo) if photo.format in photo_store.TURNED_BY_BROWSERS else None
-    if file is not None:
-        return file, photo.format
+    if photo.format in photo_store.TURNED_BY_BROWSERS:
+        return photo_store.open_file(photo), photo.format
     data = photo_store.read(photo)
     if photo_store.is_shown_as_is(photo, data):
         return data, photo.format
@@ -108,6 +108,26 @@ def thumbnail(detection: Detection) -> Picture:
     return Picture(_in_turn(size, (detection.photo.file,), shrunk), timings)
 
 
+def crop(detection: Detection, box: PixelBox) -> Picture:
+    """Return an object with a margin, at most THUMBNAIL_EDGE_PX wide and high. Raises FileNotFoundError."""
+    timings = _no_time("thumbnail")
+    size = photo_store.memory_to_decode(detection.photo)
+
+    def cut() -> bytes:
+        started = time.perf_counter()
+        image = photo_store.decode(detection.photo).image_rgb
+        margin = round(_MARGIN * max(box.width, box.height))
+        left, top = max(0, box.x - margin), max(0, box.y - margin)
+        right, bottom = min(image.width, box.x + box.width + margin), min(image.height, box.y + box.height + margin)
+        image = image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+        image.thumbnail((THUMBNAIL_EDGE_PX, THUMBNAIL_EDGE_PX), Image.Resampling.LANCZOS)
+        jpeg = _encode(image)
+        timings.add("thumbnail", time.perf_counter() - started)
+        return jpeg
+
+    return Picture(_in_turn(size, (detection.photo.file, box), cut), timings)
+
+
 def _no_time(*stages: str) -> StageTimings:
     """Return the timings of a picture that was made before."""
     timings = StageTimings()
@@ -126,7 +146,7 @@ def _in_turn(size: int, key: Hashable | None, make: Callable[[], bytes]) -> byte
         return found
     caller, timeout_s = callers.current(), config().request_timeout_s
     with decoding(size, caller, timeout_s), _turns.turn(1, caller, timeout_s):
-        jpeg = _drawn.get(key) or make()
+        jpeg = _drawn.get(key) or in_background(make)
     _drawn.put(key, jpeg)
     return jpeg
 

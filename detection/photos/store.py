@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from django.core.files.base import ContentFile
@@ -20,7 +19,7 @@ from detection.errors import StorageUnavailableError
 from detection.inference.errors import ImageDecodeError
 from detection.inference.messages import Message, gettext_noop
 from detection.inference.photos.decode import DecodedPhoto, PhotoInfo, decode_photo, read_info
-from detection.inference.photos.decoding_memory import decoding, decoding_bytes
+from detection.inference.photos.decoding_memory import decoding_bytes, run_decoding
 from detection.models import Photo
 from detection.photos.display import bounded_jpeg
 from detection.photos.metadata import NotStrippableError, strip_metadata
@@ -37,6 +36,7 @@ _EXPORT_QUALITY = 95
 # Photos stored under an earlier, higher limit stay readable.
 _STORED_MAX_PIXELS = 2_000_000_000
 _UNREADABLE_NOW = Message("photo_store_unavailable", gettext_noop("The photo cannot be read now. Try again later."))
+_DAMAGED = "The stored file %s is damaged. Send the photo again, or bring it back from a backup."
 # What says how large a photo is comes first in its file, without metadata.
 _HEAD_BYTES = 65_536
 _PIXEL_BYTES = 8
@@ -122,20 +122,18 @@ def read(photo: Photo) -> bytes:
     if content is None:
         raise FileNotFoundError(photo.file)
     if not content or (photo.stored_bytes is not None and len(content) != photo.stored_bytes):
-        logger.error("The stored file %s is damaged. Send the photo again, or bring it back from a backup.", photo.file)
+        logger.error(_DAMAGED, photo.file)
         raise FileNotFoundError(photo.file)
     return content
 
 
-def open_file(photo: Photo) -> BinaryIO | None:
-    """Return the open file of a stored photo, of the size that was written; None where it is on another machine.
+def open_file(photo: Photo) -> BinaryIO:
+    """Return the open file of a stored photo, of the size that was written, or a copy of one on another machine.
 
-    Raises FileNotFoundError, and StorageUnavailableError where the disk does not answer.
+    Raises FileNotFoundError, and StorageUnavailableError where the store does not answer.
     """
-    if is_elsewhere():
-        return None
     try:
-        file = Path(default_storage.path(photo.file)).open("rb")  # noqa: SIM115 - the caller closes it
+        file: BinaryIO = default_storage.open_binary(photo.file)  # type: ignore[attr-defined]  # of both of ours
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -143,7 +141,7 @@ def open_file(photo: Photo) -> BinaryIO | None:
     size = os.fstat(file.fileno()).st_size
     if not size or (photo.stored_bytes is not None and size != photo.stored_bytes):
         file.close()
-        logger.error("The stored file %s is damaged. Send the photo again, or bring it back from a backup.", photo.file)
+        logger.error(_DAMAGED, photo.file)
         raise FileNotFoundError(photo.file)
     return file
 
@@ -210,10 +208,9 @@ def _decoded(photo: Photo, data: bytes, min_edge_px: int | None = None) -> Decod
 
 def memory_to_decode(photo: Photo, min_edge_px: int | None = None) -> int:
     """Estimate the bytes that `decode` takes. Raises FileNotFoundError, where the file is on this machine."""
-    file = open_file(photo)
-    if file is None:
+    if is_elsewhere():
         return photo.width * photo.height * _PIXEL_BYTES
-    with file:
+    with open_file(photo) as file:
         return decoding_bytes(file.read(_HEAD_BYTES), min_edge_px)
 
 
@@ -269,9 +266,12 @@ def content_of(name: str) -> bytes | None:
 
 def _is_intact(content: bytes) -> bool:
     """Return whether a stored file decodes to its last pixel."""
+
+    def decode() -> None:
+        decode_photo(content, max_pixels=_STORED_MAX_PIXELS, accept_incomplete=False)
+
     try:
-        with decoding(decoding_bytes(content), callers.current()):
-            decode_photo(content, max_pixels=_STORED_MAX_PIXELS, accept_incomplete=False)
+        run_decoding(decoding_bytes(content), decode, callers.current())
     except ImageDecodeError:
         return False
     return True
@@ -291,8 +291,11 @@ def _without_metadata(data: bytes, info: PhotoInfo) -> bytes | None:
 
 def _copy(data: bytes) -> bytes:
     """Return an upright JPEG of a photo in sRGB, whose size is bounded by the upload's."""
-    with decoding(2 * decoding_bytes(data), callers.current()):
-        return bounded_jpeg(decode_photo(data, max_pixels=_STORED_MAX_PIXELS).image_rgb, len(data))
+    return run_decoding(
+        2 * decoding_bytes(data),
+        lambda: bounded_jpeg(decode_photo(data, max_pixels=_STORED_MAX_PIXELS).image_rgb, len(data)),
+        callers.current(),
+    )
 
 
 def _write(name: str, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -74,6 +75,22 @@ def test_photo_is_stored_once_under_its_content_and_read_back(chelsea: bytes) ->
     assert photo_store.decode(photo).info.size_wh == (451, 300)
     assert default_storage.size(first.file) == len(photo_store.read(photo))
     assert abs(default_storage.get_modified_time(first.file) - datetime.now(UTC)) < timedelta(hours=1)
+
+
+@pytest.mark.usefixtures("store")
+def test_large_photo_is_copied_in_pieces_and_never_whole_in_memory() -> None:
+    data = photos.encode(photos.noise((1500, 1500)), "PNG")
+    stored = save(data)
+    photo = Photo(file=stored.file, format="PNG", stored_bytes=stored.content_bytes)
+    kept = photo_store.read(photo)
+    assert len(kept) > 6_000_000
+    tracemalloc.start()
+    with photo_store.open_file(photo) as file:
+        most_bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        file.seek(0)
+        assert file.read() == kept
+    assert most_bytes < 3_000_000
 
 
 @pytest.mark.usefixtures("store")

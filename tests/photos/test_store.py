@@ -181,10 +181,16 @@ def test_failed_write_leaves_no_part_of_a_file(stored_files: Any) -> None:
     assert stored_files() == []
 
 
-def test_file_has_the_configured_mode(config: Any, settings: Any) -> None:
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_file_has_the_configured_mode(umask: int, config: Any, settings: Any) -> None:
     options = {"location": config.photo_dir, "file_permissions_mode": 0o640}
     settings.STORAGES = {**settings.STORAGES, "default": {**settings.STORAGES["default"], "OPTIONS": options}}
-    assert Path(default_storage.path(save(JPEG).file)).stat().st_mode & 0o777 == 0o640
+    before = os.umask(umask)
+    try:
+        path = Path(default_storage.path(save(JPEG).file))
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_saving_a_name_again_replaces_the_file_under_that_name(stored_files: Any) -> None:

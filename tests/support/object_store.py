@@ -42,6 +42,17 @@ class ObjectStore:
             "AWS_SECRET_ACCESS_KEY": self.secret,
         }
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables of a program of S3's that asks it."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": self.key,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+        }
+
     def start(self) -> None:
         program = Path(sys.executable).with_name("nanio")
         environment = {**os.environ, "NANIO_ACCESS_KEY": self.key, "NANIO_SECRET_KEY": self.secret}
