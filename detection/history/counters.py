@@ -17,30 +17,26 @@ _COLUMNS = ("kind", "span", "day", "class_name", "detail", "source", "model_name
 _ROW = f"({', '.join(['%s'] * (len(_COLUMNS) + 1))})"
 # SQLite takes 32,766 values in a statement.
 _ROWS_AT_ONCE = 500
-# Each step finds the next class by the index `tally_class`, whose condition must appear literally: its cost
-# grows with the classes, not with the rows. SQLite needs the index named, PostgreSQL that this is no join.
+# Each step finds the next class by the index `entry_newest`: its cost grows with the classes, not with the rows. SQLite
+# needs the indexes named.
 _CLASSES = """
 WITH RECURSIVE listed(name) AS (
-    SELECT (
-        SELECT class_name FROM detection_tally{by_index}
-        WHERE kind = 'object' AND span = 'month'
-        ORDER BY class_name LIMIT 1
-    )
+    SELECT (SELECT class_name FROM detection_listentry{by_class} WHERE class_name > '' ORDER BY class_name LIMIT 1)
     UNION ALL
     SELECT (
-        SELECT class_name FROM detection_tally{by_index}
-        WHERE kind = 'object' AND span = 'month' AND class_name > listed.name
+        SELECT class_name FROM detection_listentry{by_class}
+        WHERE class_name > listed.name
         ORDER BY class_name LIMIT 1
     )
     FROM listed WHERE listed.name IS NOT NULL
 )
 SELECT name FROM listed WHERE (
-    SELECT 1 FROM detection_tally{by_index}
-    WHERE kind = 'object' AND span = 'month' AND class_name = listed.name AND count > 0{of_owner}
+    SELECT 1 FROM detection_listentry{by_owner}
+    WHERE class_name = listed.name AND highest > 0{of_owner}
+    AND detection_id NOT IN (SELECT detection_id FROM detection_removal)
     LIMIT 1
 ) = 1
 """
-_BY_INDEX = {"sqlite": " INDEXED BY tally_class"}
 _OF_OWNER = " AND owner_id = %(owner_id)s"
 
 
@@ -80,7 +76,9 @@ def score_bin(probability: float) -> str:
 
 
 def class_names(owner_id: int | None = None) -> list[str]:
-    """Return every class that a detection has reported, alphabetically; of one owner, if given."""
+    """Return every class of an object in the history, as people have corrected it, alphabetically; of one owner, if
+    given.
+    """
     with connection.cursor() as cursor:
         cursor.execute(*class_names_query(owner_id))
         return sorted(name for (name,) in cursor.fetchall())
@@ -88,8 +86,11 @@ def class_names(owner_id: int | None = None) -> list[str]:
 
 def class_names_query(owner_id: int | None) -> tuple[str, dict[str, Any]]:
     """Return the statement of `class_names`, with its parameters."""
-    by_index = _BY_INDEX.get(connection.vendor, "")
-    statement = _CLASSES.format(by_index=by_index, of_owner="" if owner_id is None else _OF_OWNER)
+    by_class, by_owner = "", ""
+    if connection.vendor == "sqlite":
+        by_class = " INDEXED BY entry_newest"
+        by_owner = by_class if owner_id is None else " INDEXED BY entry_owner"
+    statement = _CLASSES.format(by_class=by_class, by_owner=by_owner, of_owner="" if owner_id is None else _OF_OWNER)
     return statement, {} if owner_id is None else {"owner_id": owner_id}
 
 

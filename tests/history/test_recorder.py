@@ -10,9 +10,19 @@ from typing import Any
 from unittest import mock
 from uuid import UUID
 
+import numpy as np
 import pytest
 from django.core.files.storage import default_storage
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import CaptureQueriesContext
 
 from detection.errors import AccountClosedError, StorageUnavailableError
@@ -23,6 +33,7 @@ from detection.inference.hardware import usable_cores
 from detection.inference.photos.decode import PhotoInfo
 from detection.models import DetectedObject, Detection, Photo
 from detection.photos import store as photo_store
+from detection.webhooks import outbox
 from tests.support import photos
 from tests.support.builders import stored_rows
 from tests.support.records import CAT, record
@@ -97,13 +108,21 @@ def test_record_becomes_rows_and_a_file(running: Recorder, stored_files: Any) ->
     assert (dog.rank, dog.class_name) == (1, "dog")
 
 
+def test_brightness_and_sharpness_are_kept(running: Recorder) -> None:
+    rows = np.full((2, 16, 3), 50, np.uint8)
+    running.submit(record(sampled_rows=rows)).result(WAIT_S)
+    running.submit(record(photos.encode(photos.two_colours((8, 8))))).result(WAIT_S)
+    kept = Photo.objects.order_by("pk").values_list("brightness", "sharpness")
+    assert list(kept) == [(50.0, 0.0), (None, None)]
+
+
 def test_record_without_objects_is_kept(running: Recorder) -> None:
     running.submit(record(objects=())).result(WAIT_S)
     assert stored_rows() == (1, 1, 0)
 
 
 def test_what_has_gathered_is_committed_at_once(running: Recorder) -> None:
-    with mock.patch.object(recorder, "_insert", wraps=recorder._insert) as insert:
+    with mock.patch.object(recorder, "insert_stored", wraps=recorder.insert_stored) as insert:
         with held(running):
             futures = [running.submit(one) for one in different(5)]
         uuids = outcomes(futures)
@@ -112,12 +131,15 @@ def test_what_has_gathered_is_committed_at_once(running: Recorder) -> None:
     assert {detection.uuid for detection in Detection.objects.all()} == set(uuids)
 
 
-def test_group_needs_as_many_queries_as_one_record() -> None:
+def test_group_needs_as_many_queries_as_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Asked once, not for each group.
+    monkeypatch.setattr(outbox, "_KNOWN_FOR_S", 3600)
+    outbox.detected([], [])
     counts = []
     for group in (different(1), different(20)):
         stored = [(one, photo_store.save(one.data, one.info)) for one in group]
         with CaptureQueriesContext(connection) as queries, transaction.atomic():
-            recorder._insert(stored)
+            recorder.insert_stored(stored, is_told=True)
         counts.append(len(queries))
     assert counts[0] == counts[1]
 
@@ -134,6 +156,7 @@ def test_record_that_the_database_refuses_fails_alone(running: Recorder, stored_
     refused = record(bad.data, objects=(CAT,), threshold=None)
     with mock.patch.object(recorder, "_detection", wraps=recorder._detection) as build:
         build.side_effect = lambda one, photo: Detection(
+            uuid=one.detection_uuid,
             photo=photo,
             threshold=one.threshold,
             reported_count=0,
@@ -172,7 +195,7 @@ def test_photo_store_that_cannot_be_written_keeps_no_row(running: Recorder) -> N
 def test_database_that_cannot_be_written_keeps_no_file(
     kind: type[Exception], running: Recorder, stored_files: Any
 ) -> None:
-    with mock.patch.object(recorder, "_insert", side_effect=kind("disk full")):
+    with mock.patch.object(recorder, "insert_stored", side_effect=kind("disk full")):
         error = running.submit(record()).exception(WAIT_S)
     assert isinstance(error, StorageUnavailableError)
     assert "the database cannot be written now" in str(error)
@@ -181,7 +204,7 @@ def test_database_that_cannot_be_written_keeps_no_file(
 
 
 def test_locked_database_is_not_tried_once_for_each_record(running: Recorder, stored_files: Any) -> None:
-    with mock.patch.object(recorder, "_insert", side_effect=OperationalError("database is locked")) as insert:
+    with mock.patch.object(recorder, "insert_stored", side_effect=OperationalError("database is locked")) as insert:
         with held(running):
             futures = [running.submit(one) for one in different(5)]
         errors = outcomes(futures)
@@ -195,7 +218,7 @@ def test_new_file_goes_when_the_database_is_gone_altogether(running: Recorder, s
     running.submit(kept).result(WAIT_S)
     files = stored_files()
     with (
-        mock.patch.object(recorder, "_insert", side_effect=OperationalError("connection refused")),
+        mock.patch.object(recorder, "insert_stored", side_effect=OperationalError("connection refused")),
         mock.patch.object(photo_store, "discard_unused", side_effect=OperationalError("connection refused")),
     ):
         with held(running):
@@ -206,7 +229,7 @@ def test_new_file_goes_when_the_database_is_gone_altogether(running: Recorder, s
 
 
 def test_failing_recorder_answers_and_lives_on(running: Recorder) -> None:
-    with mock.patch.object(recorder, "_insert", side_effect=RuntimeError("a mistake of ours")):
+    with mock.patch.object(recorder, "insert_stored", side_effect=RuntimeError("a mistake of ours")):
         error = running.submit(record()).exception(WAIT_S)
     assert isinstance(error, RuntimeError)
     assert running.submit(record()).result(WAIT_S) == Detection.objects.get().uuid
@@ -278,3 +301,51 @@ def test_photo_of_a_deleted_user_says_so_and_the_others_are_kept(running: Record
     assert isinstance(refused, AccountClosedError)
     assert [isinstance(one, UUID) for one in kept] == [True, True]
     assert Detection.objects.count() == len(stored_files()) == 2
+
+
+@contextmanager
+def connection_lost_at_commit(*, is_committed: bool) -> Iterator[None]:
+    """The server goes away during the first COMMIT, before or after it took effect."""
+    commit = BaseDatabaseWrapper._commit  # type: ignore[attr-defined]
+    lost: list[bool] = []
+
+    def lose(self: BaseDatabaseWrapper) -> None:
+        if is_committed or lost:
+            commit(self)
+        if not lost:
+            lost.append(True)
+            raise OperationalError("server closed the connection unexpectedly")
+
+    with (
+        mock.patch.object(BaseDatabaseWrapper, "_commit", lose),
+        mock.patch.object(type(connections[DEFAULT_DB_ALIAS]), "is_usable", side_effect=lambda: not lost),
+    ):
+        yield
+
+
+@pytest.mark.parametrize("is_committed", [True, False], ids=["committed", "not committed"])
+def test_connection_lost_during_commit_gives_each_detection_once(
+    is_committed: bool, running: Recorder, stored_files: Any
+) -> None:
+    with connection_lost_at_commit(is_committed=is_committed):
+        with held(running):
+            futures = [running.submit(one) for one in different(3)]
+        uuids = outcomes(futures)
+    assert set(uuids) == set(Detection.objects.values_list("uuid", flat=True))
+    assert stored_rows()[0] == len(stored_files()) == len(uuids)
+
+
+@pytest.mark.parametrize("is_committed", [True, False], ids=["committed", "not committed"])
+def test_file_stays_while_nobody_knows_whether_its_row_is_there(
+    is_committed: bool, running: Recorder, stored_files: Any
+) -> None:
+    gone = OperationalError("connection refused")
+    with (
+        connection_lost_at_commit(is_committed=is_committed),
+        mock.patch.object(recorder, "_is_committed", side_effect=gone),
+    ):
+        error = running.submit(record()).exception(WAIT_S)
+    assert isinstance(error, StorageUnavailableError)
+    assert "may be kept or not" in str(error)
+    assert len(stored_files()) == 1
+    assert Detection.objects.count() == is_committed
