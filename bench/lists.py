@@ -137,6 +137,9 @@ def _filters() -> Iterator[_Chosen]:
     yield from (("source", "api"), ("source", "websocket"), ("source", "redetect"))
     yield from (("reviewed", "0"), ("reviewed", "1"), ("verdict", "rejected"), ("verdict", "added"))
     yield from (("model", model), ("model", "none"))
+    # Parts of names: of nearly all, of a few, of none.
+    yield from (("name", "jpg"), ("name", "0042"), ("name", "no such name"))
+    yield from (("not_class", frequent), ("not_class", rare), ("max_probability", "0.4"))
 
 
 def _classes() -> tuple[str, str]:
@@ -173,7 +176,9 @@ def _review() -> Iterator[Case]:
     from detection.models import Detection
 
     middle = Detection.objects.order_by("pk")[Detection.objects.count() // 2].uuid
-    for order in ("lowest", "newest"):
+    from detection.review.queues.registry import KINDS
+
+    for order in KINDS:
         for class_name in ("", *_classes()):
             for reviewed in ("0", "1"):
                 chosen = (("order", order), ("class", class_name), ("reviewed", reviewed))
@@ -226,6 +231,7 @@ def _of(about: str, path: str, chosen: Sequence[tuple[_Chosen, ...]]) -> Iterato
 def _spent(path: str) -> Spent:
     """Time the view behind an address, as a user who may see everything."""
     from django.contrib.auth.models import User
+    from django.contrib.messages.storage.fallback import FallbackStorage
     from django.contrib.sessions.backends.signed_cookies import SessionStore
     from django.db import connection
     from django.template.response import TemplateResponse
@@ -235,6 +241,7 @@ def _spent(path: str) -> Spent:
     request = RequestFactory().get(path, SERVER_NAME="localhost")
     request.user = User(username="bench", is_staff=True, is_superuser=True)
     request.session = SessionStore()
+    request._messages = FallbackStorage(request)  # type: ignore[attr-defined]  # as its middleware does
     queries_s = [0.0]
     plain = connection.make_cursor
     with mock.patch.object(connection, "make_cursor", lambda cursor: _Clock(plain(cursor), queries_s)):

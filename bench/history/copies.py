@@ -7,10 +7,10 @@ from django.db import connection, models, transaction
 from django.db.models import Max, Sum
 from django.db.models.functions import TruncMonth
 
-from detection.models import DetectedObject, Detection, ListEntry, Review, Tally, Verdict
+from detection.models import DetectedObject, Detection, ListEntry, Photo, Review, Tally, Verdict
 
 # The table of each foreign key: its values move with that table's.
-_MOVED = {"detection_id": Detection, "found_id": DetectedObject}
+_MOVED = {"photo_id": Photo, "detection_id": Detection, "found_id": DetectedObject}
 _IN_THE_PAST = {
     "sqlite": ("date({0}, '-' || %s || ' days') || substr({0}, 11)", "date({0}, '-' || %s || ' days')"),
     "postgresql": ("{0} - make_interval(days => %s)", "({0} - make_interval(days => %s))::date"),
@@ -18,7 +18,7 @@ _IN_THE_PAST = {
 _NEW_UUID = {"sqlite": "lower(hex(randomblob(16)))", "postgresql": "gen_random_uuid()"}
 _COUNTED = ("kind", "class_name", "detail", "source", "model_name", "owner_id")
 _ROWS_AT_ONCE = 500
-_COPIED: tuple[type[models.Model], ...] = (Detection, DetectedObject, ListEntry, Review, Verdict, Tally)
+_COPIED: tuple[type[models.Model], ...] = (Photo, Detection, DetectedObject, ListEntry, Review, Verdict, Tally)
 
 
 def copy_into_the_past(copies: int, days: int) -> Iterator[int]:

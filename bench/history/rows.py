@@ -3,7 +3,9 @@
 They serve to measure lists and counters among a million detections, which share a few small photos.
 """
 
+import copy
 import io
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,6 +27,7 @@ from detection.photos import store as photo_store
 CHUNK = 5_000
 MADE = 20_000
 PHOTOS = 24
+PHOTOS_A_FOLDER = 2_700
 _SIZES_WH = ((640, 480), (480, 640), (800, 600))
 _MAX_OBJECTS = 9
 _MEAN_OBJECTS = 2.2
@@ -97,7 +100,21 @@ def _photos(random: np.random.Generator) -> list[Photo]:
                 created_at=timezone.now(),
             )
         )
-    return Photo.objects.bulk_create(made)
+    return made
+
+
+def _each_its_own(
+    photos: Sequence[Photo], of_photos: Sequence[int], first: int, moments: Sequence[datetime]
+) -> list[Photo]:
+    """Write a photo for each detection, as uploads have one, with a file that others share."""
+    rows = []
+    for place, (photo, moment) in enumerate(zip(of_photos, moments, strict=True)):
+        number = first + place
+        row = copy.copy(photos[photo])
+        row.pk, row.uuid, row.created_at = None, uuid.uuid4(), moment
+        row.original_name = f"day-{number // PHOTOS_A_FOLDER:05d}/IMG_{number:07d}.jpg"
+        rows.append(row)
+    return Photo.objects.bulk_create(rows)
 
 
 def _picture(random: np.random.Generator, size_wh: tuple[int, int]) -> bytes:
@@ -127,9 +144,10 @@ def _chunk(
     of_photos = random.integers(len(photos), size=count).tolist()
     step = timedelta(days=plan.days) / plan.detections
     ages = (plan.detections - first - np.arange(count) - random.random(count)).clip(0).tolist()
+    moments = [plan.until - step * age for age in ages]
     detections = Detection.objects.bulk_create(
         Detection(
-            photo=photos[photo],
+            photo=photo,
             model_name="sample",
             model_sha256="0" * 64,
             engine="none",
@@ -139,9 +157,11 @@ def _chunk(
             reported_count=int((of_one > _THRESHOLD).sum()),
             timings_ms={"decode": 2.0, "inference": 8.0},
             source=names[source].value,
-            created_at=plan.until - step * age,
+            created_at=moment,
         )
-        for photo, of_one, source, age in zip(of_photos, probabilities, sources, ages, strict=True)
+        for photo, of_one, source, moment in zip(
+            _each_its_own(photos, of_photos, first, moments), probabilities, sources, moments, strict=True
+        )
     )
     found_by = [
         detection for detection, number in zip(detections, numbers.tolist(), strict=True) for _ in range(number)

@@ -1,10 +1,13 @@
 """REST API of the history."""
 
+import re
+from dataclasses import fields
 from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
+from django.utils.http import content_disposition_header
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import generics
@@ -17,25 +20,24 @@ from rest_framework.views import APIView
 from detection.accounts.access import caller_of
 from detection.errors import RequestError
 from detection.history import deletion, selectors
+from detection.history.annotations import shown_objects
 from detection.history.filters import DetectionFilter
 from detection.history.pagination import BadCursorError, Cursor, HistoryPage, page_of
 from detection.history.serializers import DetectionSerializer
-from detection.models import Detection
+from detection.inference.types import PixelBox
+from detection.models import Detection, Photo
 from detection.photos import rendering
 from detection.photos import store as photo_store
 from detection.photos.rendering import Picture
-from detection.web.files import file_response
+from detection.web.files import PICTURE_HEADERS, file_response
 from detection.web.query import THRESHOLD_PARAMETER, parse_threshold, refuse_unknown
 from detection.web.serializers import ErrorSerializer
+from detection.web.text import plain
 
 MAX_PAGE_SIZE = 200
 _MOST_DIGITS = 9
-# Photos come from strangers: whatever they contain, a browser must not run it as part of this site.
-_PICTURE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cache-Control": "private, max-age=31536000, immutable",
-    "X-Content-Type-Options": "nosniff",
-}
+_KEPT = {"Cache-Control": "private, max-age=31536000, immutable"}
+_WHOLE = re.compile(r"[0-9]{1,9}")
 _NOT_FOUND = OpenApiResponse(ErrorSerializer, description="There is no such detection.")
 
 
@@ -107,7 +109,14 @@ def _page_size(request: Request) -> int:
     return int(raw)
 
 
-@extend_schema_view(get=extend_schema(responses={200: DetectionSerializer(many=True), 400: ErrorSerializer}))
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="list_detections",
+        tags=["History"],
+        summary="List detections",
+        responses={200: DetectionSerializer(many=True), 400: ErrorSerializer},
+    )
+)
 class DetectionListView(generics.ListAPIView[Detection]):
     """Past detections, newest first."""
 
@@ -117,6 +126,10 @@ class DetectionListView(generics.ListAPIView[Detection]):
 
     def get_queryset(self) -> QuerySet[Detection]:
         return _with_everything(self.request)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Return the context with an empty place for the calibrations of the page's models."""
+        return {**super().get_serializer_context(), "calibrations": {}}
 
     def list(self, request: Request, *given: Any, **named: Any) -> Response:
         """List a page. Raises RequestError for an unknown filter."""
@@ -134,12 +147,23 @@ def _detection(request: Request, detection_id: UUID) -> Detection:
 class DetectionView(APIView):
     """One detection."""
 
-    @extend_schema(operation_id="detection", responses={200: DetectionSerializer, 404: _NOT_FOUND})
+    @extend_schema(
+        operation_id="get_detection",
+        tags=["History"],
+        summary="Get a detection",
+        responses={200: DetectionSerializer, 404: _NOT_FOUND},
+    )
     def get(self, request: Request, detection_id: UUID) -> Response:
-        return Response(DetectionSerializer(_detection(request, detection_id), context={"request": request}).data)
+        return Response(
+            DetectionSerializer(
+                _detection(request, detection_id), context={"request": request, "calibrations": {}}
+            ).data
+        )
 
     @extend_schema(
         operation_id="delete_detection",
+        tags=["History"],
+        summary="Delete a detection for good",
         responses={204: OpenApiResponse(description="The detection and its photo are gone."), 404: _NOT_FOUND},
     )
     def delete(self, request: Request, detection_id: UUID) -> Response:
@@ -153,8 +177,8 @@ class _PictureView(APIView):
     throttle_classes = ()
 
     def respond(self, request: Request, body: bytes | BinaryIO, content_type: str, name: str) -> HttpResponseBase:
-        disposition = "attachment" if request.query_params.get("download") == "1" else "inline"
-        headers = {**_PICTURE_HEADERS, "Content-Disposition": f'{disposition}; filename="{name}"'}
+        disposition = content_disposition_header(request.query_params.get("download") == "1", name)
+        headers = {**PICTURE_HEADERS, **_KEPT, "Content-Disposition": disposition or "inline"}
         return file_response(body, content_type, headers)
 
     def respond_with(self, request: Request, picture: Picture, name: str) -> HttpResponseBase:
@@ -170,11 +194,19 @@ def _file_gone(detection: Detection) -> NotFound:
     )
 
 
+def _title(photo: Photo) -> str:
+    """Return the name that the photo was sent with, without folders and type; "" where it has none."""
+    name = plain(photo.original_name).replace("\\", "/").rpartition("/")[2]
+    return name.rpartition(".")[0] or name
+
+
 class PhotoView(_PictureView):
     """The photo without its metadata, as browsers show it upright."""
 
     @extend_schema(
-        operation_id="detection_photo",
+        operation_id="get_photo",
+        tags=["History"],
+        summary="Get the photo of a detection",
         responses={(200, "image/*"): OpenApiTypes.BINARY, 404: _NOT_FOUND},
     )
     def get(self, request: Request, detection_id: UUID) -> HttpResponseBase:
@@ -183,7 +215,8 @@ class PhotoView(_PictureView):
             body, photo_format = rendering.displayed(detection.photo)
         except FileNotFoundError as error:
             raise _file_gone(detection) from error
-        name = f"photo-{detection.photo.uuid}.{photo_store.SUFFIXES[photo_format]}"
+        stem = _title(detection.photo) or f"photo-{detection.photo.uuid}"
+        name = f"{stem}.{photo_store.SUFFIXES[photo_format]}"
         return self.respond(request, body, photo_store.CONTENT_TYPES[photo_format], name)
 
 
@@ -191,31 +224,63 @@ class AnnotatedView(_PictureView):
     """The photo with red boxes and probabilities, drawn on the server."""
 
     @extend_schema(
-        operation_id="detection_annotated",
-        parameters=[THRESHOLD_PARAMETER, OpenApiParameter("download", OpenApiTypes.BOOL, description="1 to save it.")],
+        operation_id="get_annotated_photo",
+        tags=["History"],
+        summary="Get the photo with its boxes drawn",
+        parameters=[
+            THRESHOLD_PARAMETER,
+            OpenApiParameter(
+                "answer", OpenApiTypes.STR, enum=["model"], description="model: without what people have corrected."
+            ),
+            OpenApiParameter("download", OpenApiTypes.BOOL, description="1 to save it."),
+        ],
         responses={(200, "image/jpeg"): OpenApiTypes.BINARY, 400: ErrorSerializer, 404: _NOT_FOUND},
     )
     def get(self, request: Request, detection_id: UUID) -> HttpResponseBase:
         threshold = parse_threshold(request.query_params)
         detection = _detection(request, detection_id)
         try:
-            picture = rendering.annotated(detection, threshold)
+            by_model = request.query_params.get("answer") == "model"
+            picture = rendering.annotated(detection, shown_objects(detection, threshold, by_model=by_model))
         except FileNotFoundError as error:
             raise _file_gone(detection) from error
-        return self.respond_with(request, picture, f"detection-{detection.uuid}.jpg")
+        title = _title(detection.photo)
+        name = f"{title}-annotated" if title else f"detection-{detection.uuid}"
+        return self.respond_with(request, picture, f"{name}.jpg")
+
+
+def _box(request: Request, detection: Detection) -> PixelBox | None:
+    """Return the box of the query; None without one. Raises RequestError."""
+    text = request.query_params.get("box")
+    if not text:
+        return None
+    photo, numbers = detection.photo, text.split(",")
+    if all(_WHOLE.fullmatch(one) for one in numbers) and len(numbers) == len(fields(PixelBox)):
+        box = PixelBox(*map(int, numbers))
+        if box.width and box.height and box.x + box.width <= photo.width and box.y + box.height <= photo.height:
+            return box
+    raise RequestError(f"box: give x,y,width,height, whole pixels within {photo.width} x {photo.height}.")
 
 
 class ThumbnailView(_PictureView):
-    """The photo, small."""
+    """The photo, or a part of it, small."""
 
     @extend_schema(
-        operation_id="detection_thumbnail",
-        responses={(200, "image/jpeg"): OpenApiTypes.BINARY, 404: _NOT_FOUND},
+        operation_id="get_thumbnail",
+        tags=["History"],
+        summary="Get the photo small, or one object of it",
+        parameters=[
+            OpenApiParameter(
+                "box", OpenApiTypes.STR, description="x,y,width,height in pixels of the upright photo: that part alone."
+            )
+        ],
+        responses={(200, "image/jpeg"): OpenApiTypes.BINARY, 400: ErrorSerializer, 404: _NOT_FOUND},
     )
     def get(self, request: Request, detection_id: UUID) -> HttpResponseBase:
         detection = _detection(request, detection_id)
         try:
-            picture = rendering.thumbnail(detection)
+            box = _box(request, detection)
+            picture = rendering.thumbnail(detection) if box is None else rendering.crop(detection, box)
         except FileNotFoundError as error:
             raise _file_gone(detection) from error
         return self.respond_with(request, picture, f"thumbnail-{detection.uuid}.jpg")

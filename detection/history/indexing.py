@@ -6,14 +6,16 @@ change in the transaction in which detections come and go.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 
-from detection.history import counters
+from detection.history import counters, plain_rows
 from detection.history.annotations import objects_of, verdict_counts, with_verdicts
 from detection.history.counters import Key
-from detection.inference.types import reported_at
+from detection.inference.types import is_reported, reported_at
 from detection.models import DetectedObject, Detection, ListEntry, Removal, Review, Tally, Verdict
 
 _CHUNK = 2_000
@@ -23,6 +25,7 @@ _MARKS: Mapping[str, frozenset[str]] = {
     "has_changed": frozenset({Verdict.Kind.RELABELLED, Verdict.Kind.CORRECTED}),
     "has_added": frozenset({Verdict.Kind.ADDED}),
 }
+_MARKED = ("lowest", "highest", *_MARKS)
 
 
 def add(detections: Sequence[Detection], objects: Iterable[DetectedObject]) -> None:
@@ -31,21 +34,21 @@ def add(detections: Sequence[Detection], objects: Iterable[DetectedObject]) -> N
     counts: Counter[Key] = Counter()
     entries: list[ListEntry] = []
     for detection in detections:
-        reported = reported_at(by_detection[detection.pk], detection.threshold)
+        reported = reported_at(by_detection[detection.pk], detection.thresholds)
         counts.update(counters.counts_of(detection, reported))
         entries.extend(_entries(detection, reported))
-    ListEntry.objects.bulk_create(entries)
+    plain_rows.insert(entries)
     counters.add(counts)
 
 
-def hide(detection: Detection) -> None:
-    """Subtract a detection that was moved to the trash from the counters, until `show` or for good."""
-    counters.add({key: -count for key, count in _counts_with_verdicts([detection]).items()})
+def hide(detections: Sequence[Detection]) -> None:
+    """Subtract detections that were moved to the trash from the counters, until `show` or for good."""
+    counters.add({key: -count for key, count in _counts_with_verdicts(detections).items()})
 
 
-def show(detection: Detection) -> None:
-    """Add a restored detection to the counters again."""
-    counters.add(_counts_with_verdicts([detection]))
+def show(detections: Sequence[Detection]) -> None:
+    """Add restored detections to the counters again."""
+    counters.add(_counts_with_verdicts(detections))
 
 
 def remove(detections: QuerySet[Detection]) -> None:
@@ -59,27 +62,65 @@ def remove(detections: QuerySet[Detection]) -> None:
 
 
 def mark(detections: Iterable[Detection]) -> None:
-    """Write the verdicts on the objects into the entries. detections: those that came from `with_verdicts`."""
-    kinds: dict[int, defaultdict[str, set[str]]] = {}
-    for detection in detections:
-        of_class = kinds[detection.pk] = defaultdict(set)
-        for one in objects_of(detection):
-            of_class[""].add(one.kind)
-            of_class[one.found.class_name if one.found else one.class_name].add(one.kind)
-    changed = [
-        entry
-        for entry in ListEntry.objects.filter(detection__in=kinds)
-        if _marked(entry, kinds[entry.detection_id][entry.class_name])
-    ]
+    """Write what people said of the objects into the entries. detections: those that came from `with_verdicts`."""
+    said = {detection.pk: _said(detection) for detection in detections}
+    held: defaultdict[int, dict[str, ListEntry]] = defaultdict(dict)
+    for entry in ListEntry.objects.filter(detection__in=said):
+        held[entry.detection_id][entry.class_name] = entry
+    changed, new, gone = [], [], []
+    for pk, entries in held.items():
+        new += [_entry_like(entries[""], name, one) for name, one in said[pk].items() if name not in entries]
+        gone += [entry.pk for name, entry in entries.items() if name not in said[pk]]
+        changed += [one for name, one in entries.items() if name in said[pk] and _marked(one, said[pk][name])]
+    ListEntry.objects.filter(pk__in=gone).delete()
+    ListEntry.objects.bulk_create(new)
     if changed:
-        ListEntry.objects.bulk_update(changed, list(_MARKS), batch_size=_CHUNK)
+        ListEntry.objects.bulk_update(changed, _MARKED, batch_size=_CHUNK)
 
 
-def _marked(entry: ListEntry, kinds: set[str]) -> bool:
+@dataclass(slots=True)
+class _Said:
+    """Content of an entry on objects of its class: probabilities by the model and as people say, and verdicts."""
+
+    reported: list[float] = field(default_factory=list)
+    there: list[float] = field(default_factory=list)
+    kinds: set[str] = field(default_factory=set)
+
+    def values(self) -> dict[str, Any]:
+        """Return the fields of the entry that depend on it."""
+        marks = {name: bool(self.kinds & telling) for name, telling in _MARKS.items()}
+        return {"lowest": min(self.reported, default=1.0), "highest": max(self.there, default=0.0), **marks}
+
+
+def _said(detection: Detection) -> dict[str, _Said]:
+    """Return what is said of each class, the model's or given by people, and of all objects (the empty name)."""
+    said: defaultdict[str, _Said] = defaultdict(_Said, {"": _Said()})
+    for one in objects_of(detection):
+        names = {one.class_name} if one.found is None else {one.class_name, one.found.class_name}
+        for name in ("", *names):
+            said[name].kinds.add(one.kind)
+        if one.found is not None and is_reported(one.found, detection.thresholds):
+            for name in ("", one.found.class_name):
+                said[name].reported.append(one.found.probability)
+        if one.is_there:
+            for name in ("", one.class_name):
+                said[name].there.append(1.0 if one.probability is None else one.probability)
+    return said
+
+
+def _entry_like(entry: ListEntry, class_name: str, said: _Said) -> ListEntry:
+    """Return a new entry of the same detection."""
+    copied = {
+        name: getattr(entry, name) for name in ("detection_id", "owner_id", "source", "is_reviewed", "created_at")
+    }
+    return ListEntry(class_name=class_name, **copied, **said.values())
+
+
+def _marked(entry: ListEntry, said: _Said) -> bool:
     """Mark an entry; return whether that changes it."""
-    marks = {name: bool(kinds & telling) for name, telling in _MARKS.items()}
-    is_new = any(getattr(entry, name) != value for name, value in marks.items())
-    for name, value in marks.items():
+    values = said.values()
+    is_new = any(getattr(entry, name) != value for name, value in values.items())
+    for name, value in values.items():
         setattr(entry, name, value)
     return is_new
 

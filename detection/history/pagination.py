@@ -88,21 +88,13 @@ def page_of(detections: QuerySet[Detection], cursor: Cursor | None, size: int = 
     )
 
 
-def neighbours(
-    detection: Detection, among: QuerySet[Detection] | None = None
-) -> tuple[Detection | None, Detection | None]:
-    """Return the next newer and the next older of some detections (of all, without `among`); None where there is
-    none.
-    """
-    detections = Detection.objects.all() if among is None else among
+def neighbours(detection: Detection, among: QuerySet[Detection]) -> tuple[Detection | None, Detection | None]:
+    """Return the next newer and the next older of some detections; None where there is none."""
     newer, older = (
-        detections.filter(_cursor_at(detection, towards_newer=towards_newer).beyond())
-        .order_by(*order)
-        .only("uuid")
-        .first()
-        for towards_newer, order in ((True, ("created_at", "id")), (False, ("-created_at", "-id")))
+        page_of(among, _cursor_at(detection, towards_newer=towards_newer), 1).detections
+        for towards_newer in (True, False)
     )
-    return newer, older
+    return next(iter(newer), None), next(iter(older), None)
 
 
 def _cursor_at(detection: Detection, *, towards_newer: bool) -> Cursor:

@@ -6,6 +6,7 @@ the trash.
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import Error, OperationalError, transaction
@@ -16,12 +17,13 @@ from detection.accounts.access import Caller, visible_to
 from detection.errors import StorageUnavailableError
 from detection.history import deletion, indexing
 from detection.inference.messages import Message, gettext_noop
-from detection.models import Detection, Removal
+from detection.models import BulkAction, Detection, Removal
 
 logger = logging.getLogger(__name__)
 
 UNDO_MINUTES = 5
 SHOWN_COUNT = 5
+_AT_ONCE = 500
 _NOT_RESTORED = Message(
     "detection_not_restored",
     gettext_noop("The detection could not be brought back: the database cannot be written now. Try again later."),
@@ -38,7 +40,7 @@ def remove(detection: Detection) -> None:
         with transaction.atomic():
             _, is_new = Removal.objects.get_or_create(detection=detection, defaults={"due_at": due_at})
             if is_new:
-                indexing.hide(detection)
+                indexing.hide([detection])
     except Error as error:
         raise StorageUnavailableError(deletion.NOT_DELETED()) from error
 
@@ -52,7 +54,36 @@ def restore(removal: Removal) -> None:
         with transaction.atomic():
             count, _ = removal.delete()
             if count:
-                indexing.show(removal.detection)
+                indexing.show([removal.detection])
+    except OperationalError as error:
+        raise StorageUnavailableError(_NOT_RESTORED()) from error
+
+
+def remove_all(detections: Sequence[Detection], action: BulkAction) -> None:
+    """Hide detections until the action that deletes them is undone, or they are due; within its transaction."""
+    held = set(Removal.objects.filter(detection__in=detections).values_list("detection_id", flat=True))
+    new = [detection for detection in detections if detection.pk not in held]
+    due_at = timezone.now() + timedelta(minutes=UNDO_MINUTES)
+    Removal.objects.bulk_create(Removal(detection=one, due_at=due_at, action=action) for one in new)
+    indexing.hide(new)
+
+
+def restore_all(action: BulkAction) -> int:
+    """Show again all that an action has deleted, in short transactions; return how many detections.
+
+    Raises StorageUnavailableError; then some may be restored, and the rest can be, later.
+    """
+    restored = 0
+    try:
+        while True:
+            with transaction.atomic():
+                removals = Removal.objects.select_for_update(of=("self",)).select_related("detection")
+                some = list(removals.filter(action=action).order_by("pk")[:_AT_ONCE])
+                if not some:
+                    return restored
+                Removal.objects.filter(pk__in=[one.pk for one in some]).delete()
+                indexing.show([one.detection for one in some])
+            restored += len(some)
     except OperationalError as error:
         raise StorageUnavailableError(_NOT_RESTORED()) from error
 

@@ -8,11 +8,14 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from detection.inference.types import PixelBox
+from detection.inference.tiles.grid import WHOLE
+from detection.inference.types import PixelBox, Thresholds
+from detection.models.points import OperatingPoint, PointClass, known_point
 
 # The stages of a detection, by the names under which `inference/detector.py` times them.
 STAGES = ("queue", "decode", "resize", "inference", "boxes", "record")
@@ -45,6 +48,8 @@ class Photo(models.Model):
     share_read = models.FloatField(
         null=True, editable=False, help_text="Of a file that was cut off, the share of its rows; null for a whole one."
     )
+    brightness = models.FloatField(null=True, editable=False, help_text="Mean of the network's input, 0 to 255.")
+    sharpness = models.FloatField(null=True, editable=False, help_text="See inference/photos/appearance.py.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -69,7 +74,29 @@ class Detection(models.Model):
     engine = models.CharField(max_length=32)
     device = models.CharField(max_length=64)
     precision = models.CharField(max_length=8)
-    threshold = models.FloatField(help_text="Objects with a probability above this are reported.")
+    # Servers of the version before, which may run beside this one, leave both out.
+    tiles = models.CharField(
+        max_length=8,
+        default=WHOLE,
+        db_default=WHOLE,
+        help_text="In how many tiles a side the photo was looked at beside the whole, as it was asked for.",
+    )
+    tile_grid = models.CharField(
+        max_length=8, blank=True, default="", db_default="", help_text="Columns and rows of its tiles; empty: none."
+    )
+    threshold = models.FloatField(
+        help_text="Objects above it are reported; with an operating point, those of classes that have no other."
+    )
+    # Without an index: no list is asked for by it.
+    point = models.ForeignKey(
+        OperatingPoint,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="detections",
+        help_text="Whose thresholds decided what is reported; none where the caller or the model's card did.",
+    )
     reported_count = models.PositiveIntegerField(help_text="Objects above the threshold.")
     timings_ms = models.JSONField(default=dict, help_text="Milliseconds per stage.")
     source = models.CharField(max_length=16, choices=Source.choices)
@@ -102,6 +129,20 @@ class Detection(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("detection-page", args=[self.uuid])
 
+    @property
+    def thresholds(self) -> float | Thresholds:
+        """Its threshold, or those of its operating point."""
+        return self.threshold if self.point_id is None else known_point(self.point_id)[1]
+
+    @property
+    def operating_point(self) -> str | None:
+        """NAME@NUMBER of its operating point; None where none decided."""
+        return None if self.point_id is None else known_point(self.point_id)[0]
+
+    def thresholds_at(self, threshold: float | None) -> float | Thresholds:
+        """Return what a reader asks for: another threshold for all classes, or (None, or its own) its own ones."""
+        return self.thresholds if threshold is None or threshold == self.threshold else threshold
+
     def stages_ms(self) -> list[tuple[str, float]]:
         """Milliseconds of each stage, in the order in which they ran; PostgreSQL keeps no order in JSON."""
         order = {stage: place for place, stage in enumerate(STAGES)}
@@ -115,13 +156,26 @@ class Removal(models.Model):
 
     detection = models.OneToOneField(Detection, on_delete=models.CASCADE, related_name="removal")
     due_at = models.DateTimeField(db_index=True)
+    action = models.ForeignKey(
+        "detection.BulkAction",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="removals",
+        help_text="That deleted it together with others.",
+    )
 
     def __str__(self) -> str:
         return f"removal of detection {self.detection_id}"
 
 
-# The condition of `DetectedObjectQuerySet.reported`, to be combined with others.
-REPORTED = models.Q(probability__gt=models.F("detection__threshold"))
+def is_reported_row() -> models.Q:
+    """Return the condition of `DetectedObjectQuerySet.reported`, to be combined with others."""
+    of_class = PointClass.objects.filter(
+        point=models.OuterRef("detection__point"), class_name=models.OuterRef("class_name")
+    )
+    least = Coalesce(models.Subquery(of_class.values("threshold")[:1]), models.F("detection__threshold"))
+    return models.Q(probability__gt=least)
 
 
 class DetectedObjectQuerySet(models.QuerySet["DetectedObject"]):
@@ -129,7 +183,7 @@ class DetectedObjectQuerySet(models.QuerySet["DetectedObject"]):
 
     def reported(self) -> "DetectedObjectQuerySet":
         """Return the objects that their detections report: those above its threshold (`types.reported`, for rows)."""
-        return self.filter(REPORTED)
+        return self.filter(is_reported_row())
 
 
 class DetectedObject(models.Model):
@@ -164,3 +218,8 @@ class DetectedObject(models.Model):
     def box(self) -> PixelBox:
         """Box in pixels of the upright photo."""
         return PixelBox(self.x, self.y, self.width, self.height)
+
+    @property
+    def box_xyxy_unit(self) -> tuple[float, float, float, float]:
+        """Corners of the box in fractions of the photo."""
+        return self.xmin, self.ymin, self.xmax, self.ymax

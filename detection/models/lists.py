@@ -6,12 +6,15 @@ from detection.models.detections import Detection
 
 
 class ListEntry(models.Model):
-    """Position of a detection in the lists: one row for all its reported objects, and one for each of their classes.
+    """Position of a detection in the lists: one row for all its objects, and one for each of their classes: those that
+    its model reports, and those that people gave.
 
     Kept beside the detection (`detection/history/indexing.py`), so that a list of one class finds its page by an index
-    among a million detections. class_name: empty in the row for all. lowest, highest: probabilities of the row's
-    objects; 1 and 0 where there are none. is_reviewed: that of the review. has_rejected, has_changed, has_added:
-    whether people rejected one of these objects, gave one another class or box, and drew a missed one.
+    among a million detections. class_name: empty in the row for all. lowest: the least probability of the row's objects
+    that the model reports, so that a queue in this order stays as it is while it is reviewed. highest: the greatest one
+    of those that are there by what people said; 0 where none is, 1 where a person drew one or gave it this class.
+    is_reviewed: that of the review. has_rejected, has_changed, has_added: whether people rejected one of these objects,
+    gave one another class or box, and drew a missed one.
     """
 
     detection = models.ForeignKey(Detection, on_delete=models.CASCADE, related_name="entries")
@@ -96,15 +99,6 @@ class Tally(models.Model):
             models.UniqueConstraint(
                 fields=["kind", "span", "day", "class_name", "detail", "source", "model_name", "owner_id"],
                 name="one_tally",
-            )
-        ]
-        # Serves steps from class to class (`counters.class_names`). With all rows in it the planners would
-        # use it for sums of a period as well, and read all rows outside of it.
-        indexes = [
-            models.Index(
-                fields=["class_name", "owner_id"],
-                condition=models.Q(kind="object", span="month"),
-                name="tally_class",
             )
         ]
 

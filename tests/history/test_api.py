@@ -222,7 +222,7 @@ def test_number_of_queries_does_not_grow_with_the_rows(client: Client) -> None:
         with CaptureQueriesContext(connection) as queries:
             assert client.get(LIST, {"page_size": 200}).status_code == 200
         counts.append(len(queries))
-    assert counts == [2, 2]
+    assert counts == [3, 3]
 
 
 @in_transaction
@@ -238,9 +238,13 @@ def test_detail_tells_everything_that_is_kept(client: Client) -> None:
         "model_name": "mobilenet_ssd_voc",
         "model_version": "",
         "model_sha256": SHA256,
+        "operating_point": None,
+        "calibration": None,
         "engine": "openvino",
         "device": "CPU",
         "precision": "f32",
+        "tiles": "1",
+        "tile_grid": "",
         "threshold": 0.5,
         "reported_count": 1,
         "timings_ms": {"decode": 2.5, "network": 12.5},
@@ -262,6 +266,7 @@ def test_detail_tells_everything_that_is_kept(client: Client) -> None:
             {
                 "objectClass": "cat",
                 "probability": 0.9,
+                "calibrated_probability": None,
                 "x": 10,
                 "y": 20,
                 "width": 300,
@@ -272,6 +277,7 @@ def test_detail_tells_everything_that_is_kept(client: Client) -> None:
             {
                 "objectClass": "dog",
                 "probability": 0.3,
+                "calibrated_probability": None,
                 "x": 11,
                 "y": 21,
                 "width": 300,
@@ -307,7 +313,7 @@ def test_photo_comes_without_its_metadata_under_our_name_and_cannot_run(client: 
     assert response["Content-Type"] == "image/jpeg"
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
-    assert response["Content-Disposition"] == f'inline; filename="photo-{detection.photo.uuid}.jpg"'
+    assert response["Content-Disposition"] == r'inline; filename="evil\".jpg"'
     assert "immutable" in response["Cache-Control"]
 
 
@@ -328,6 +334,29 @@ def test_photo_has_the_type_of_its_file(photo_format: str, content_type: str, cl
 
 
 @committed
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize(
+    ("called", "plain", "annotated"),
+    [
+        ("cat.JPG", 'filename="cat.jpg"', 'filename="cat-annotated.jpg"'),
+        ("a/b\\cat.2.png", 'filename="cat.2.jpg"', 'filename="cat.2-annotated.jpg"'),
+        ("猫.jpg", "filename*=utf-8''%E7%8C%AB.jpg", "filename*=utf-8''%E7%8C%AB-annotated.jpg"),
+        (".jpg", 'filename=".jpg.jpg"', 'filename=".jpg-annotated.jpg"'),
+        ("a\r\nX-Evil: 1.jpg", None, None),
+    ],
+)
+def test_downloads_are_named_after_the_photo(
+    called: str, plain: str | None, annotated: str | None, client: Client, chelsea: bytes
+) -> None:
+    answer = predict_service.detect(predict_service.Upload(chelsea, source="api", original_name=called))
+    detection = Detection.objects.get(uuid=str(answer.detection_uuid))
+    for rest, name in (("photo", plain), ("annotated", annotated)):
+        response = client.get(url(detection, f"{rest}?download=1"))
+        assert "X-Evil" not in response
+        assert name is None or response["Content-Disposition"] == f"attachment; {name}"
+
+
+@committed
 def test_annotated_picture_has_red_boxes_above_the_threshold(client: Client, cat: Detection) -> None:
     box = cat.objects_found.all()[0].box
     on_edge = (box.x + box.width - 1, box.y + box.height // 2)
@@ -336,7 +365,7 @@ def test_annotated_picture_has_red_boxes_above_the_threshold(client: Client, cat
     assert is_red(pixel(shown.content, on_edge))
     assert not is_red(pixel(hidden.content, on_edge))
     assert shown["Content-Type"] == "image/jpeg"
-    assert shown["Content-Disposition"] == f'inline; filename="detection-{cat.uuid}.jpg"'
+    assert shown["Content-Disposition"] == 'inline; filename="cat-annotated.jpg"'
     assert shown["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert shown["X-Content-Type-Options"] == "nosniff"
     assert [stage.split(";")[0] for stage in shown["Server-Timing"].split(", ")] == ["decode", "draw"]
@@ -347,7 +376,7 @@ def test_annotated_picture_has_red_boxes_above_the_threshold(client: Client, cat
 @committed
 def test_annotated_picture_can_be_saved(client: Client, cat: Detection) -> None:
     response = client.get(url(cat, "annotated?download=1"))
-    assert response["Content-Disposition"] == f'attachment; filename="detection-{cat.uuid}.jpg"'
+    assert response["Content-Disposition"] == 'attachment; filename="cat-annotated.jpg"'
 
 
 @committed

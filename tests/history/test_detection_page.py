@@ -2,12 +2,17 @@
 
 import json
 import uuid
+from collections.abc import Sequence
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from detection.inference.types import DrawnBox, PixelBox, StageTimings
 from detection.models import Detection
+from detection.photos import rendering
+from detection.photos.rendering import Picture
+from detection.review.service import Reviewer, Statement, judge
 from tests.support.builders import stored_detection
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -95,14 +100,13 @@ def test_detection_is_not_deleted_by_a_link(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_page_tells_its_script_all_stored_objects_and_where_they_are_drawn(client: Client) -> None:
+def test_page_tells_its_script_all_stored_objects(client: Client) -> None:
     detection = stored_detection(("cat", 0.9), ("dog", 0.4))
     viewer = client.get(detection.get_absolute_url(), {"threshold": "0.3"}).context["viewer"]
     assert (viewer["width"], viewer["height"], viewer["ownThreshold"], viewer["threshold"]) == (640, 480, 0.5, 0.3)
     assert [found["prediction"]["objectClass"] for found in viewer["objects"]] == ["cat", "dog"]
-    drawing = viewer["objects"][1]["drawing"]
-    assert [drawing[side] for side in ("left", "top", "right", "bottom")] == [11, 21, 311, 221]
-    assert (drawing["stroke_px"], drawing["text"]) == (3, "dog, prob: 0.4")
+    box = {name: viewer["objects"][1]["prediction"][name] for name in ("x", "y", "width", "height")}
+    assert box == {"x": 11, "y": 21, "width": 300, "height": 200}
 
 
 @pytest.mark.django_db
@@ -113,3 +117,39 @@ def test_page_leads_to_the_detections_next_to_it(client: Client) -> None:
     assert f'rel="next" data-older href="{older.get_absolute_url()}"' in html
     alone = client.get(newer.get_absolute_url()).content.decode()
     assert 'rel="prev"' not in alone
+
+
+@pytest.mark.django_db
+def test_page_shows_what_people_said_and_on_demand_the_models_own_answer(client: Client) -> None:
+    detection = stored_detection(("dog", 0.9), ("cat", 0.7), ("bird", 0.3), ("sofa", 0.2))
+    said = [Statement("0", "relabelled", "wolf"), Statement("1", "rejected"), Statement("2", "confirmed")]
+    judge(detection, 0, [*said, Statement(None, "added", "moon", PixelBox(1, 2, 3, 4))], Reviewer())
+    page = client.get(detection.get_absolute_url())
+    shown = [(one.class_name, one.probability) for one, _, _ in page.context["objects"]]
+    assert shown == [("wolf", None), ("bird", 0.3), ("moon", None)]
+    assert [one.class_name for one, _, _ in page.context["weaker"]] == ["sofa"]
+    assert "said by a person" in page.content.decode()
+    # The JSON is the API's, which people do not change.
+    assert [one["objectClass"] for one in json.loads(page.context["prediction_json"])["prediction"]] == ["dog", "cat"]
+    own = client.get(detection.get_absolute_url(), {"answer": "model"})
+    assert [one.class_name for one, _, _ in own.context["objects"]] == ["dog", "cat"]
+    for name in ("share_url", "annotated_url", "download_url"):
+        assert ("answer=model" in own.context[name], "answer" in page.context[name]) == (True, False)
+    assert "Whose answer" in page.content.decode()
+    assert "Whose answer" not in client.get(stored_detection(("dog", 0.9)).get_absolute_url()).content.decode()
+
+
+@pytest.mark.django_db
+def test_picture_has_the_boxes_that_people_left(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[list[str]] = []
+
+    def annotated(_detection: Detection, objects: Sequence[DrawnBox]) -> Picture:
+        drawn.append([one.class_name for one in objects])
+        return Picture(b"", StageTimings())
+
+    monkeypatch.setattr(rendering, "annotated", annotated)
+    detection = stored_detection(("dog", 0.9), ("cat", 0.7))
+    judge(detection, 0, [Statement("1", "rejected")], Reviewer())
+    address = reverse("detection-annotated", args=[detection.uuid])
+    assert [client.get(address, query).status_code for query in ({}, {"answer": "model"})] == [200, 200]
+    assert drawn == [["dog"], ["dog", "cat"]]

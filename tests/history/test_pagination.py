@@ -91,9 +91,9 @@ def test_a_damaged_cursor_is_refused_with_what_to_do(text: str) -> None:
 def test_neighbours_are_the_next_ones_in_the_history_also_of_the_same_moment() -> None:
     older, newer, newest = (stored_detection(created_at=NOON) for _ in range(3))
     oldest = stored_detection(created_at=NOON - timedelta(seconds=1))
-    assert neighbours(newer) == (newest, older)
-    assert neighbours(newest) == (None, newer)
-    assert neighbours(oldest) == (older, None)
+    assert neighbours(newer, Detection.objects.all()) == (newest, older)
+    assert neighbours(newest, Detection.objects.all()) == (None, newer)
+    assert neighbours(oldest, Detection.objects.all()) == (older, None)
 
 
 @pytest.mark.django_db

@@ -17,6 +17,7 @@ from detection.batches import service as batches
 from detection.batches.states import ListedPhoto
 from detection.errors import StorageUnavailableError
 from detection.history import indexing, trash
+from detection.history.addresses import place_of
 from detection.maintenance.retention import Rules
 from detection.maintenance.worker import BackgroundWorker
 from detection.models import DetectedObject, Detection, Photo, Removal, Tally
@@ -47,7 +48,7 @@ def restore(client: Client, detection: Detection) -> Any:
 
 def test_deleted_detection_is_hidden_everywhere(client: Client, kept: Detection, tmp_path: Path) -> None:
     answer = delete(client, kept)
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/history/")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/history/?cursor={place_of(kept)}")
     hidden = [kept.get_absolute_url(), f"/api/detections/{kept.uuid}/", f"/api/detections/{kept.uuid}/photo"]
     assert {address: client.get(address).status_code for address in hidden} == dict.fromkeys(hidden, 404)
     assert client.get("/api/detections/").json()["results"] == []
@@ -55,7 +56,7 @@ def test_deleted_detection_is_hidden_everywhere(client: Client, kept: Detection,
     exported = tmp_path / "detections.jsonl"
     call_command("export", "jsonl", str(exported), stdout=io.StringIO())
     assert exported.read_bytes() == b""
-    assert "card-link" not in client.get("/history/").text
+    assert "tile-link" not in client.get("/history/").text
     assert "card-link" not in client.get("/").text
 
 
