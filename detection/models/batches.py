@@ -16,8 +16,19 @@ class Batch(models.Model):
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=255)
     threshold = models.FloatField(help_text="Objects with a probability above this are reported.")
+    # Servers of the version before, which may run beside this one, always answer by `threshold`.
+    is_threshold_given = models.BooleanField(
+        default=True, db_default=True, help_text="By the caller; if not, an active operating point decides."
+    )
     model_name = models.CharField(
         max_length=200, blank=True, default="", help_text="The model that answers; empty: the default of the moment."
+    )
+    tiles = models.CharField(
+        max_length=8,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="In how many tiles a side each photo is looked at beside the whole; empty: as the model's card says.",
     )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -7,17 +7,21 @@ const ENTRY = "input, select, textarea, [contenteditable]";
 // An arrow moves a slider; letters do not.
 const ARROWS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"]);
 
+// Keys that are no letters, by their places on a keyboard.
+const PLACES = { BracketLeft: "[", BracketRight: "]", Minus: "-", Equal: "=" };
+
 const dialog = document.querySelector("[data-keys]");
 const actions = new Map();
 
 /**
- * Adds keys: [{keys, shown, text, run}], where `keys` are values of KeyboardEvent.key, `shown` how they are written in the
- * list, `text` what they do. `run(event)` may return false for "not now": the browser then does what it always does.
+ * Adds keys: [{keys, shown, text, run, repeats}], where `keys` are values of KeyboardEvent.key, `shown` how they are written
+ * in the list, `text` what they do. `run(event)` may return false for "not now": the browser then does what it always does.
+ * A key that is held does it once, unless it `repeats`.
  */
 export function addKeys(added) {
-  for (const { keys, shown, text, run } of added) {
+  for (const { keys, shown, text, run, repeats = false } of added) {
     for (const key of keys) {
-      actions.set(key, run);
+      actions.set(key, { run, repeats });
     }
     list(shown, text);
   }
@@ -43,6 +47,13 @@ function belongsTo(target, key) {
   return !isSwitch || (target.type === "range" && ARROWS.has(key));
 }
 
+/** Returns what a key does: by its letter, whatever Caps Lock does to it; by its place where the layout has no Latin letter there. */
+function actionOf({ key, code }) {
+  const letter = key.length === 1 ? key.toLowerCase() : key;
+  const place = /^[a-z0-9]$/.test(letter) ? null : (PLACES[code] ?? /^(?:Key|Digit)(.)$/.exec(code)?.[1].toLowerCase());
+  return actions.get(key) ?? actions.get(letter) ?? actions.get(place);
+}
+
 function areOff() {
   return window.localStorage.getItem(STORED) !== null;
 }
@@ -51,8 +62,11 @@ function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || dialog.open || areOff() || belongsTo(event.target, event.key)) {
     return;
   }
-  const run = actions.get(event.key);
-  if (run !== undefined && run(event) !== false) {
+  const action = actionOf(event);
+  if (action === undefined) {
+    return;
+  }
+  if ((event.repeat && !action.repeats) || action.run(event) !== false) {
     event.preventDefault();
   }
 }
