@@ -1,4 +1,4 @@
-"""A detection's page looked at closely: the overlay equals the server's picture, and everything redraws without it."""
+"""A detection's page looked at closely: boxes lie where the server's picture has them, and are redrawn without it."""
 
 import io
 import re
@@ -28,8 +28,16 @@ IN_OWN_SIZE = """
   document.body.replaceChildren(viewport);
   Object.assign(viewport.style, { position: "fixed", left: 0, top: 0, margin: 0 });
   Object.assign(viewport.style, { width: `${width}px`, height: `${height}px`, maxWidth: "none", borderRadius: 0 });
-  viewport.querySelectorAll("text").forEach((text) => text.remove());
+  viewport.querySelectorAll(".chip-label").forEach((chip) => chip.remove());
 }
+"""
+# Left edge, middle, and colour of the line of each box that is shown, the most probable last.
+LINES = """
+() => [...document.querySelectorAll(".box-line")].map((line) => {
+  const [x, y, width, height] = ["x", "y", "width", "height"].map((name) => Number(line.getAttribute(name)));
+  const colour = getComputedStyle(line).stroke.match(/\\d+/g).map(Number);
+  return { box: { x, y, width, height }, colour };
+})
 """
 WIDEST = """
 () => Math.max(
@@ -71,7 +79,7 @@ def open_viewer(page: Page, path: str) -> None:
 
 
 def boxes(page: Page) -> Locator:
-    return page.locator(".viewer-object:visible")
+    return page.locator(".box:visible")
 
 
 def rows(page: Page) -> Locator:
@@ -115,24 +123,28 @@ def strokes(size_wh: tuple[int, int], objects: list[dict[str, Any]]) -> Mask:
     return mask
 
 
-def assert_overlay_equals_picture(page: Page, server: Server, path: str) -> None:
-    """In the photo's own size, overlay and server's picture are red on the same pixels."""
+def assert_overlay_lies_on_the_boxes(page: Page, server: Server, path: str) -> None:
+    """In the photo's own size, lines of the overlay lie where the server's picture has its red ones."""
     lower_threshold(page)
     objects = page.evaluate("() => JSON.parse(document.querySelector('[data-json]').textContent).prediction")
     drawn = Image.open(io.BytesIO(httpx.get(f"{server.url}/api{path}annotated?threshold=0.1").content))
     assert len(objects) > 0
     page.set_viewport_size({"width": drawn.width, "height": drawn.height})
     page.evaluate(IN_OWN_SIZE, list(drawn.size))
+    lines = page.evaluate(LINES)
+    boxes = [{name: found[name] for name in ("x", "y", "width", "height")} for found in objects]
+    assert [line["box"] for line in reversed(lines)] == boxes
     shown = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     assert shown.size == drawn.size
-    expected = strokes(drawn.size, objects)
-    assert np.argwhere((np.asarray(shown) == (255, 0, 0)).all(axis=2) != expected).tolist() == []
-    assert red_mask(drawn)[expected].mean() > 0.9
+    # Nothing lies over the line of the last one.
+    top = lines[-1]
+    assert shown.getpixel((top["box"]["x"], top["box"]["y"] + top["box"]["height"] // 2)) == tuple(top["colour"])
+    assert red_mask(drawn)[strokes(drawn.size, objects)].mean() > 0.9
 
 
-def test_overlay_has_the_pixels_of_the_servers_picture(page: Page, server: Server, path: str) -> None:
+def test_overlay_lies_where_the_servers_picture_has_boxes(page: Page, server: Server, path: str) -> None:
     open_viewer(page, path)
-    assert_overlay_equals_picture(page, server, path)
+    assert_overlay_lies_on_the_boxes(page, server, path)
 
 
 @pytest.mark.parametrize("orientation", [3, 6])
@@ -140,7 +152,7 @@ def test_overlay_fits_a_photo_that_exif_turns(page: Page, server: Server, orient
     photo = Image.open(io.BytesIO(real_photo("motorcycle_left"))).convert("RGB")
     path = post(server, with_orientation(photo, orientation, quality=95))
     open_viewer(page, path)
-    assert_overlay_equals_picture(page, server, path)
+    assert_overlay_lies_on_the_boxes(page, server, path)
 
 
 def test_threshold_redraws_at_once_without_the_network(page: Page, path: str, watch: Watch) -> None:
@@ -160,6 +172,20 @@ def test_threshold_redraws_at_once_without_the_network(page: Page, path: str, wa
     page.get_by_label("Show objects above").press("End")
     expect(page.locator("[data-threshold-output]")).to_have_text("95 %")
     assert watch.complaints == []
+
+
+def test_weaker_objects_are_folded(page: Page, path: str) -> None:
+    open_viewer(page, path)
+    expect(rows(page)).to_have_count(1)
+    folded = page.locator("[data-weaker] [data-object]")
+    count = folded.count()
+    assert count > 1
+    page.get_by_text(f"Less probable objects ({count})").click()
+    expect(rows(page)).to_have_count(1 + count)
+    lower_threshold(page)
+    expect(folded).to_have_count(0)
+    expect(page.locator("[data-weaker]")).to_be_hidden()
+    expect(page.locator("[data-objects] [data-object]")).to_have_count(1 + count)
 
 
 def test_threshold_that_was_moved_before_the_photo_came_counts(page: Page, path: str) -> None:
@@ -244,16 +270,16 @@ def test_row_lights_its_box_and_box_lights_its_row(page: Page, path: str) -> Non
     open_viewer(page, path)
     lower_threshold(page)
     rows(page).nth(1).hover()
-    lit = page.locator(".viewer-object.lit text")
+    lit = page.locator(".chip-label.lit text")
     expect(lit).to_have_count(1)
     name = rows(page).nth(1).locator("th").inner_text()
-    expect(lit).to_contain_text(f"{name}, prob: ")
+    expect(lit).to_have_text(re.compile(rf"^{name} \d+ %$"))
     page.get_by_role("heading", level=1).hover()
     expect(lit).to_have_count(0)
     rows(page).first.focus()
     expect(page.locator("[data-object].lit")).to_have_count(1)
     # In the list the last one is on top, and the most probable: the first row.
-    x, y = page.locator(".viewer-object .viewer-box").last.evaluate(CENTRE_OF)
+    x, y = page.locator(".box-line").last.evaluate(CENTRE_OF)
     page.get_by_role("heading", level=1).hover()
     page.mouse.move(x, y)
     expect(page.locator("[data-object].lit")).to_have_count(1)
@@ -266,12 +292,13 @@ def test_row_that_is_clicked_is_enlarged(page: Page, path: str) -> None:
     rows(page).nth(1).click()
     scale, _, _ = transform(page)
     assert scale > 1
-    box = page.locator(".viewer-object.lit .viewer-box").bounding_box()
+    box = page.locator(".box.lit .box-line").bounding_box()
     viewport = page.locator("[data-viewport]").bounding_box()
     assert box is not None
     assert viewport is not None
-    assert box["x"] >= viewport["x"] - 1
-    assert box["x"] + box["width"] <= viewport["x"] + viewport["width"] + 1
+    # The line lies on both sides of the box's edge.
+    assert box["x"] >= viewport["x"] - 2
+    assert box["x"] + box["width"] <= viewport["x"] + viewport["width"] + 2
 
 
 def test_wheel_enlarges_about_the_pointer_once_the_photo_has_the_focus(page: Page, path: str) -> None:
@@ -339,14 +366,23 @@ def test_pinch_enlarges(page: Page, path: str) -> None:
     assert transform(page)[0] == 1
 
 
+def screen_sizes(page: Page) -> tuple[float, float]:
+    """On the screen, the thickness of a line and the height of a chip."""
+    scale, _, _ = transform(page)
+    unit = page.locator("[data-viewport]").evaluate("(one) => one.clientWidth / one.querySelector('img').width")
+    thickness = page.locator(".box-line").last.evaluate("(line) => parseFloat(getComputedStyle(line).strokeWidth)")
+    chip = page.locator(".chip-label .chip-fill").last.bounding_box()
+    assert chip is not None
+    return thickness * scale * unit, chip["height"]
+
+
 def test_strokes_stay_as_thin_as_they_are_when_the_photo_is_enlarged(page: Page, path: str) -> None:
     open_viewer(page, path)
-    rect = page.locator(".viewer-object .viewer-box").last
-    before = float(rect.get_attribute("stroke-width") or 0)
+    before = screen_sizes(page)
     page.get_by_role("button", name="Larger").click()
     page.get_by_role("button", name="Larger").click()
-    assert float(rect.get_attribute("stroke-width") or 0) == pytest.approx(before / 2.25)
-    page.get_by_role("button", name="All of it").click()
+    assert screen_sizes(page) == pytest.approx(before, abs=0.05)
+    page.get_by_role("button", name="Fit").click()
     assert transform(page) == (1, 0, 0)
 
 
@@ -431,3 +467,28 @@ def test_nothing_is_wider_than_the_screen(page: Page, path: str, width: int) -> 
     open_viewer(page, path)
     lower_threshold(page)
     assert page.evaluate(WIDEST) <= width
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_wide_photo_is_seen_from_edge_to_edge(page: Page, server: Server, width: int) -> None:
+    wide = io.BytesIO()
+    Image.open(io.BytesIO(real_photo("chelsea"))).convert("RGB").resize((2400, 400)).save(wide, "JPEG")
+    page.set_viewport_size({"width": width, "height": 900})
+    open_viewer(page, post(server, wide.getvalue()))
+    photo = page.locator("[data-viewer] [data-photo]").bounding_box()
+    figure = page.locator("[data-picture]").bounding_box()
+    assert photo is not None
+    assert figure is not None
+    assert figure["x"] <= photo["x"]
+    assert photo["x"] + photo["width"] <= figure["x"] + figure["width"] <= width
+    assert photo["width"] / photo["height"] == pytest.approx(6, rel=0.02)
+
+
+def test_photo_stays_in_sight_beside_a_long_table(page: Page, path: str) -> None:
+    page.set_viewport_size({"width": 1440, "height": 600})
+    open_viewer(page, path)
+    page.locator("[data-objects] tbody").evaluate(
+        "(body) => { for (let row = 0; row < 90; row += 1) body.append(body.rows[0].cloneNode(true)); }"
+    )
+    page.locator("[data-object]").nth(60).scroll_into_view_if_needed()
+    expect(page.locator("[data-viewport]")).to_be_in_viewport(ratio=0.9)

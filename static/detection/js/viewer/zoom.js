@@ -19,7 +19,7 @@ export class Zoom {
   #y = 0;
   #pointers = new Map();
 
-  /** `onChange(scale)` is called after each change. */
+  /** `onChange(scale, seen)` is called after each change; seen: what is seen of the stage, in shares of it. */
   constructor(viewport, stage, onChange) {
     this.#viewport = viewport;
     this.#stage = stage;
@@ -67,12 +67,16 @@ export class Zoom {
 
   #set(scale, x, y) {
     const { clientWidth: width, clientHeight: height } = this.#viewport;
+    if (width === 0 || height === 0) {
+      return;
+    }
     this.#scale = clamp(scale, 1, LARGEST);
     this.#x = clamp(x, width * (1 - this.#scale), 0);
     this.#y = clamp(y, height * (1 - this.#scale), 0);
     this.#stage.style.transform = `translate(${this.#x}px, ${this.#y}px) scale(${this.#scale})`;
     this.#viewport.classList.toggle("enlarged", this.isEnlarged);
-    this.#onChange(this.#scale);
+    const seen = { left: -this.#x / (width * this.#scale), top: -this.#y / (height * this.#scale), width: 1 / this.#scale, height: 1 / this.#scale };
+    this.#onChange(this.#scale, seen);
   }
 
   #about({ x, y }, scale) {
