@@ -17,7 +17,7 @@ from detection.accounts.access import caller_of
 from detection.batches import service as batches
 from detection.batches.selectors import BatchRow, rows_of, visible_batches, visible_items
 from detection.batches.serializers import (
-    AnsweredPhotoSerializer,
+    AnsweredBatchPhotoSerializer,
     BatchPageSerializer,
     BatchSerializer,
     NewBatchSerializer,
@@ -38,7 +38,9 @@ class BatchesView(APIView):
     """The batches, and new ones: list the photos; each is then sent to its own address."""
 
     @extend_schema(
-        operation_id="batches",
+        operation_id="list_batches",
+        tags=["Batches"],
+        summary="List batches",
         parameters=[
             OpenApiParameter("after", OpenApiTypes.UUID, description="The last batch of the page before this one."),
             OpenApiParameter("count", OpenApiTypes.INT, description=f"1 to {MAX_PAGE_SIZE}; left out: {PAGE_SIZE}."),
@@ -56,6 +58,8 @@ class BatchesView(APIView):
 
     @extend_schema(
         operation_id="create_batch",
+        tags=["Batches"],
+        summary="Create a batch of photos that are sent next",
         request=NewBatchSerializer,
         responses={
             201: BatchSerializer,
@@ -69,19 +73,28 @@ class BatchesView(APIView):
         data = given.validated_data
         photos = [ListedPhoto(photo["name"], photo["size_bytes"]) for photo in data["photos"]]
         owner_id = caller_of(request.user).user_id
-        batch = batches.create(data["name"], data["threshold"], photos, owner_id, data["model"])
+        batch = batches.create(
+            data["name"], data["threshold"], photos, owner_id, model=data["model"], tiles=data["tiles"]
+        )
         return Response(_body(request, batch), status=201)
 
 
 class BatchView(APIView):
     """A batch with all of its photos: which are done, failed, or wait for their file."""
 
-    @extend_schema(operation_id="batch", responses={200: BatchSerializer, 404: _NOT_FOUND})
+    @extend_schema(
+        operation_id="get_batch",
+        tags=["Batches"],
+        summary="Get a batch and the state of each of its photos",
+        responses={200: BatchSerializer, 404: _NOT_FOUND},
+    )
     def get(self, request: Request, batch_id: UUID) -> Response:
         return Response(_body(request, _batch(request, batch_id)))
 
     @extend_schema(
         operation_id="delete_batch",
+        tags=["Batches"],
+        summary="Delete a batch; its detections stay",
         responses={204: OpenApiResponse(description="The list is gone; its detections stay."), 404: _NOT_FOUND},
     )
     def delete(self, request: Request, batch_id: UUID) -> Response:
@@ -96,10 +109,12 @@ class BatchPhotoView(APIView):
 
     @extend_schema(
         operation_id="send_batch_photo",
+        tags=["Batches"],
+        summary="Send a photo of a batch",
         parameters=[OpenApiParameter("source", OpenApiTypes.STR, description="How the photo came in.")],
         request=dict.fromkeys(DESCRIBED_TYPES, _PHOTO_BODY),
         responses={
-            200: OpenApiResponse(AnsweredPhotoSerializer, description="How it stands, and its objects."),
+            200: OpenApiResponse(AnsweredBatchPhotoSerializer, description="How it stands, and its objects."),
             400: OpenApiResponse(ErrorSerializer, description="The photo cannot be used; it has failed."),
             404: _NOT_FOUND,
             503: OpenApiResponse(ErrorSerializer, description="Not now; the photo waits on. Send it again later."),
@@ -118,9 +133,9 @@ def _source(query: Mapping[str, str]) -> str:
     """Return how a photo came in. Raises RequestError for what only the batch decides, or /api/predict offers."""
     if not parse_flag(query, "store", default=True):
         raise RequestError("The photos of a batch are kept. Leave `store` out, or send this one to /api/predict.")
-    for name in ("threshold", "model"):
+    for name, what in (("threshold", "threshold"), ("model", "model"), ("tiles", "choice of tiles")):
         if name in query:
-            raise RequestError(f"The batch has one {name} for all of its photos. Set it there, and leave it out here.")
+            raise RequestError(f"The batch has one {what} for all of its photos. Set it there, and leave it out here.")
     refuse_unknown(query, ("source", "store"))
     return parse_source(query)
 
@@ -175,6 +190,7 @@ def _body(request: Request, batch: Batch) -> dict[str, Any]:
         "created_at": batch.created_at.isoformat(),
         "threshold": batch.threshold,
         "model": batch.model_name,
+        "tiles": batch.tiles,
         "page_url": request.build_absolute_uri(batch.get_absolute_url()),
         "totals": {
             "photos": totals.photos,

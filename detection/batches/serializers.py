@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from detection.batches import service as batches
+from detection.inference.tiles.grid import CHOICES
 from detection.models import BatchItem
 from detection.web.serializers import PredictionSerializer
 
@@ -32,6 +33,12 @@ class NewBatchSerializer(serializers.Serializer[Any]):
     model = serializers.CharField(
         allow_blank=True, default="", help_text="One of `GET /api/models`; left out: the one that answers by default."
     )
+    tiles = serializers.ChoiceField(
+        CHOICES,
+        allow_blank=True,
+        default="",
+        help_text="Tiles a side beside the whole photo, for small objects; left out: as the model's card says.",
+    )
     # Counted before any of them is looked at. A page with more would not be fast any more.
     photos: serializers.ListSerializer[Any] = serializers.ListSerializer(
         child=ListedPhotoSerializer(),
@@ -41,7 +48,7 @@ class NewBatchSerializer(serializers.Serializer[Any]):
     )
 
 
-class ItemStateSerializer(serializers.Serializer[Any]):
+class BatchPhotoStateSerializer(serializers.Serializer[Any]):
     """State of a photo of a batch, for the API's description."""
 
     position = serializers.IntegerField()
@@ -52,18 +59,18 @@ class ItemStateSerializer(serializers.Serializer[Any]):
     objects = serializers.DictField(child=serializers.IntegerField(), help_text="Reported objects per class.")
 
 
-class AnsweredPhotoSerializer(ItemStateSerializer, PredictionSerializer):
+class AnsweredBatchPhotoSerializer(BatchPhotoStateSerializer, PredictionSerializer):
     """The answer to a photo of a batch, for the API's description."""
 
 
-class ItemSerializer(ItemStateSerializer):
+class BatchPhotoSerializer(BatchPhotoStateSerializer):
     """One photo of a batch, for the API's description."""
 
     name = serializers.CharField()
     size_bytes = serializers.IntegerField()
 
 
-class TotalsSerializer(serializers.Serializer[Any]):
+class BatchTotalsSerializer(serializers.Serializer[Any]):
     """State of a batch, for the API's description."""
 
     photos = serializers.IntegerField()
@@ -102,6 +109,7 @@ class BatchSerializer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     threshold = serializers.FloatField()
     model = serializers.CharField(allow_blank=True, help_text="Empty: the one that answers by default.")
+    tiles = serializers.CharField(allow_blank=True, help_text="Empty: as the model's card says.")
     page_url = serializers.URLField()
-    totals = TotalsSerializer()
-    items = ItemSerializer(many=True)
+    totals = BatchTotalsSerializer()
+    items = BatchPhotoSerializer(many=True)

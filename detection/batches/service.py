@@ -37,11 +37,13 @@ def create(
     threshold: float | None,
     photos: Sequence[ListedPhoto],
     owner_id: int | None = None,
+    *,
     model: str = "",
+    tiles: str = "",
 ) -> Batch:
     """Create a batch with its listed photos. One larger than MAX_BODY_BYTES has failed at once, with the reason.
 
-    model: the name of the requested model, "" for the default. Raises UnknownModelError.
+    model: the name of the requested model, "" for the default. tiles: as in `Upload`. Raises UnknownModelError.
     """
     catalogue.require_model(model)
     config = current.config()
@@ -50,7 +52,9 @@ def create(
         batch = Batch.objects.create(
             name=as_text(name) or f"{len(photos)} photos",
             threshold=catalogue.default_threshold(model) if threshold is None else threshold,
+            is_threshold_given=threshold is not None,
             model_name=model,
+            tiles=tiles,
             owner_id=owner_id,
         )
         BatchItem.objects.bulk_create(
@@ -89,10 +93,11 @@ def detect_item(item: BatchItem, data: bytes, source: str) -> tuple[ItemState, I
         data,
         source,
         original_name=item.name,
-        threshold=batch.threshold,
+        threshold=batch.threshold if batch.is_threshold_given else None,
         batch_item=item.pk,
         owner_id=batch.owner_id,
         model=batch.model_name,
+        tiles=batch.tiles,
     )
     notify(batch.uuid, ItemState(item.position, DETECTING))
     try:

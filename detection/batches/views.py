@@ -19,7 +19,9 @@ from detection.batches.states import ItemState
 from detection.conf import current
 from detection.models import Batch, BatchItem
 from detection.registry import listing
+from detection.web.forms import TILES_TEXTS
 from detection.web.responses import ANSWERED_ERRORS, HttpResponseSeeOther, render_with_error
+from detection.web.text import as_text
 
 PAGE_SIZE = 50
 STATE_TEXTS = {
@@ -55,7 +57,13 @@ class ItemCard:
 def batch_list(request: HttpRequest) -> HttpResponse:
     """Show all batches, newest first."""
     page = Paginator(visible_batches(caller_of(request.user)), PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {"page": page, "rows": rows_of(page.object_list), "models": listing.choices(), **_limits()}
+    context = {
+        "page": page,
+        "rows": rows_of(page.object_list),
+        "models": listing.choices(),
+        "tiles": TILES_TEXTS.items(),
+        **_limits(),
+    }
     return render(request, "detection/batches/batches.html", context)
 
 
@@ -77,11 +85,22 @@ def delete_batch(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return HttpResponseSeeOther(reverse("batch-list"))
 
 
+@require_POST
+def rename_batch(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Give a batch another name, then show it; an empty one changes nothing."""
+    batch = get_object_or_404(visible_batches(caller_of(request.user)), uuid=uuid)
+    if name := as_text(request.POST.get("name", "")).strip():
+        # Deleted meanwhile, it has no row: then nothing is changed.
+        Batch.objects.filter(pk=batch.pk).update(name=name)
+    return HttpResponseSeeOther(batch.get_absolute_url())
+
+
 def _render_batch(request: HttpRequest, batch: Batch, error: Exception | None = None) -> HttpResponse:
     states = batches.states_of(batch)
     listed = batch.items.values_list("name", "size_bytes")
     context = {
         "batch": batch,
+        "batch_tiles": TILES_TEXTS.get(batch.tiles, ""),
         "totals": batches.totals_of(states),
         "items": [
             ItemCard(name, size_bytes, str(STATE_TEXTS[BatchItem.State(state.state)]), state)

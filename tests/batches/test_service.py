@@ -34,7 +34,10 @@ REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 
 def new_batch(*names: str, **fields: Any) -> Batch:
     return batches.create(
-        fields.get("name", ""), fields.get("threshold"), [ListedPhoto(name, fields.get("size", 1000)) for name in names]
+        fields.get("name", ""),
+        fields.get("threshold"),
+        [ListedPhoto(name, fields.get("size", 1000)) for name in names],
+        tiles=fields.get("tiles", ""),
     )
 
 
@@ -63,6 +66,18 @@ def test_list_of_photos_becomes_a_batch_that_waits_for_their_files(client: Clien
         (1, "holiday/b.jpg", 20, "waiting"),
     ]
     assert client.get(f"/api/batches/{batch.uuid}/").json() == body
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("model")
+def test_all_photos_of_a_batch_are_looked_at_in_its_tiles(client: Client, chelsea: bytes) -> None:
+    listed = {"photos": [{"name": "a.jpg", "size_bytes": 10}], "tiles": "auto"}
+    body = client.post("/api/batches/", listed, content_type="application/json").json()
+    assert body["tiles"] == "auto"
+    assert send(Batch.objects.get(), 0, chelsea).status_code == 200
+    assert Detection.objects.get().tile_grid == "2x1"
+    assert "tiles: by the photo" in client.get(f"/batches/{body['id']}/").content.decode()
+    assert client.post("/api/batches/", {**listed, "tiles": "9"}, content_type="application/json").status_code == 400
 
 
 @pytest.mark.django_db
@@ -129,6 +144,7 @@ def test_list_that_cannot_be_used_is_refused_with_a_sentence(client: Client, bod
         pytest.param("store=0", "The photos of a batch are kept. Leave `store` out", id="not to be kept"),
         pytest.param("store=maybe", "store is 'maybe'; set it to one of", id="no answer to store"),
         pytest.param("threshold=0.2", "The batch has one threshold for all of its photos.", id="another threshold"),
+        pytest.param("tiles=2", "The batch has one choice of tiles for all of its photos.", id="other tiles"),
         pytest.param("model=other", "The batch has one model for all of its photos.", id="another model"),
         pytest.param("source=moon", "source is 'moon'; set it to one of", id="unknown source"),
     ],
@@ -284,7 +300,7 @@ def test_pages_of_batches_show_how_they_stand(client: Client) -> None:
     assert page.count("data-item ") == 2
     assert "The photo is empty." in page
     assert f'href="/detections/{detection.uuid}/"' in page
-    assert '<li class="chip">cat <b>1</b></li>' in page
+    assert f'href="/history/?class=cat&amp;batch={batch.uuid}">cat <b>1</b></a></li>' in page
     assert f'<input type="hidden" name="batch" value="{batch.uuid}">' in page
     assert client.get(f"/batches/{uuid4()}/").status_code == 404
 

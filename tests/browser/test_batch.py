@@ -3,6 +3,7 @@
 `BATCH_PHOTOS=500` drops as many photos in the two large tests; 60 otherwise.
 """
 
+import base64
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
 
 from tests.browser.conftest import Watch
+from tests.browser.fake_camera import RECORD_CAT
 from tests.support.photos import encode, real_photo
 from tests.support.serving import Server, running_server
 
@@ -173,7 +175,7 @@ def test_bad_photos_fail_with_the_reason_and_other_files_are_left_out(page: Page
     (few / "notes.txt").write_text("no photo")
     drop(page, few)
     wait_until_answered(page)
-    expect(page.locator("[data-note]")).to_have_text("1 file that is no photo was left out.")
+    expect(page.locator("[data-note]")).to_have_text("Skipped 1 file that isn't a supported photo.")
     expect(total(page, "done")).to_have_text("8")
     failed = page.locator("[data-item][data-state=failed]")
     expect(failed).to_have_count(1)
@@ -311,3 +313,23 @@ def test_nothing_of_a_batch_is_wider_than_the_screen(browser: Browser, server: S
     page_width = page.evaluate("() => document.documentElement.scrollWidth")
     context.close()
     assert (list_width, page_width) == (width, width)
+
+
+def test_seconds_of_a_dropped_video_become_a_batch(page: Page, tmp_path: Path, few: Path, watch: Watch) -> None:
+    video = tmp_path / "cat.webm"
+    video.write_bytes(base64.b64decode(page.evaluate(RECORD_CAT, 150)))
+    drop(page, video, few / "cat-1.jpg")
+    wait_until_answered(page)
+    items = batch_of(page)["items"]
+    names = [item["name"] for item in items]
+    assert names[:3] == ["cat-1.jpg", "cat.webm @ 00:00.000", "cat.webm @ 00:01.000"]
+    assert all(item["state"] == "done" and item["objects"].get("cat") for item in items[:3])
+    expect(page.locator("[data-note]")).to_have_text("cat.webm: one frame each 1 s.")
+    assert watch.complaints == []
+
+
+def test_video_that_the_browser_cannot_play_is_named(page: Page, tmp_path: Path) -> None:
+    video = tmp_path / "clip.mp4"
+    video.write_bytes(b"no video")
+    drop(page, video)
+    expect(page.locator("[data-error]")).to_contain_text("This browser cannot play clip.mp4.")

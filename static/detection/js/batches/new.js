@@ -2,7 +2,7 @@
 
 import { NO_PHOTO } from "../predict/file_picker.js";
 import { watchPhotos } from "../predict/drag_and_drop.js";
-import { chosenModel } from "../predict/model.js";
+import { choices } from "../predict/choices.js";
 import { SendError } from "../predict/send.js";
 import { gettext } from "../common/i18n.js";
 import { startBatch } from "./start.js";
@@ -18,7 +18,7 @@ function say(name, sentence) {
 
 async function onPhotos(chosen) {
   if (chosen.photos.length === 0) {
-    say("error", NO_PHOTO);
+    say("error", chosen.note || NO_PHOTO);
     return;
   }
   say("error", "");
@@ -26,7 +26,7 @@ async function onPhotos(chosen) {
   try {
     await startBatch(chosen, {
       url: root.dataset.batchesUrl,
-      model: chosenModel(root),
+      choices: choices(root),
       onShown: () => leaving.abort(),
     });
   } catch (error) {
@@ -35,4 +35,10 @@ async function onPhotos(chosen) {
   }
 }
 
-watchPhotos({ marked: root, inputs: root.querySelectorAll("[data-photos], [data-folder]"), onPhotos, signal: leaving.signal });
+watchPhotos({
+  marked: root,
+  inputs: root.querySelectorAll("[data-photos], [data-folder]"),
+  onPhotos,
+  onProgress: (sentence) => say("note", sentence),
+  signal: leaving.signal,
+});

@@ -1,6 +1,6 @@
 // The page of a running batch: sends the photos that it has, and shows the states of all.
 
-import { leftOutNote, whyNot } from "../predict/file_picker.js";
+import { whyNot } from "../predict/file_picker.js";
 import { watchPhotos } from "../predict/drag_and_drop.js";
 import { gettext, interpolate, ngettext } from "../common/i18n.js";
 import { Items, matchPhotos } from "./items.js";
@@ -50,7 +50,8 @@ class Batch {
     watchPhotos({
       marked: root,
       inputs: root.querySelectorAll("[data-photos], [data-folder]"),
-      onPhotos: ({ photos, leftOut }) => this.take(photos, leftOut),
+      onPhotos: ({ photos, note }) => this.take(photos, note),
+      onProgress: (sentence) => this.view.say("note", sentence),
       signal,
     });
     window.setInterval(() => this.#askWhenQuiet(), QUIET_MS);
@@ -72,14 +73,14 @@ class Batch {
   }
 
   /** Takes the files of unfinished photos; files of no item are reported. */
-  take(photos, leftOut = 0) {
+  take(photos, note = "") {
     const pairs = matchPhotos(this.items.list, photos);
     const foreign = photos.length - pairs.length;
     const known = interpolate(
       ngettext("%(count)s of the photos is done already or not of this batch.", "%(count)s of the photos are done already or not of this batch.", foreign),
       { count: foreign },
     );
-    this.view.say("note", [foreign > 0 ? known : "", leftOutNote(leftOut)].filter(Boolean).join(" "));
+    this.view.say("note", [foreign > 0 ? known : "", note].filter(Boolean).join(" "));
     for (const [item, { file }] of pairs) {
       this.items.giveFile(item, file);
       this.#send(item);
@@ -162,10 +163,10 @@ class Batch {
 }
 
 /** Runs the batch whose page `root` is; `listed` are its items as the API tells them, `photos` those at hand. */
-export function runBatch(root, listed, photos = [], leftOut = 0) {
+export function runBatch(root, listed, photos = [], note = "") {
   const batch = new Batch(root, listed);
   batch.start();
-  batch.take(photos, leftOut);
+  batch.take(photos, note);
 }
 
 /** Runs the batch of a page that was just opened. */

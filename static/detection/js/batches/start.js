@@ -7,8 +7,8 @@ import { showLocalTimes } from "../common/local_times.js";
 import { runBatch } from "./run.js";
 import { pause } from "./uploads.js";
 
-async function listPhotos(url, name, photos, model) {
-  const body = JSON.stringify({ name, model, photos: photos.map(({ name: called, size }) => ({ name: called, size_bytes: size })) });
+async function listPhotos(url, name, photos, choices) {
+  const body = JSON.stringify({ name, ...choices, photos: photos.map(({ name: called, size }) => ({ name: called, size_bytes: size })) });
   let response;
   try {
     response = await fetch(url, { method: "POST", headers: { "Content-Type": "application/json" }, body });
@@ -26,10 +26,10 @@ async function listPhotos(url, name, photos, model) {
  * Makes a batch of photos and shows its page in place of this one; a file cannot be taken along to another document.
  * Rejects with a SendError, whose message is for people; then this page stays as it is.
  */
-export async function startBatch({ photos, leftOut, folder }, { url, model, onShown }) {
+export async function startBatch({ photos, note, folder }, { url, choices, onShown }) {
   const count = photos.length;
   const name = folder || interpolate(ngettext("%(count)s photo", "%(count)s photos", count), { count });
-  const batch = await listPhotos(url, name, photos, model);
+  const batch = await listPhotos(url, name, photos, choices);
   const address = new URL(batch.page_url).pathname;
   const page = await fetchPage(address).catch(() => {
     throw new SendError(UNREACHABLE);
@@ -39,7 +39,7 @@ export async function startBatch({ photos, leftOut, folder }, { url, model, onSh
   await pause(0);
   show(page, address);
   await pause(0);
-  runBatch(document.querySelector("[data-batch]"), batch.items, photos, leftOut);
+  runBatch(document.querySelector("[data-batch]"), batch.items, photos, note);
 }
 
 function show(page, url) {

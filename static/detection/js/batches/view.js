@@ -120,6 +120,7 @@ export class View {
       const made = chip.cloneNode(true);
       made.querySelector("span").textContent = classTitle(name);
       made.querySelector("b").textContent = count;
+      made.querySelector("a").href = `${this.root.dataset.galleryUrl}&${new URLSearchParams({ class: name })}`;
       return made;
     });
     this.part("classes").replaceChildren(...chips);
