@@ -1,0 +1,1 @@
+"""Review queues: each decides which photos come next, in which order, and why."""
