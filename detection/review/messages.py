@@ -34,6 +34,13 @@ BOX_OUTSIDE = Message(
     "review_box_outside",
     gettext_noop("The box does not lie within the photo, which is %(width)s x %(height)s pixels. Draw it inside."),
 )
+NOT_BLIND = Message(
+    "review_not_blind",
+    gettext_noop(
+        "Somebody has judged objects of this photo with the model's boxes shown, so it cannot be reviewed blindly any "
+        "more. Review it without `blind`."
+    ),
+)
 NOTHING_TO_UNDO = Message(
     "review_nothing_to_undo",
     gettext_noop("There is nothing to undo in the review of this photo."),
@@ -45,6 +52,12 @@ STEP_OF_OTHER = Message(
 STEP_OF_SOMEBODY = Message(
     "review_step_of_somebody",
     gettext_noop("The newest step is one of somebody else. Say what is right instead."),
+)
+BAD_KEY = Message(
+    "review_bad_key",
+    gettext_noop(
+        "The Idempotency-Key cannot be used. Send 1 to %(length)s visible characters of ASCII, a UUID for example."
+    ),
 )
 CHANGED_BY = Message(
     "review_changed_by",

@@ -7,6 +7,8 @@
 4. Lists and counters change in the same transaction.
 
 Undo is one more step, which restores the previous verdicts.
+
+Steps may be blind: taken before the reviewer has seen what the model found (`blind.py`).
 """
 
 from collections import Counter
@@ -18,7 +20,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
 
 from detection.errors import RequestError
 from detection.history import counters, indexing
@@ -30,9 +31,13 @@ from detection.inference.types import PixelBox
 from detection.models import Detection, ListEntry, Review, Verdict
 from detection.observability import metrics
 from detection.review import messages as review_messages
+from detection.review.blind import Drawn, outcomes
+from detection.review.queues.kinds import Answered
+from detection.review.queues.registry import mark_places
 from detection.web.text import as_text
 
 CLASS_NAME_LENGTH = MAX_LENGTH
+_ENDS = frozenset({Verdict.Kind.REVIEWED, Verdict.Kind.REOPENED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,12 @@ class ReviewState:
     reviewed_at: datetime | None
     reviewer_name: str
     objects: tuple[Judged, ...]
+    is_blind: bool = False
+
+    @property
+    def can_be_blind(self) -> bool:
+        """Return whether nobody has said anything with the model's boxes shown, as they are once it was finished."""
+        return all(one.is_blind and one.kind not in _ENDS for one in self.detection.verdicts.all())
 
     @property
     def open_objects(self) -> tuple[Judged, ...]:
@@ -96,7 +107,10 @@ def reviewable(detections: QuerySet[Detection]) -> QuerySet[Detection]:
 
 def state_of(detection: Detection) -> ReviewState:
     """Return the review of a detection that came from `reviewable`."""
-    review = getattr(detection, "review", None) or Review(detection=detection)
+    return _state(detection, getattr(detection, "review", None) or Review(detection=detection))
+
+
+def _state(detection: Detection, review: Review) -> ReviewState:
     return ReviewState(
         detection,
         review.version,
@@ -104,7 +118,21 @@ def state_of(detection: Detection) -> ReviewState:
         review.reviewed_at,
         review.reviewer_name,
         objects_of(detection),
+        review.is_blind,
     )
+
+
+def state_after(detection_pk: int, step: int) -> ReviewState:
+    """Return the review as it stood after a step; its verdicts only grow, so that this does not change any more."""
+    detections = with_verdicts(Detection.objects.select_related("photo"), last_step=step)
+    detection = detections.get(pk=detection_pk)
+    ends = [one for one in detection.verdicts.all() if one.kind in _ENDS]
+    review = Review(version=step)
+    if ends and ends[-1].kind == Verdict.Kind.REVIEWED:
+        review.is_reviewed, review.reviewed_at = True, ends[-1].created_at
+        review.reviewer_name = ends[-1].reviewer_name
+        review.is_blind = ends[-1].is_blind and ends[-1].step == step
+    return _state(detection, review)
 
 
 def judge(
@@ -114,21 +142,29 @@ def judge(
     reviewer: Reviewer,
     *,
     reviewed: bool | None = None,
+    blind: bool = False,
 ) -> ReviewState:
     """Record a reviewer's verdicts, and return the state of the review after them.
 
     version: the one that the reviewer has seen. reviewed: True finishes the review, and confirms open objects; False
-    reopens it; None leaves it. Raises RequestError and ConflictError; then nothing was written.
+    reopens it; None leaves it. blind: the reviewer has not seen what the model found; finishing the review then gives
+    the model's objects the verdicts that follow from the drawn ones (`blind.outcomes`).
+    Raises RequestError and ConflictError; then nothing was written.
     """
     if not statements and reviewed is None:
         raise RequestError(review_messages.IS_EMPTY())
     with transaction.atomic():
         before = _raise_version(detection, version)
-        statements = [*statements, *(_confirmations(before, statements) if reviewed else ())]
+        if blind and not before.can_be_blind:
+            raise RequestError(review_messages.NOT_BLIND())
+        if reviewed:
+            statements = (
+                _blind_ends(before, statements) if blind else [*statements, *_confirmations(before, statements)]
+            )
         rows = _rows(before, statements)
         if reviewed is not None and reviewed != before.is_reviewed:
             rows.append(Verdict(kind=Verdict.Kind.REVIEWED if reviewed else Verdict.Kind.REOPENED))
-        return _write(before, rows, reviewer)
+        return _write(before, rows, reviewer, blind=blind)
 
 
 def undo(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
@@ -144,7 +180,7 @@ def undo(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
         rows = _as_before(before, verdicts, step)
         for row in rows:
             row.undoes = step
-        return _write(before, rows, reviewer)
+        return _write(before, rows, reviewer, blind=before.can_be_blind)
 
 
 def confirm_all(detection: Detection, version: int, reviewer: Reviewer) -> ReviewState:
@@ -181,6 +217,22 @@ def _raise_version(detection: Detection, version: int) -> ReviewState:
 def _confirmations(state: ReviewState, statements: Iterable[Statement]) -> list[Statement]:
     judged_keys = {one.key for one in statements}
     return [Statement(one.key, Verdict.Kind.CONFIRMED) for one in state.open_objects if one.key not in judged_keys]
+
+
+def _blind_ends(state: ReviewState, statements: Sequence[Statement]) -> list[Statement]:
+    """Return the statements that finish a blind review: what is said, and what follows for the model's open objects."""
+    keyed = [one for one in statements if one.key is not None]
+    said = {one.key for one in keyed}
+    drawn = [
+        Drawn(one.key, one.class_name, one.box) for one in state.objects if one.found is None and one.key not in said
+    ]
+    for one in statements:
+        if one.key is None:
+            # Checked as any other: an incomplete one is refused.
+            _drawn(state, one, 0)
+            drawn.append(Drawn(None, one.class_name or "", one.box or PixelBox(0, 0, 0, 0)))
+    found = [one for one in state.open_objects if one.key not in said]
+    return [*keyed, *(Statement(*outcome) for outcome in outcomes(drawn, found))]
 
 
 def _rows(state: ReviewState, statements: Sequence[Statement]) -> list[Verdict]:
@@ -281,7 +333,7 @@ def _as_before(state: ReviewState, verdicts: Sequence[Verdict], step: int) -> li
     earlier = newest_verdicts(one for one in verdicts if one.step < step)
     rows = []
     for one in (one for one in verdicts if one.step == step):
-        if one.kind in {Verdict.Kind.REVIEWED, Verdict.Kind.REOPENED}:
+        if one.kind in _ENDS:
             rows.append(Verdict(kind=Verdict.Kind.REOPENED if state.is_reviewed else Verdict.Kind.REVIEWED))
             continue
         was = earlier.get((one.found_id, one.added_number))
@@ -302,17 +354,20 @@ def _as_before(state: ReviewState, verdicts: Sequence[Verdict], step: int) -> li
     return rows
 
 
-def _write(before: ReviewState, rows: list[Verdict], reviewer: Reviewer) -> ReviewState:
+def _write(before: ReviewState, rows: list[Verdict], reviewer: Reviewer, *, blind: bool = False) -> ReviewState:
     detection = before.detection
     for row in rows:
-        row.detection, row.step = detection, before.version + 1
+        row.detection, row.step, row.is_blind = detection, before.version + 1, blind
         row.reviewer_id, row.reviewer_name = reviewer.user_id, reviewer.name
     Verdict.objects.bulk_create(rows)
-    ends = [row.kind for row in rows if row.kind in {Verdict.Kind.REVIEWED, Verdict.Kind.REOPENED}]
+    ends = [row for row in rows if row.kind in _ENDS]
     if ends:
-        _finish(detection, ends[-1] == Verdict.Kind.REVIEWED, reviewer)
+        _finish(detection, ends[-1])
+    elif before.is_blind:
+        Review.objects.filter(detection=detection).update(is_blind=False)
     after = _fresh(detection)
     indexing.mark([after.detection])
+    mark_places(detection.pk, Answered(after.is_reviewed, frozenset(one.key for one in after.objects if one.kind)))
     counts = Counter(_counted(after))
     counts.subtract(_counted(before))
     counters.add(counts)
@@ -325,11 +380,13 @@ def _counted(state: ReviewState) -> list[Key]:
     return [key for key in keys if key is not None]
 
 
-def _finish(detection: Detection, is_reviewed: bool, reviewer: Reviewer) -> None:
+def _finish(detection: Detection, end: Verdict) -> None:
     """Record whether the review is finished, in its row and in the lists."""
+    is_reviewed = end.kind == Verdict.Kind.REVIEWED
     Review.objects.filter(detection=detection).update(
         is_reviewed=is_reviewed,
-        reviewed_at=timezone.now() if is_reviewed else None,
-        reviewer_name=reviewer.name if is_reviewed else "",
+        reviewed_at=end.created_at if is_reviewed else None,
+        reviewer_name=end.reviewer_name if is_reviewed else "",
+        is_blind=is_reviewed and end.is_blind,
     )
     ListEntry.objects.filter(detection=detection).update(is_reviewed=is_reviewed)

@@ -128,7 +128,7 @@ def said() -> dict[str, Detection]:
         pytest.param({"review": "added"}, {"added"}, id="added"),
         pytest.param({"review": "rejected", "class": "dog"}, {"rejected"}, id="rejected object of a class"),
         pytest.param({"review": "rejected", "class": "cat"}, set(), id="rejected object of another class"),
-        pytest.param({"review": "done", "class": "cat", "period": "week", "source": "api"}, {"done", "relabelled"}),
+        pytest.param({"review": "done", "class": "cat", "period": "week", "source": "api"}, {"done"}),
         pytest.param({"review": "done", "source": "page"}, set(), id="reviewed, of a source that has none"),
         pytest.param({"review": "nonsense"}, None, id="a state that there is not"),
         pytest.param({"review": "done", "model": "mobilenet_ssd_voc"}, {"done", "relabelled"}, id="of a model"),

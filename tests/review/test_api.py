@@ -39,27 +39,40 @@ def test_review_tells_the_model_and_what_is_true_now(client: Client) -> None:
         "detection": str(detection.uuid),
         "version": 0,
         "is_reviewed": False,
+        "is_blind": False,
+        "can_be_blind": True,
         "reviewed_at": None,
         "reviewed_by": "",
         "photo_name": "photo.jpg",
         "width": 640,
         "height": 480,
-        "objects": [
-            {
-                "object": "0",
-                "verdict": "",
-                "objectClass": "cat",
-                "box": {"x": 10, "y": 20, "width": 300, "height": 200},
-                "by": "",
-                "at": None,
-                "model": {
-                    "objectClass": "cat",
-                    "probability": 0.9,
-                    "box": {"x": 10, "y": 20, "width": 300, "height": 200},
-                },
-            }
-        ],
+        "objects": [judged_json("0", "cat", 0.9, {"x": 10, "y": 20, "width": 300, "height": 200})],
+        "weaker": [judged_json("1", "bird", 0.2, {"x": 11, "y": 21, "width": 300, "height": 200})],
+        "last_added": 0,
     }
+
+
+def judged_json(key: str, class_name: str, probability: float, box: dict[str, int]) -> dict[str, Any]:
+    """An object that nobody has judged, as the API tells it."""
+    model = {"objectClass": class_name, "probability": probability, "box": box}
+    return {"object": key, "verdict": "", "objectClass": class_name, "box": box, "by": "", "at": None, "model": model}
+
+
+def test_weaker_object_is_confirmed_and_open_again_by_undo(client: Client) -> None:
+    detection = stored_detection(("cat", 0.9), ("bird", 0.2))
+    said = say(client, detection, 0, {"object": "1", "verdict": "confirmed"}).json()
+    assert [(one["object"], one["verdict"]) for one in said["objects"]] == [("0", ""), ("1", "confirmed")]
+    assert said["weaker"] == []
+    undone = client.post(address(detection, "/undo"), {"version": 1}, content_type="application/json").json()
+    assert [one["object"] for one in undone["weaker"]] == ["1"]
+
+
+def test_number_of_a_drawn_object_is_not_given_twice(client: Client) -> None:
+    detection = stored_detection()
+    drawn = {"verdict": "added", "objectClass": "moon", "box": {"x": 1, "y": 2, "width": 3, "height": 4}}
+    assert say(client, detection, 0, drawn).json()["last_added"] == 1
+    assert say(client, detection, 1, {"object": "a1", "verdict": "rejected"}).json()["last_added"] == 1
+    assert [one["object"] for one in say(client, detection, 2, drawn).json()["objects"]] == ["a2"]
 
 
 def test_step_of_all_kinds_is_taken_at_once(client: Client) -> None:

@@ -296,12 +296,55 @@ def test_marks_of_old_verdicts_are_made_by_the_migration_and_by_counting_anew() 
         (cat.pk, "dog", True, False, True),
         *((dog.pk, class_name, False, False, False) for class_name in ("", "cat", "dog")),
     }
-    assert marks() == expected
+    given = {(cat.pk, "horse", False, True, False)}
+    assert marks() == expected | given
+    ListEntry.objects.filter(class_name="horse").delete()
     ListEntry.objects.update(has_rejected=False, has_changed=False, has_added=False)
     import_module("detection.migrations.0011_review_marks").mark_what_people_said(apps, None)
     assert marks() == expected
     indexing.rebuild()
-    assert marks() == expected
+    assert marks() == expected | given
+
+
+def entries() -> set[tuple[Any, ...]]:
+    """Class, lowest and highest probability of the list entries."""
+    return set(ListEntry.objects.values_list("class_name", "lowest", "highest"))
+
+
+RELABELLED, DRAWN = Statement("1", "relabelled", "wolf"), Statement(None, "added", "moon", BOX)
+SAID = {
+    "nothing": ([], {("", 0.6, 0.9), ("cat", 0.9, 0.9), ("dog", 0.6, 0.6)}),
+    "relabelled": ([RELABELLED], {("", 0.6, 1.0), ("cat", 0.9, 0.9), ("dog", 0.6, 0.0), ("wolf", 1.0, 1.0)}),
+    "rejected": ([Statement("0", "rejected")], {("", 0.6, 0.6), ("cat", 0.9, 0.0), ("dog", 0.6, 0.6)}),
+    "drawn": ([DRAWN], {("", 0.6, 1.0), ("cat", 0.9, 0.9), ("dog", 0.6, 0.6), ("moon", 1.0, 1.0)}),
+    "weaker one confirmed": (
+        [Statement("2", "confirmed")],
+        {("", 0.6, 0.9), ("cat", 0.9, 0.9), ("dog", 0.6, 0.6), ("bird", 1.0, 0.3)},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_lists_have_the_classes_that_people_gave(case: str) -> None:
+    statements, expected = SAID[case]
+    detection = stored_detection(("cat", 0.9), ("dog", 0.6), ("bird", 0.3))
+    before = entries()
+    if statements:
+        judge(detection, 0, statements, ANNA)
+    assert entries() == expected
+    # As the migration finds them.
+    ListEntry.objects.exclude(class_name__in=["", "cat", "dog"]).delete()
+    for entry in ListEntry.objects.all():
+        own = {"": 0.9, "cat": 0.9, "dog": 0.6}[entry.class_name]
+        ListEntry.objects.filter(pk=entry.pk).update(highest=own)
+    marked = marks()
+    import_module("detection.migrations.0022_entries_as_people_say").say_what_people_said(apps, None)
+    assert (entries(), marked <= marks()) == (expected, True)
+    indexing.rebuild()
+    assert entries() == expected
+    if statements:
+        undo(detection, 1, ANNA)
+        assert entries() == before
 
 
 def marks() -> set[tuple[Any, ...]]:

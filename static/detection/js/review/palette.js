@@ -1,5 +1,7 @@
 // Chooses a class: type a part of its name, Enter takes the first one, arrows another; a new name makes a new class.
 
+import { classTitle } from "../common/i18n.js";
+
 const SHOWN = 8;
 
 export class Palette {
@@ -9,6 +11,7 @@ export class Palette {
   #classes;
   #texts;
   #recent = [];
+  #without = null;
   #options = [];
   #chosen = 0;
   #resolve = null;
@@ -25,10 +28,12 @@ export class Palette {
     dialog.addEventListener("close", () => this.#end(null));
   }
 
-  /** Resolves to the name of a class, or to null when none was chosen. */
-  ask(without) {
+  /** Resolves to the name of a class, or to null when none was chosen. without: one that is not offered; recent: come first. */
+  ask(without, recent) {
     this.#input.value = "";
-    this.#search(without);
+    this.#without = without;
+    this.#recent = recent;
+    this.#search();
     this.#dialog.showModal();
     this.#input.focus();
     return new Promise((resolve) => {
@@ -40,7 +45,6 @@ export class Palette {
     const resolve = this.#resolve;
     this.#resolve = null;
     if (name !== null) {
-      this.#recent = [name, ...this.#recent.filter((other) => other !== name)];
       this.#classes = [...new Set([...this.#classes, name])];
     }
     if (this.#dialog.open) {
@@ -50,14 +54,16 @@ export class Palette {
   }
 
   /** Sorts recently chosen names first, and names that begin with the text before those that contain it. */
-  #search(without) {
+  #search() {
     const typed = this.#input.value.trim();
     const text = typed.toLowerCase();
-    const all = [...new Set([...this.#recent, ...this.#classes])].filter((name) => name !== without);
-    const begins = all.filter((name) => name.toLowerCase().startsWith(text));
-    const holds = all.filter((name) => !name.toLowerCase().startsWith(text) && name.toLowerCase().includes(text));
-    this.#options = [...begins, ...holds].slice(0, SHOWN).map((name) => ({ name, text: name }));
-    if (typed !== "" && !all.some((name) => name.toLowerCase() === text)) {
+    const all = [...new Set([...this.#recent, ...this.#classes])].filter((name) => name !== this.#without);
+    // People type the model's name of a class, or the one of their own language, which they see.
+    const words = (name) => [name.toLowerCase(), classTitle(name).toLowerCase()];
+    const begins = all.filter((name) => words(name).some((word) => word.startsWith(text)));
+    const holds = all.filter((name) => !begins.includes(name) && words(name).some((word) => word.includes(text)));
+    this.#options = [...begins, ...holds].slice(0, SHOWN).map((name) => ({ name, text: classTitle(name) }));
+    if (typed !== "" && !all.some((name) => words(name).includes(text))) {
       this.#options.push({ name: typed, text: this.#texts.newClass.replace("{name}", typed) });
     }
     this.#show(0);

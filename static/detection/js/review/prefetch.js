@@ -13,7 +13,7 @@ export class Prefetch {
     this.#server = server;
   }
 
-  /** Resolves to {uuid, review} of the photo behind `uuid`, or to null at the end of the queue. */
+  /** Resolves to {review, place} of the photo behind `uuid`, or to null at the end of the queue. */
   async after(uuid) {
     if (this.#order.length === 0) {
       await this.fill(uuid);
@@ -23,10 +23,10 @@ export class Prefetch {
       this.#isAtEnd = false;
       return null;
     }
-    const review = await this.#ready.get(next);
-    this.#ready.delete(next);
-    this.fill(next).catch(() => undefined);
-    return review;
+    const review = await this.#ready.get(next.detection);
+    this.#ready.delete(next.detection);
+    this.fill(next.detection).catch(() => undefined);
+    return { review, place: next };
   }
 
   /** Fetches the photos after the last prefetched one, or after `uuid`. */
@@ -49,15 +49,15 @@ export class Prefetch {
     if (missing <= 0 || this.#isAtEnd) {
       return;
     }
-    const found = await this.#server.following(this.#order.at(-1) ?? uuid, missing);
+    const found = await this.#server.following(this.#order.at(-1)?.detection ?? uuid, missing);
     this.#isAtEnd = found.length < missing;
-    for (const next of found) {
-      this.#order.push(next);
-      const review = this.#server.review(next);
+    for (const place of found) {
+      this.#order.push(place);
+      const review = this.#server.review(place.detection);
       review.catch(() => undefined);
-      this.#ready.set(next, review);
+      this.#ready.set(place.detection, review);
       const picture = new Image();
-      picture.src = this.#server.url("photo", next);
+      picture.src = this.#server.url("photo", place.detection);
       picture.decode().catch(() => undefined);
     }
   }

@@ -1,21 +1,16 @@
-// Requests of the review page: reviews, the queue, and steps, which are sent one after the other.
+// Requests of the review page: reviews, the queue, and steps.
+
+import { Refused } from "./outbox.js";
 
 const NO_UUID = "00000000-0000-0000-0000-000000000000";
 
-/** An answer that is no success; `review` is the state that a 409 brings. */
-export class Refused extends Error {
-  constructor(sentence, review) {
-    super(sentence);
-    this.review = review;
-  }
-}
-
-async function ask(url, body) {
-  const given = body === undefined ? {} : { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, keepalive: true };
+async function ask(url, body, headers = {}) {
+  const given = body === undefined ? {} : { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers }, keepalive: true };
   const response = await fetch(url, given);
-  const answer = await response.json();
+  // A proxy in front of a server that is away answers with a page.
+  const answer = await response.json().catch(() => ({ error: response.statusText }));
   if (!response.ok) {
-    throw new Refused(answer.error, answer.review);
+    throw new Refused(answer.error, response.status, answer.review);
   }
   return answer;
 }
@@ -23,7 +18,6 @@ async function ask(url, body) {
 export class Server {
   #urls;
   #queue;
-  #last = Promise.resolve();
 
   constructor(urls, queue) {
     this.#urls = urls;
@@ -38,23 +32,14 @@ export class Server {
     return ask(this.url("review", uuid));
   }
 
+  /** Resolves to the next places {detection, reason, asked} of the queue. */
   async following(uuid, count) {
     const query = new URLSearchParams({ ...this.#queue, after: uuid, count });
-    return (await ask(`${this.#urls.queue}?${query}`)).detections;
+    return (await ask(`${this.#urls.queue}?${query}`)).places;
   }
 
-  /** Sends a step when those before it are answered. Rejects with Refused, or with a TypeError without a response. */
-  say(uuid, body) {
-    return this.#inTurn(() => ask(this.url("review", uuid), body));
-  }
-
-  undo(uuid, body) {
-    return this.#inTurn(() => ask(this.url("undo", uuid), body));
-  }
-
-  #inTurn(send) {
-    const answer = this.#last.then(send);
-    this.#last = answer.catch(() => undefined);
-    return answer;
+  /** Sends a step of the outbox. Rejects with Refused, or with a TypeError without a response. */
+  send({ name, uuid, body, key }) {
+    return ask(this.url(name, uuid), body, { "Idempotency-Key": key });
   }
 }
