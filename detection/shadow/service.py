@@ -15,17 +15,17 @@ from dataclasses import replace
 from django.db import Error, connection, transaction
 
 from detection.conf import current
-from detection.inference.detector import Detector, load_detector
+from detection.evaluation.matching import Agreement, compare
+from detection.inference.detector import Detector
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource
-from detection.inference.types import FoundObject, reported_at
+from detection.inference.types import FoundObject, reported_at, rest_of
 from detection.models import Detection, ShadowCount, ShadowRun
 from detection.observability import metrics
 from detection.predict import service as predict_service
 from detection.predict.service import RecordedDetection
 from detection.serving import service as serving
 from detection.serving.locations import shadow_folder
-from detection.shadow.matching import Agreement, compare
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def _load() -> Detector | None:
         options = serving.other_options(config, ModelSource(shadow_folder(config)))
         # One core at most: the others are for the photos of callers.
         options = replace(options, engine=replace(options.engine, threads=1))
-        candidate = serving.on_model_thread(lambda: load_detector(options))
+        candidate = serving.load_tried(options)
     except (InferenceError, OSError) as error:
         logger.error("SHADOW_MODEL=%s cannot be loaded: nothing is compared. %s", config.shadow.name, error)
         return None
@@ -141,12 +141,14 @@ def _compare(recorded: RecordedDetection, candidate: Detector) -> None:
     """Compare objects above the caller's threshold; without one, each model's above its own."""
     asked = recorded.upload.threshold
     above, below = (
-        serving.threshold_of(net) if asked is None else asked for net in (recorded.network, candidate.network)
+        serving.thresholds_of(net) if asked is None else asked for net in (recorded.network, candidate.network)
     )
     answer = reported_at(recorded.prediction.objects, above)
-    seen = candidate.detect(recorded.upload.data, min_probability=below)
+    seen = candidate.detect(
+        recorded.upload.data, min_probability=rest_of(below), tiles=recorded.prediction.tiling.choice
+    )
     objects = reported_at(seen.objects, below)
-    _record(recorded, candidate, below, objects, compare(answer, objects))
+    _record(recorded, candidate, rest_of(below), objects, compare(answer, objects))
 
 
 def _record(

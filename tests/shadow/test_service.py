@@ -219,6 +219,12 @@ def test_staff_see_where_the_two_disagree(looking: Shadow, chelsea: bytes, clien
     assert html.count("minka.jpg") == 2
     rows = [(row.class_name, row.matched, row.only_answer, row.only_candidate) for row in page.context["rows"]]
     assert rows == [("cat", 0, 2, 0), ("dog", 0, 0, 2), ("", 0, 2, 2)]
+    link = "/history/?model=mobilenet_ssd_voc&amp;shadow=candidate%401.0"
+    assert link in html
+    assert [one.detection.photo.original_name for one in client.get(link.replace("&amp;", "&")).context["items"]] == [
+        "minka.jpg",
+        "minka.jpg",
+    ]
     drawn = client.get(f"{address}{ShadowRun.objects.first().pk}/drawn/")  # type: ignore[union-attr]
     assert (drawn.status_code, drawn["Content-Type"], drawn.content[:2]) == (200, "image/jpeg", b"\xff\xd8")
     assert client.get(f"{address}99999/drawn/").status_code == 404

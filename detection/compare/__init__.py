@@ -1,0 +1,1 @@
+"""Comparison of two models: their answers for the same photos, side by side, in numbers, and by votes."""
