@@ -14,9 +14,14 @@ from detection.inference.engines.base import EngineOptions, RemoteOptions
 from detection.inference.messages import Message, gettext_noop
 from detection.inference.model_files import ModelSource
 from detection.inference.network import Network
+from detection.inference.types import Thresholds, rest_of
 from detection.observability import metrics
+from detection.serving import points
 from detection.serving.locations import model_folder
-from detection.serving.pool import DetectorPool, ModelThread, free
+from detection.serving.model_thread import ModelThread
+from detection.serving.points import ServedPoint
+from detection.serving.pool import DetectorPool
+from detection.serving.trial import try_model
 
 _NOT_LOADED = Message("model_not_loaded", gettext_noop("The model is not loaded yet. Try again in a moment."))
 
@@ -41,9 +46,8 @@ class _Models:
         if self._detector is None:
             with self._lock:
                 if self._detector is None:
-                    self._detector = metrics.observe(
-                        self.owner.run(load_detector, options or detector_options(config()))
-                    )
+                    wanted = options or detector_options(config())
+                    self._detector = metrics.observe(self.owner.run(lambda: load_detector(wanted)))
         return self._detector
 
     def resident(self, reference: str) -> Detector | None:
@@ -54,7 +58,8 @@ class _Models:
         return self.others.get(reference)
 
     def model(self, reference: str) -> Detector:
-        """Return the requested model, loaded now if need be. Raises UnknownModelError, ModelLoadError.
+        """Return the requested model, loaded now if need be. Raises UnknownModelError, AmbiguousModelError,
+        ModelLoadError.
 
         For the default it raises the errors of loading.
         """
@@ -64,8 +69,16 @@ class _Models:
         folder = model_folder(config(), reference)
         options = other_options(config(), ModelSource(folder))
         return self.others.load(
-            folder.name, lambda: metrics.observe(load_detector(options)), config().max_resident_models - 1
+            folder.name,
+            lambda: metrics.observe(self.load_tried(options)),
+            config().max_resident_models - 1,
+            reference,
         )
+
+    def load_tried(self, options: DetectorOptions) -> Detector:
+        """Try a model in a process of its own, then load it here. Raises the errors of both."""
+        try_model(options)
+        return self.owner.run(lambda: load_detector(options))
 
     def switch(self, load: Callable[[], Detector], version: int | None) -> None:
         """Load a model beside the answering one, put it in its place, then free the other when it has finished.
@@ -76,13 +89,13 @@ class _Models:
         with self._lock:
             old, self._detector, self.version = self._detector, fresh, version
         if old is not None:
-            self.owner.run(free, old)
+            self.owner.free(old)
 
     def close(self) -> None:
         with self._lock:
             detector, self._detector, self.version, self.problem = self._detector, None, None, ""
         if detector is not None:
-            self.owner.run(detector.close)
+            self.owner.free(detector)
         self.others.close()
 
 
@@ -102,7 +115,7 @@ def detector_options(chosen: Config) -> DetectorOptions:
         engine=EngineOptions(
             engine=chosen.model_engine,
             precision=chosen.model_precision,
-            gpu=chosen.model_context_gpu,
+            device=chosen.model_device,
             threads=chosen.inference_threads,
             cache_dir=chosen.cache_dir / "compiled",
             remote=RemoteOptions() if chosen.remote is None else RemoteOptions(**asdict(chosen.remote)),
@@ -131,20 +144,30 @@ def start(queue_size: int | None = None, source: ModelSource | None = None) -> N
 
 
 class Asked(NamedTuple):
-    """A model that is to answer, loaded, and the threshold above which objects are reported to this caller."""
+    """A model that is to answer, loaded, and the threshold above which objects are reported to this caller.
+
+    point: the operating point that decides instead, class by class, where the caller gave no threshold; `threshold` is
+    then that of its other classes.
+    """
 
     detector: Detector
     threshold: float
+    point: ServedPoint | None = None
+
+    @property
+    def thresholds(self) -> float | Thresholds:
+        """The threshold, or those of the point."""
+        return self.threshold if self.point is None else self.point.thresholds
 
 
 def ask(reference: str, threshold: float | None = None) -> Asked:
     """Settle in one step which model answers, loaded now if need be, and above which threshold.
 
     reference: NAME@VERSION; NAME for the default when that is its name, else for the one of MODELS; "" for the default.
-    threshold: the caller's; None for PROBABILITY_MORE, else that of the model's card. Raises UnknownModelError and
-    ModelLoadError, for the default InferenceError.
+    threshold: the caller's; None for the active operating point, else PROBABILITY_MORE, else that of the model's card.
+    Raises UnknownModelError and ModelLoadError, for the default InferenceError.
     """
-    return _asked(_models.model(reference), threshold)
+    return asked_of(_models.model(reference), threshold)
 
 
 async def ask_async(reference: str, threshold: float | None = None) -> Asked:
@@ -152,11 +175,15 @@ async def ask_async(reference: str, threshold: float | None = None) -> Asked:
     resident = _models.resident(reference)
     if resident is None:
         resident = await asyncio.to_thread(_models.model, reference)
-    return _asked(resident, threshold)
+    return asked_of(resident, threshold)
 
 
-def _asked(detector: Detector, threshold: float | None) -> Asked:
-    return Asked(detector, threshold_of(detector.network) if threshold is None else threshold)
+def asked_of(detector: Detector, threshold: float | None) -> Asked:
+    """Settle for a loaded model above which threshold objects are reported, as `ask` does."""
+    if threshold is not None:
+        return Asked(detector, threshold)
+    point = point_of(detector.network)
+    return Asked(detector, threshold_of(detector.network) if point is None else point.thresholds.rest, point)
 
 
 def photos_at_once() -> int:
@@ -179,6 +206,11 @@ def answering_version() -> int | None:
     return _models.version
 
 
+def load_tried(options: DetectorOptions) -> Detector:
+    """Return a model that passed a trial in a process of its own. Raises the errors of trying and of loading it."""
+    return _models.load_tried(options)
+
+
 def on_model_thread(function: Callable[[], Detector]) -> Detector:
     """Run a function that loads or frees a model on the process's thread for that."""
     return _models.owner.run(function)
@@ -199,9 +231,9 @@ def active_problem() -> str:
     return _models.problem
 
 
-def active_precision() -> str:
-    """Return the precision of the default model; "" before it is loaded."""
-    return "" if _models.loaded is None else _models.loaded.engine.precision
+def active_detector() -> Detector | None:
+    """Return the default model; None before it is loaded."""
+    return _models.loaded
 
 
 def load_problem(name: str) -> str:
@@ -234,7 +266,7 @@ def fewest_workers() -> int:
 
 def has_a_free_worker() -> bool:
     """Return whether each model could take another photo at once."""
-    return all(detector.in_flight < detector.workers for detector in _in_memory())
+    return all(detector.has_a_free_worker for detector in _in_memory())
 
 
 def _in_memory() -> list[Detector]:
@@ -258,8 +290,21 @@ def readiness_problem() -> str:
     return "The model is not loaded yet. Ask again in a moment." if detector is None else detector.engine.problem()
 
 
+def point_of(network: Network) -> ServedPoint | None:
+    """Return the active operating point of a model; None where its own threshold decides."""
+    return points.active(network.name, network.version)
+
+
+def thresholds_of(network: Network) -> float | Thresholds:
+    """Return the probabilities above which objects are reported by default: the active point's, else `threshold_of`."""
+    point = point_of(network)
+    return threshold_of(network) if point is None else point.thresholds
+
+
 def threshold_of(network: Network) -> float:
-    """Return the probability above which objects are reported by default: PROBABILITY_MORE, else the card's."""
+    """Return the probability above which objects are reported without an operating point: PROBABILITY_MORE, else the
+    card's.
+    """
     configured = config().probability_more
     return network.threshold if configured is None else configured
 
@@ -274,9 +319,12 @@ def model_info() -> dict[str, Any]:
         "engine": detector.engine.name,
         "device": detector.engine.device,
         "precision": detector.engine.precision,
+        "precision_reason": detector.precision_reason,
         "classes": list(detector.network.classes),
         "input_edge": detector.network.edge,
-        "threshold": threshold_of(detector.network),
+        "threshold": rest_of(thresholds_of(detector.network)),
+        **points.describe(detector.network.name, detector.network.version),
+        "tiles": detector.network.tiles,
         "kept_from_probability": KEPT_PROBABILITY,
         "problem": active_problem(),
     }
