@@ -1,0 +1,1 @@
+"""Drift: each day of a model version against a reference period."""
