@@ -1,0 +1,1 @@
+"""Webhooks: operators' addresses that are told of detections, drift, activations and overload."""
