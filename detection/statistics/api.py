@@ -32,6 +32,9 @@ _PARAMETERS = [
     OpenApiParameter("date_to", OpenApiTypes.DATE, description="A day in UTC, included."),
     OpenApiParameter("source", OpenApiTypes.STR, enum=Detection.Source.values),
     OpenApiParameter("model", OpenApiTypes.STR, description="Detections by the model of this name."),
+    OpenApiParameter(
+        "blind", OpenApiTypes.BOOL, description="1: photos alone whose reviewers did not see the model's boxes first."
+    ),
 ]
 _BAD_FILTER = OpenApiResponse(ErrorSerializer, description="A filter cannot be used.")
 
@@ -116,7 +119,11 @@ class StatisticsView(APIView):
     """The numbers of the dashboard."""
 
     @extend_schema(
-        operation_id="statistics", parameters=_PARAMETERS, responses={200: StatisticsSerializer, 400: _BAD_FILTER}
+        operation_id="get_statistics",
+        tags=["Statistics"],
+        summary="Get the numbers of the dashboard",
+        parameters=_PARAMETERS,
+        responses={200: StatisticsSerializer, 400: _BAD_FILTER},
     )
     def get(self, request: Request) -> Response:
         scope = _scope(request)
@@ -128,7 +135,9 @@ class StatisticsTableView(APIView):
     """One table of the numbers, for spreadsheets."""
 
     @extend_schema(
-        operation_id="statistics_table",
+        operation_id="get_statistics_table",
+        tags=["Statistics"],
+        summary="Get one table of numbers as CSV",
         parameters=[
             OpenApiParameter("table", OpenApiTypes.STR, OpenApiParameter.PATH, enum=list(TABLES)),
             *_PARAMETERS,

@@ -48,6 +48,11 @@ def start_of(bucket: Bucket, day: date) -> date:
     return day if bucket == Bucket.DAY else day.replace(day=1)
 
 
+def last_of(bucket: Bucket, start: date) -> date:
+    """Return the last day of the bucket that begins on a day."""
+    return start if bucket == Bucket.DAY else _following(bucket, start) - _DAY
+
+
 def starts_between(bucket: Bucket, first: date, last: date) -> tuple[date, ...]:
     """Return the first day of each bucket from that of one day to that of another."""
     starts = [start_of(bucket, first)]

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from django.db.models import Case, Q, QuerySet, Sum, Value, When
 
 from detection.history.counters import SCORE_BINS
-from detection.models import Tally
+from detection.models import Detection, Tally
+from detection.statistics import blind
 from detection.statistics.intervals import VerdictCounts
 from detection.statistics.periods import Bucket, bucket_of, parts_by_month, start_of
 
@@ -22,7 +23,7 @@ class Scope:
     """Part of the history that is counted.
 
     first, last: days in UTC, both included; None for no bound. source, model_name: empty for all. owner_id: whose
-    detections alone; None for everybody's.
+    detections alone; None for everybody's. is_blind: those alone that were reviewed blindly.
     """
 
     first: date | None = None
@@ -30,6 +31,7 @@ class Scope:
     source: str = ""
     model_name: str = ""
     owner_id: int | None = None
+    is_blind: bool = False
 
     @property
     def bucket(self) -> Bucket:
@@ -41,10 +43,21 @@ class Scope:
 
         computed: columns that are in `names` but not in the table.
         """
+        if self.is_blind:
+            return self._sums_of_blind(kinds, names)
         parts = [self._sums_of(days, kinds, names, computed) for days in self._parts()]
         sums: Counter[Any] = Counter()
         for *values, count in parts[0].union(*parts[1:], all=True) if parts[1:] else parts[0]:
             sums[values[0] if len(names) == 1 else tuple(values)] += count
+        return sums
+
+    def _sums_of_blind(self, kinds: Sequence[Tally.Kind], names: Sequence[str]) -> Counter[Any]:
+        detections = Detection.objects.all() if self.owner_id is None else Detection.objects.filter(owner=self.owner_id)
+        chosen = blind.within(detections, self.first, self.last, source=self.source, model_name=self.model_name)
+        sums: Counter[Any] = Counter()
+        for key, count in blind.counts(chosen, kinds).items():
+            values = tuple(getattr(key, name) for name in names)
+            sums[values[0] if len(names) == 1 else values] += count
         return sums
 
     def _parts(self) -> list[Q]:
@@ -121,8 +134,11 @@ def objects_over_time(scope: Scope, classes: Sequence[str] | None = None) -> Cou
 
     classes: those counted separately, all others are OTHERS; None for all of them.
     """
-    if classes is None:
-        sums = scope.sums((Tally.Kind.OBJECT,), "day", "class_name")
+    if classes is None or scope.is_blind:
+        every = scope.sums((Tally.Kind.OBJECT,), "day", "class_name")
+        sums: Counter[tuple[date, str]] = Counter()
+        for (day, name), count in every.items():
+            sums[day, name if classes is None or name in classes else OTHERS] += count
     else:
         shown = Case(When(class_name__in=classes, then="class_name"), default=Value(OTHERS))
         sums = scope.sums((Tally.Kind.OBJECT,), "day", "shown", shown=shown)

@@ -9,11 +9,11 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Watch
+from tests.browser.conftest import IN_BOTH_FONTS, Watch
 from tests.support.photos import real_photo
 from tests.support.serving import Server
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, IN_BOTH_FONTS]
 
 # Letters of a plot that another letter lies on, and what sticks out of the page.
 OVERLAPS = """

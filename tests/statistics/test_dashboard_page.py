@@ -27,7 +27,7 @@ def shown(query: str = "", **headers: str) -> str:
 
 def plots(page: str) -> dict[str, ET.Element]:
     """The plots of a page by the key of their figure."""
-    found = [ET.fromstring(text) for text in re.findall(r"<svg xmlns.*?</svg>", page, re.DOTALL)]  # noqa: S314
+    found = [ET.fromstring(text) for text in re.findall(r"<svg xmlns.*?</svg>", page, re.DOTALL)]
     return {str(root.get("aria-labelledby")).removeprefix("plot-").removesuffix("-title"): root for root in found}
 
 
@@ -58,7 +58,9 @@ def test_every_figure_has_its_data_as_plot_table_and_download() -> None:
         "60\N{EN DASH}65 %: 1",
         "90\N{EN DASH}95 %: 1",
     ]
-    assert re.search(r'<th scope="row">dog</th>(<td class="heat-\d">\d*</td>)*<td class="heat-5">1</td>', page)
+    assert re.search(
+        r'<th scope="row">dog</th>(<td class="heat-\d">\d*</td>)*<td class="heat-5"><a href="[^"]*">1</a></td>', page
+    )
     for key in FIGURES:
         assert f'href="/api/statistics/{key}.csv"' in page
     assert page.count("<details>") == 5
@@ -69,7 +71,8 @@ def test_share_and_precision_stand_alone_with_their_counts() -> None:
     review_service.judge(made, 0, [Statement("3", "rejected")], Reviewer(), reviewed=True)
     stored_detection()
     tiles = re.findall(
-        r'<dt>(.*?)</dt>\s*<dd><span class="tile-value">(.*?)</span> <span class="tile-hint">(.*?)<', shown()
+        r'<dt>(.*?)</dt>\s*<dd><(?:span|a) class="tile-value"[^>]*>(.*?)</(?:span|a)> <span class="tile-hint">(.*?)<',
+        shown(),
     )
     assert [(title, value.replace("\xa0", " ")) for title, value, _ in tiles] == [
         ("Photos", "2"),
@@ -159,9 +162,28 @@ def test_ends_of_the_calendar_are_no_error(query: str) -> None:
     assert "<h1" in shown(query)
 
 
-def test_empty_history_says_what_to_do() -> None:
-    assert "Drop a photo on the first page" in shown("?period=all")
-    assert 'href="?period=all">Show all</a>' in shown()
+@pytest.mark.parametrize("query", ["", "?period=all", "?period=7&source=api"])
+def test_empty_history_says_what_to_do(query: str) -> None:
+    page = shown(query)
+    assert "Drop a photo on the first page" in page
+    assert "Choose a longer period" not in page
+
+
+def test_filter_that_finds_nothing_in_a_history_leads_to_all_of_it() -> None:
+    stored_detection(("cat", 0.9))
+    assert 'href="?period=all">Show all</a>' in shown("?date_to=2001-01-01")
+
+
+def test_navigation_leads_to_the_admin_only_who_may_enter_it(login: Any) -> None:
+    for user, is_shown in ((account("owner"), False), (account("boss", is_staff=True), True)):
+        client = Client()
+        client.force_login(user)
+        assert ('href="/admin/"' in client.get("/dashboard/").content.decode()) == is_shown
+        assert (client.get("/admin/").status_code == 200) == is_shown
+
+
+def test_navigation_leads_no_stranger_to_the_admin() -> None:
+    assert 'href="/admin/"' not in shown()
 
 
 def test_what_nobody_judged_leads_to_the_review() -> None:
@@ -169,6 +191,13 @@ def test_what_nobody_judged_leads_to_the_review() -> None:
     page = shown()
     assert "Nobody has judged an object of these photos yet." in page
     assert '<a href="/review/">Review photos</a>' in page
+    assert "flatters the model" not in page
+
+
+def test_precision_names_the_bias_of_reviews_with_boxes_shown() -> None:
+    made = stored_detection(("cat", 0.9))
+    review_service.judge(made, 0, [Statement("0", "rejected")], Reviewer(), reviewed=True)
+    assert "boxes before they judged, which flatters the model." in shown()
 
 
 def test_class_of_a_model_is_text_and_nothing_else() -> None:

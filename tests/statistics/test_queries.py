@@ -12,7 +12,7 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connection
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -196,16 +196,19 @@ def test_tallies_from_before_are_told_apart_and_added_up(history: int) -> None:
     assert Counter({tuple(key): count for *key, count in rows}) == now
 
 
-def test_classes_are_those_that_were_reported_and_not_deleted(history: int) -> None:
-    stored = DetectedObject.objects.filter(probability__gt=F("detection__threshold"))
-    assert counters.class_names() == sorted(set(stored.values_list("class_name", flat=True)))
-    of_owner = stored.filter(detection__owner_id=history).values_list("class_name", flat=True)
-    assert counters.class_names(history) == sorted(set(of_owner))
+def test_classes_are_those_that_are_there_and_not_deleted(history: int) -> None:
+    def there(detections: QuerySet[Detection]) -> list[str]:
+        judged = [one for detection in with_verdicts(detections) for one in objects_of(detection)]
+        return sorted({one.class_name for one in judged if one.is_there})
+
+    kept = Detection.objects.filter(removal=None)
+    assert counters.class_names() == there(kept)
+    assert set(counters.class_names()) > set(CLASSES)
+    assert counters.class_names(history) == there(kept.filter(owner_id=history))
     assert counters.class_names(history + 1) == []
-    for detection in Detection.objects.filter(objects_found__class_name="horse").distinct():
+    for detection in Detection.objects.filter(entries__class_name="horse").distinct():
         deletion.delete_detection(detection)
     assert "horse" not in counters.class_names()
-    assert set(counters.class_names()) <= set(CLASSES)
 
 
 def test_models_are_those_that_have_answered(history: int) -> None:

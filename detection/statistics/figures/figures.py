@@ -1,10 +1,21 @@
 """Parts of a figure of the dashboard."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.utils.safestring import SafeString
 
 from detection.statistics.plots.heat import HeatTable
+
+
+class Linked(NamedTuple):
+    """Number of a table that leads to what it counts."""
+
+    text: str
+    href: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +25,7 @@ class DataTable:
     """
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[str | Linked, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from django.utils.translation import gettext, ngettext
 
+from detection.models import Tally
 from detection.statistics import queries
+from detection.statistics.counted import Counted
 from detection.statistics.figures.by_class import classes_figure, scores_figure
 from detection.statistics.figures.by_day import objects_figure, photos_figure
 from detection.statistics.figures.figures import Figure
@@ -22,11 +24,12 @@ SHOWN_CLASSES = 5
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A number that stands alone."""
+    """A number that stands alone. href: what it counts."""
 
     title: str
     value: str
     hint: str
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +49,43 @@ def numbers_of(scope: Scope) -> Numbers:
     classes, verdicts = queries.objects_by_class(scope), queries.verdicts(scope)
     return Numbers(
         _days_text(scope, photos),
-        _tiles(photos, classes.total(), verdicts),
+        _tiles(photos, classes.total(), verdicts, Counted(scope)),
         (*_over_time(scope, photos, classes), *_by_class(scope, classes, verdicts)),
     )
 
 
 def _over_time(scope: Scope, photos: Mapping[date, PhotoCount], classes: Counter[str]) -> Iterator[Figure]:
     time = Time(scope.bucket, drawn(scope.first, scope.last, photos))
-    yield photos_figure(photos, time)
+    yield photos_figure(photos, time, Counted(scope))
     if classes:
         shown = [name for name, _ in classes.most_common(SHOWN_CLASSES)]
-        yield objects_figure(queries.objects_over_time(scope, shown), shown, time)
+        yield objects_figure(queries.objects_over_time(scope, shown), shown, time, Counted(scope))
 
 
 def _by_class(scope: Scope, classes: Counter[str], verdicts: Verdicts) -> Iterator[Figure]:
     """Return the figures by class. Without found objects only drawn ones can be shown."""
     if classes:
-        yield classes_figure(classes)
-        yield precision_figure(verdicts)
-        yield scores_figure(queries.scores(scope))
-        yield confusion_figure(verdicts.relabelled)
+        yield classes_figure(classes, Counted(scope))
+        yield precision_figure(verdicts, Counted(scope))
+        yield scores_figure(queries.scores(scope), Counted(scope))
+        yield confusion_figure(verdicts.relabelled, Counted(scope))
 
 
-def _tiles(by_bucket: Mapping[date, PhotoCount], objects: int, verdicts: Verdicts) -> tuple[Tile, ...]:
+def _tiles(
+    by_bucket: Mapping[date, PhotoCount], objects: int, verdicts: Verdicts, counted: Counted
+) -> tuple[Tile, ...]:
     photos = sum(count.photos for count in by_bucket.values())
     empty = sum(count.empty for count in by_bucket.values())
     together, missed = verdicts.together, verdicts.added.total()
     per_photo = gettext("%(average)s in a photo") % {"average": average_text(objects / photos)}
     tiles = [
         Tile(gettext("Photos"), count_text(photos), gettext("looked at")),
-        Tile(gettext("Objects"), count_text(objects), per_photo),
+        Tile(gettext("Objects"), count_text(objects), per_photo, counted.url if objects else ""),
         Tile(
             gettext("Nothing found"),
             percent_text(empty / photos),
             ngettext("in %(count)s photo", "in %(count)s photos", empty) % {"count": count_text(empty)},
+            replace(counted, kind=Tally.Kind.EMPTY).url if empty else "",
         ),
     ]
     if together.total:
@@ -89,7 +95,8 @@ def _tiles(by_bucket: Mapping[date, PhotoCount], objects: int, verdicts: Verdict
         }
         tiles.append(Tile(gettext("Precision"), percent_text(together.precision), hint))
     if missed:
-        tiles.append(Tile(gettext("Missed"), count_text(missed), gettext("objects that people drew")))
+        href = replace(counted, kind=Tally.Kind.ADDED).url
+        tiles.append(Tile(gettext("Missed"), count_text(missed), gettext("objects that people drew"), href))
     return tuple(tiles)
 
 

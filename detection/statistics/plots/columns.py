@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from detection.statistics.plots.scales import round_ticks
-from detection.statistics.plots.svg import Caption, Element, add, add_text, percent, plot
+from detection.statistics.plots.svg import Caption, Element, add, add_link, add_text, percent, plot
 
 FIELD_PX = 200.0
 _TOP_PX = 10.0
@@ -20,10 +20,11 @@ _COLUMN_SHARE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Counts from the bottom up, one for each series, and the tooltip."""
+    """Counts from the bottom up, one for each series, the tooltip, and what each count links to, if anything."""
 
     counts: tuple[int, ...]
     tooltip: str
+    hrefs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,10 @@ def _add_column(root: Element, field: _Field, place: int, column: Column) -> Non
     # The tooltip covers its whole height, however low the column is.
     add(group, "rect", class_="plot-place", y=_TOP_PX, height=FIELD_PX, **field.across(place, 1.0))
     below = 0
-    for css_class, count in zip(field.series, column.counts, strict=True):
+    hrefs = column.hrefs or ("",) * len(column.counts)
+    for css_class, count, href in zip(field.series, column.counts, hrefs, strict=True):
         if count:
             top, bottom = field.y_at(below + count), field.y_at(below)
-            add(group, "rect", class_=css_class, y=top, height=bottom - top, **field.across(place, _COLUMN_SHARE))
+            link = add_link(group, href)
+            add(link, "rect", class_=css_class, y=top, height=bottom - top, **field.across(place, _COLUMN_SHARE))
         below += count

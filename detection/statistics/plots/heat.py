@@ -9,10 +9,11 @@ LEVELS = 5
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Count in a cell. level: 0 for none, then 1 to LEVELS by its share of the largest count."""
+    """Count in a cell. level: 0 for none, then 1 to LEVELS by its share of the largest; href: what it links to."""
 
     count: int
     level: int
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +32,28 @@ class HeatTable:
     rows: tuple[HeatRow, ...]
 
 
-def heat_table(counts: Mapping[tuple[str, str], int], most: int) -> HeatTable:
+def heat_table(
+    counts: Mapping[tuple[str, str], int], most: int, hrefs: Mapping[tuple[str | None, str | None], str] | None = None
+) -> HeatTable:
     """Build a table of counts by row and column, the largest first. most: names on each side, the others are added
-    up.
+    up. hrefs: what a cell links to.
     """
     rows = _order(counts, 0, most)
     columns = _order(counts, 1, most)
     cells: Counter[tuple[str | None, str | None]] = Counter()
     for (row, column), count in counts.items():
         cells[row if row in rows else None, column if column in columns else None] += count
+    links = hrefs or {}
     largest = max(cells.values(), default=0)
     return HeatTable(
         columns,
-        tuple(HeatRow(row, tuple(_cell(cells[row, column], largest) for column in columns)) for row in rows),
+        tuple(
+            HeatRow(
+                row,
+                tuple(_cell(cells[row, column], largest, links.get((row, column), "")) for column in columns),
+            )
+            for row in rows
+        ),
     )
 
 
@@ -55,5 +65,5 @@ def _order(counts: Mapping[tuple[str, str], int], side: int, most: int) -> tuple
     return tuple(ordered) if len(ordered) <= most else (*ordered[: most - 1], None)
 
 
-def _cell(count: int, largest: int) -> Cell:
-    return Cell(count, -(-count * LEVELS // largest) if largest else 0)
+def _cell(count: int, largest: int, href: str) -> Cell:
+    return Cell(count, -(-count * LEVELS // largest) if largest else 0, href)

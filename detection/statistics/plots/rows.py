@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detection.statistics.intervals import Interval
-from detection.statistics.plots.svg import Caption, Element, add, add_text, percent, plot
+from detection.statistics.plots.svg import Caption, Element, add, add_link, add_text, percent, plot
 
 ROW_PX = 40.0
 _TEXT_PX = 15.0
@@ -17,22 +17,24 @@ _QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Row with a bar. value: determines the bar's length; text: the formatted value."""
+    """Row with a bar. value: determines the bar's length; text: the formatted value; href: what it links to."""
 
     name: str
     value: int
     text: str
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Row with a share. value: 0 to 1; text: the formatted value; tooltip: shown on hover."""
+    """Row with a share. value: 0 to 1; text: the formatted value; tooltip: shown on hover; href: what it links to."""
 
     name: str
     value: float
     interval: Interval
     text: str
     tooltip: str
+    href: str = ""
 
 
 def bars(caption: Caption, rows: Sequence[Bar]) -> Element:
@@ -40,7 +42,7 @@ def bars(caption: Caption, rows: Sequence[Bar]) -> Element:
     root = plot(caption, len(rows) * ROW_PX, "plot-rows")
     longest = max((row.value for row in rows), default=0) or 1
     for place, row in enumerate(rows):
-        group = _add_row(root, place, row.name, row.text, f"{row.name}: {row.text}")
+        group = _add_row(root, place, row, f"{row.name}: {row.text}")
         top = place * ROW_PX + _BAR_TOP_PX
         add(group, "rect", class_="plot-series-1", x="0", y=top, width=percent(row.value / longest), height=_BAR_PX)
     return root
@@ -55,7 +57,7 @@ def shares(caption: Caption, rows: Sequence[Share], scale: Sequence[str]) -> Ele
         anchor = {0.0: "start", 1.0: "end"}.get(at, "middle")
         add_text(root, text, class_="plot-tick", x=percent(at), y=bottom + _TEXT_PX, text_anchor=anchor)
     for place, row in enumerate(rows):
-        group = _add_row(root, place, row.name, row.text, row.tooltip)
+        group = _add_row(root, place, row, row.tooltip)
         y = place * ROW_PX + _BAR_TOP_PX + _BAR_PX / 2
         add(group, "line", class_="plot-track", x1="0", x2="100%", y1=y, y2=y)
         low, high = row.interval.low, row.interval.high
@@ -64,11 +66,11 @@ def shares(caption: Caption, rows: Sequence[Share], scale: Sequence[str]) -> Ele
     return root
 
 
-def _add_row(root: Element, place: int, name: str, text: str, tooltip: str) -> Element:
+def _add_row(root: Element, place: int, row: Bar | Share, tooltip: str) -> Element:
     top = place * ROW_PX
-    group = add(root, "g", class_="plot-row")
+    group = add(add_link(root, row.href), "g", class_="plot-row")
     add(group, "title").text = tooltip
     add(group, "rect", class_="plot-place", x="0", y=top, width="100%", height=ROW_PX)
-    add_text(group, name, class_="plot-name", x="0", y=top + _TEXT_PX)
-    add_text(group, text, class_="plot-value", x="100%", y=top + _TEXT_PX, text_anchor="end")
+    add_text(group, row.name, class_="plot-name", x="0", y=top + _TEXT_PX)
+    add_text(group, row.text, class_="plot-value", x="100%", y=top + _TEXT_PX, text_anchor="end")
     return group

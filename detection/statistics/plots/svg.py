@@ -56,6 +56,13 @@ def add_text(parent: Element, text: str, **attributes: str | float) -> Element:
     return element
 
 
+def add_link(parent: Element, href: str) -> Element:
+    """Add a part that a script follows where it is clicked (`dashboard.js`). It is no link: a plot is one picture, and
+    readers of the screen and keys find the links in the table of the same figure.
+    """
+    return add(parent, "g", data_href=href) if href else parent
+
+
 def percent(share: float) -> str:
     """Format a share of the width of the plot."""
     return f"{number(share * 100)}%"
