@@ -49,12 +49,18 @@ class ExportView(APIView):
     content_negotiation_class = _ErrorsOnly
 
     @extend_schema(
-        operation_id="export",
+        operation_id="export_detections",
+        tags=["Export"],
+        summary="Export detections as training data or tables",
         parameters=[
             OpenApiParameter("format", OpenApiTypes.STR, required=True, enum=list(export_formats())),
             OpenApiParameter("photos", OpenApiTypes.BOOL, description="1: a zip with the photos too."),
-            OpenApiParameter("class", OpenApiTypes.STR, description="Detections that report an object of it."),
+            OpenApiParameter("class", OpenApiTypes.STR, many=True, description="That report an object of each."),
+            OpenApiParameter("not_class", OpenApiTypes.STR, many=True, description="That report an object of none."),
             OpenApiParameter("min_probability", OpenApiTypes.FLOAT),
+            OpenApiParameter("max_probability", OpenApiTypes.FLOAT),
+            OpenApiParameter("name", OpenApiTypes.STR, description="A part of the photo's name, in any case."),
+            OpenApiParameter("album", OpenApiTypes.UUID, description="Detections in an album."),
             OpenApiParameter("date_from", OpenApiTypes.DATE),
             OpenApiParameter("date_to", OpenApiTypes.DATE),
             OpenApiParameter("zone", OpenApiTypes.STR, description="Of the days; left out: UTC."),
@@ -64,6 +70,14 @@ class ExportView(APIView):
             OpenApiParameter("batch", OpenApiTypes.UUID, description="Detections of one batch."),
             OpenApiParameter("model", OpenApiTypes.STR, description="Detections by NAME or NAME@VERSION."),
             OpenApiParameter("engine", OpenApiTypes.STR, description="Detections by a model that ran in it."),
+            OpenApiParameter(
+                "shadow",
+                OpenApiTypes.STR,
+                description="Photos in which this shadow model, NAME or NAME@VERSION, found other objects.",
+            ),
+            OpenApiParameter(
+                "blind", OpenApiTypes.STR, enum=["1"], description="Reviewed before the model's boxes were shown."
+            ),
         ],
         responses={
             **{(200, kind): _BODIES.get(kind, OpenApiTypes.BINARY) for kind in content_types()},
@@ -81,7 +95,7 @@ class ExportView(APIView):
         export = Export(Selection.of(filters.qs, classes_of_models(filters.qs)), chosen, photos)
         name = f"detections-{timezone.now():%Y%m%d-%H%M%S}.{export.suffix}"
         return StreamingHttpResponse(
-            _body(request._request, export.blocks()),
+            streamed(request._request, export.blocks()),
             content_type=export.content_type,
             headers={**_HEADERS, "Content-Disposition": f'attachment; filename="{name}"'},
         )
@@ -92,10 +106,11 @@ def _format(request: Request) -> ExportFormat:
     formats = export_formats()
     if raw not in formats:
         raise RequestError(f"format is {raw!r}; set it to one of {', '.join(formats)}.")
+    formats[raw].require()
     return formats[raw]
 
 
-def _body(request: HttpRequest, blocks: Iterator[bytes]) -> Iterator[bytes] | AsyncIterator[bytes]:
+def streamed(request: HttpRequest, blocks: Iterator[bytes]) -> Iterator[bytes] | AsyncIterator[bytes]:
     """Return an iterable for the server at hand: under ASGI Django would otherwise collect the whole export first."""
     return _in_thread(blocks) if hasattr(request, "scope") else blocks
 

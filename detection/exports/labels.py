@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from detection.history import counters
 from detection.history.annotations import objects_of
 from detection.inference.types import PixelBox
-from detection.models import REPORTED, DetectedObject, Detection, Verdict
+from detection.models import DetectedObject, Detection, Verdict, is_reported_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def labels_of(detection: Detection) -> tuple[Label, ...]:
 def with_labels(detections: QuerySet[Detection]) -> QuerySet[Detection]:
     """Load everything that `labels_of` needs along with the detections, in two more queries for any number of them."""
     is_judged = Exists(Verdict.objects.filter(found=OuterRef("pk")))
-    needed = DetectedObject.objects.filter(REPORTED | is_judged)
+    needed = DetectedObject.objects.filter(is_reported_row() | is_judged)
     return detections.prefetch_related(
         Prefetch("objects_found", queryset=needed),
         Prefetch("verdicts", queryset=Verdict.objects.order_by("step", "pk")),

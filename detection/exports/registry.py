@@ -4,9 +4,11 @@ A new format is one function under `@exports(...)` in a module of `formats/`, re
 `tests/exports/test_formats.py` with the library that people use for it.
 """
 
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from detection.errors import RequestError
 from detection.exports.selection import Selection
 
 
@@ -35,7 +37,9 @@ class ExportFormat:
     """Writer of detections in one format.
 
     members: yields its files, without photos. photo_folder: where its readers look for the photos. single: None for a
-    format of many files, which is always a zip.
+    format of many files, which is a zip. is_folder: `manage.py detect` writes a folder in its place.
+    needs: a package that is not always installed. own_photos_only: it fits the photos of an export, upright and by
+    their names there, and not those that a command was given.
     """
 
     name: str
@@ -43,6 +47,17 @@ class ExportFormat:
     members: Members
     photo_folder: str
     single: SingleFile | None
+    is_folder: bool = False
+    needs: str = ""
+    own_photos_only: bool = False
+
+    def require(self) -> None:
+        """Raise RequestError where the package that it needs is not installed."""
+        if self.needs and importlib.util.find_spec(self.needs) is None:
+            raise RequestError(
+                f"{self.title} needs {self.needs}: run pip install -r requirements-{self.name}.txt (or "
+                f"detector-site[{self.name}]), or choose another format."
+            )
 
     @property
     def suffix(self) -> str:
@@ -54,14 +69,21 @@ _FORMATS: dict[str, ExportFormat] = {}
 
 
 def exports(
-    name: str, title: str, *, photo_folder: str = "images", single: SingleFile | None = None
+    name: str,
+    title: str,
+    *,
+    photo_folder: str = "images",
+    single: SingleFile | None = None,
+    is_folder: bool = False,
+    needs: str = "",
+    own_photos_only: bool = False,
 ) -> Callable[[Members], Members]:
     """Register a function as the writer of a format; name: in addresses and commands, title: for people."""
 
     def register(members: Members) -> Members:
         if name in _FORMATS:
             raise RuntimeError(f"{name} has two writers")
-        _FORMATS[name] = ExportFormat(name, title, members, photo_folder, single)
+        _FORMATS[name] = ExportFormat(name, title, members, photo_folder, single, is_folder, needs, own_photos_only)
         return members
 
     return register

@@ -8,31 +8,29 @@ from django.db.models import Max, QuerySet
 
 from detection.exports.labels import Label, all_class_names, class_names_in, labels_of, with_labels
 from detection.exports.names import photo_name
+from detection.inference.videos.names import time_of
 from detection.models import Detection
 
 CHUNK = 500
 
 
 def stem_of(file_name: str) -> str:
-    """Return the name of a photo's file without its type."""
-    return str(PurePosixPath(file_name).with_suffix(""))
+    """Return the name of a photo's file without its type; that of a video's frame ends in its time and has none."""
+    return file_name if time_of(file_name) is not None else str(PurePosixPath(file_name).with_suffix(""))
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
     """One photo with its labels.
 
-    file_name: unique within any export, the same in every one. labels: those of `labels_of`.
+    file_name: unique within any export, the same in every one; stem: of its file of labels, unique too. labels: those
+    of `labels_of`.
     """
 
     detection: Detection
     file_name: str
+    stem: str
     labels: tuple[Label, ...]
-
-    @property
-    def stem(self) -> str:
-        """The file's name without its type, for a file of labels beside it."""
-        return stem_of(self.file_name)
 
     @property
     def boxed(self) -> tuple[Label, ...]:
@@ -69,11 +67,15 @@ class Selection:
     def examples(self) -> Iterator[Example]:
         """Yield the detections with their labels; a new run through the database at each call."""
         for detection in self._chunked(with_labels(self.detections)):
-            yield Example(detection, self.name_of(detection), labels_of(detection))
+            yield Example(detection, self.name_of(detection), self.stem_of(detection), labels_of(detection))
 
     def name_of(self, detection: Detection) -> str:
         """Return the name of a detection's photo in this export."""
         return photo_name(detection)
+
+    def stem_of(self, detection: Detection) -> str:
+        """Return the name of a photo's file of labels, without its type."""
+        return stem_of(self.name_of(detection))
 
     def _chunked(self, detections: QuerySet[Detection]) -> Iterator[Detection]:
         """Yield the detections by keyset: each chunk is a query of its own, so that a slow reader holds no transaction

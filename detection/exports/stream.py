@@ -59,7 +59,11 @@ class Export:
         members = self.format.members(self.selection)
         if self.format.single is not None and not self.photos:
             return _gathered(_content(next(members)))
-        return _gathered(_zipped(self._with_photos(members)))
+        return zipped(self._with_photos(members))
+
+    def members(self) -> Iterator[Member]:
+        """Yield its files, as they are in a zip."""
+        return self._with_photos(self.format.members(self.selection))
 
     def _with_photos(self, members: Iterator[Member]) -> Iterator[Member]:
         yield from members
@@ -93,6 +97,11 @@ def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
             block.clear()
     if block:
         yield bytes(block)
+
+
+def zipped(members: Iterable[Member]) -> Iterator[bytes]:
+    """Yield a zip of these files, in blocks of about 64 KiB."""
+    return _gathered(_zipped(members))
 
 
 class _Sink(io.RawIOBase):

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from uuid import uuid4
 
 import numpy as np
@@ -31,11 +32,13 @@ from detection.inference.cards.card import read_card
 from detection.inference.photos.decode import read_info
 from detection.models import Batch, BatchItem, Detection
 from detection.photos import store as photo_store
+from detection.photos.xmp_reader import KEYWORDS, read_sidecar
+from detection.protocols.labelstudio.label_config import parse_label_config
 from tests.support.builders import SHA256, stored_detection
 from tests.support.photos import encode, noise, two_colours, with_orientation
 
 NANODET = BASE_DIR / "models" / "nanodet_plus_m"
-FORMATS = ("coco", "voc", "yolo", "csv", "jsonl")
+FORMATS = ("coco", "voc", "yolo", "csv", "jsonl", "labelstudio", "parquet")  # with an entry for each photo
 # supervision's own words on a machine without OpenCV.
 without_opencv = pytest.mark.filterwarnings("ignore:OpenCV")
 
@@ -248,7 +251,7 @@ def test_csv_has_a_row_for_each_object_and_one_for_a_photo_without_any(three: li
 def two_versions(db: None) -> list[tuple[str, str]]:
     """A model whose version a spreadsheet would run, and one without a version."""
     for version in ("=2", ""):
-        stored_photo(encode(noise((64, 48))), ("cat", 0.9), model_name="net", model_version=version)
+        stored_photo(encode(noise((64, 48))), ("cat", 0.9), model_name="net", model_version=version, tile_grid="2x2")
     return [("net", "=2"), ("net", "")]
 
 
@@ -262,20 +265,21 @@ def test_coco_images_name_model_version_and_hash(two_versions: list[tuple[str, s
     assert len(coco.getAnnIds()) == 2
 
 
-def test_csv_has_the_version_in_a_last_column(two_versions: list[tuple[str, str]]) -> None:
+def test_csv_has_what_came_later_in_last_columns(two_versions: list[tuple[str, str]]) -> None:
     rows = list(csv.reader(io.StringIO(download("format=csv").decode("utf-8-sig"))))
     assert rows[0][:12] == [
         *("image_id", "detection", "created_at", "source", "file_name", "original_name"),
         *("image_width", "image_height", "model_name", "threshold", "class", "probability"),
     ]
-    assert rows[0][12:] == ["x", "y", "width", "height", "model_version"]
-    assert [(row[8], row[-1]) for row in rows[1:]] == [("net", "'=2"), ("net", "")]
+    assert rows[0][12:] == ["x", "y", "width", "height", "model_version", "tiles", "time_s"]
+    assert [(row[8], *row[-3:]) for row in rows[1:]] == [("net", "'=2", "2x2", ""), ("net", "", "2x2", "")]
 
 
 def test_json_lines_name_the_version(two_versions: list[tuple[str, str]]) -> None:
     lines = [json.loads(line) for line in download("format=jsonl").splitlines()]
     assert [(line["model_name"], line["model_version"]) for line in lines] == two_versions
-    assert list(lines[0])[8:11] == ["model_name", "model_version", "model_sha256"]
+    assert list(lines[0])[8:12] == ["model_name", "model_version", "model_sha256", "tiles"]
+    assert {line["tiles"] for line in lines} == {"2x2"}
 
 
 @pytest.mark.django_db
@@ -367,8 +371,118 @@ def exported_ids(name: str, body: bytes) -> list[int]:
     if name == "jsonl":
         return [json.loads(line)["image_id"] for line in body.splitlines()]
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        if name == "parquet":
+            return parquet_column(archive.read("photos/part-00000.parquet"), "image_id")
+        if name == "labelstudio":
+            tasks = json.loads(archive.read("tasks.json"))
+            return [int(Path(task["data"]["image"]).stem.rpartition("_")[2]) for task in tasks]
         labels = [Path(entry) for entry in archive.namelist() if Path(entry).parent.name in {"labels", "Annotations"}]
     return [int(path.stem.rpartition("_")[2]) for path in labels]
+
+
+def test_sidecars_lie_beside_upright_photos_and_have_classes_and_regions(
+    three: list[Detection], unpacked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = unpacked("sidecars") / "images"
+    found = {path.name: read_sidecar(path.read_bytes()) for path in folder.glob("*.xmp")}
+    first, last = f"cat_dog_{three[0].pk}.jpg", f"photo_{three[2].pk}.jpg"
+    assert sorted(found) == [f"{first}.xmp", f"{last}.xmp"]
+    assert all((folder / name).is_file() for name in (first, last))
+    keywords = [sorted(found[f"{first}.xmp"].lists[each.key].texts) for each in KEYWORDS]
+    assert keywords == [["cat", "dog"]] * 3
+    width, height = three[0].photo.width, three[0].photo.height
+    boxes = [
+        (
+            name,
+            [
+                round(each)
+                for each in ((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
+            ],
+        )
+        for name, (x, y, w, h) in found[f"{first}.xmp"].regions
+    ]
+    assert boxes == expected_boxes(three[0])
+
+
+@pytest.mark.django_db
+def test_sidecar_of_a_class_that_xml_cannot_hold_is_read() -> None:
+    stored_photo(encode(noise((640, 480))), ("<b>&\x01", 0.9))
+    with zipfile.ZipFile(io.BytesIO(download("format=sidecars"))) as archive:
+        (name,) = archive.namelist()
+        assert read_sidecar(archive.read(name)).regions[0][0] == "<b>&\N{REPLACEMENT CHARACTER}"
+
+
+def test_label_studio_has_boxes_in_percent_and_a_configuration(three: list[Detection], unpacked: Any) -> None:
+    """What its own package says of them: `make clients`."""
+    folder = unpacked("labelstudio")
+    tasks = json.loads((folder / "tasks.json").read_text(encoding="utf-8"))
+    assert [len(task["predictions"][0]["result"]) for task in tasks] == [2, 0, 1]
+    for task, detection in zip(tasks, three, strict=True):
+        assert (folder / "images" / Path(task["data"]["image"]).name).is_file()
+        assert task["meta"]["detection"] == str(detection.uuid)
+        boxes = [
+            (
+                region["value"]["rectanglelabels"][0],
+                [
+                    round(percent * size / 100)
+                    for percent, size in zip(
+                        corners(region["value"]), (detection.photo.width, detection.photo.height) * 2, strict=True
+                    )
+                ],
+            )
+            for region in task["predictions"][0]["result"]
+        ]
+        assert boxes == expected_boxes(detection)
+    config = (folder / "label_config.xml").read_text(encoding="utf-8")
+    assert parse_label_config(config).label_of("Unicorn") == "unicorn"
+
+
+def parquet_column(data: bytes, name: str) -> list[Any]:
+    from pyarrow import parquet
+
+    found: list[Any] = parquet.read_table(io.BytesIO(data))[name].to_pylist()
+    return found
+
+
+def test_parquet_is_read_by_duckdb_and_typed(three: list[Detection], unpacked: Any) -> None:
+    import duckdb
+
+    folder = unpacked("parquet")
+    photos, objects = (f"'{folder}/{name}/*.parquet'" for name in ("photos", "objects"))
+    rows = duckdb.execute(
+        f"SELECT image_id, class, x, y, x + o.width, y + o.height FROM {objects} o ORDER BY image_id, probability DESC"
+    ).fetchall()
+    assert [(name, list(box)) for _, name, *box in rows] == [
+        box for detection in three for box in expected_boxes(detection)
+    ]
+    told = duckdb.execute(f"SELECT detection, file, objects, created_at FROM {photos} ORDER BY image_id").fetchall()
+    assert [row[0] for row in told] == [str(detection.uuid) for detection in three]
+    assert [row[2] for row in told] == [2, 0, 1]
+    assert [row[3] for row in told] == [detection.created_at for detection in three]
+    assert all((folder / "images" / row[1]).is_file() for row in told)
+    kinds = {name: kind for name, kind, *_ in duckdb.execute(f"DESCRIBE SELECT * FROM {photos}").fetchall()}
+    assert (kinds["width"], kinds["created_at"], kinds["image_id"]) == ("INTEGER", "TIMESTAMP WITH TIME ZONE", "BIGINT")
+
+
+def test_parquet_comes_in_files_of_a_bounded_size(three: list[Detection], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detection.exports.formats.parquet.PHOTOS_IN_FILE", 2)
+    with zipfile.ZipFile(io.BytesIO(download("format=parquet"))) as archive:
+        names = archive.namelist()
+        ids = [one for name in names[:2] for one in parquet_column(archive.read(name), "image_id")]
+    assert names == [f"photos/part-{number:05}.parquet" for number in (0, 1)] + ["objects/part-00000.parquet"]
+    assert ids == [detection.pk for detection in three]
+
+
+def test_parquet_without_its_package_says_what_to_install(three: list[Detection]) -> None:
+    with mock.patch("importlib.util.find_spec", return_value=None):
+        response = Client().get("/api/export?format=parquet")
+    assert response.status_code == 400
+    assert "pip install -r requirements-parquet.txt" in response.json()["error"]
+
+
+def corners(value: dict[str, float]) -> list[float]:
+    x, y = value["x"], value["y"]
+    return [x, y, x + value["width"], y + value["height"]]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -403,7 +517,11 @@ def test_what_xml_cannot_hold_does_not_break_it() -> None:
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        pytest.param("", "format is ''; set it to one of coco, csv, jsonl, voc, yolo.", id="no format"),
+        pytest.param(
+            "",
+            "format is ''; set it to one of coco, csv, jsonl, labelstudio, parquet, voc, sidecars, yolo.",
+            id="no format",
+        ),
         pytest.param("format=excel", "format is 'excel'; set it to one of", id="unknown format"),
         pytest.param("format=csv&photos=maybe", "photos is 'maybe'; set it to one of 0, false, 1, true", id="photos"),
         pytest.param("format=csv&date_from=monday", "date_from: Enter a valid date.", id="date"),
@@ -521,7 +639,7 @@ def test_a_format_has_one_writer() -> None:
 
     with pytest.raises(RuntimeError, match="csv has two writers"):
         exports("csv", "Second")(second)
-    assert sorted(export_formats()) == sorted(FORMATS)
+    assert sorted(export_formats()) == sorted([*FORMATS, "sidecars"])
 
 
 @pytest.mark.usefixtures("three")

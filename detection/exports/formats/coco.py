@@ -57,6 +57,7 @@ def _image(detection: Detection, file_name: str) -> dict[str, Any]:
         "model_name": detection.model_name,
         "model_version": detection.model_version,
         "model_sha256": detection.model_sha256,
+        "tiles": detection.tile_grid,
     }
 
 

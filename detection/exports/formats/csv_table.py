@@ -6,6 +6,7 @@ from typing import Any
 from detection.exports.labels import Label
 from detection.exports.registry import Member, SingleFile, exports
 from detection.exports.selection import Example, Selection
+from detection.inference.videos.names import time_of
 from detection.web.csv_cells import BYTE_ORDER_MARK, csv_line, escape_formula
 
 COLUMNS = (
@@ -27,6 +28,8 @@ COLUMNS = (
     "height",
     # New columns go last: some readers count columns.
     "model_version",
+    "tiles",
+    "time_s",
 )
 
 
@@ -62,4 +65,6 @@ def _row(example: Example, label: Label | None) -> tuple[Any, ...]:
         "" if label is None or label.probability is None else label.probability,
         *(("", "", "", "") if box is None else (box.x, box.y, box.width, box.height)),
         escape_formula(detection.model_version),
+        detection.tile_grid,
+        "" if (time_s := time_of(photo.original_name)) is None else time_s,
     )

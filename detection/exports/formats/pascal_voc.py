@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from detection.exports.labels import Label
 from detection.exports.registry import Member, exports
-from detection.exports.selection import Example, Selection, stem_of
+from detection.exports.selection import Example, Selection
 from detection.web.text import plain
 
 PHOTO_FOLDER = "JPEGImages"
@@ -43,7 +43,7 @@ def _list(selection: Selection, written: "array[int]") -> Iterator[bytes]:
     for detection in selection.photos():
         place = bisect_left(written, detection.pk)
         if place < len(written) and written[place] == detection.pk:
-            yield f"{plain(stem_of(selection.name_of(detection)))}\n".encode()
+            yield f"{plain(selection.stem_of(detection))}\n".encode()
 
 
 def _document(example: Example) -> bytes:

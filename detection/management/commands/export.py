@@ -1,8 +1,6 @@
 """`manage.py export`: writes detections as training data or tables, to a file or a pipe."""
 
-import contextlib
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from detection.exports.registry import export_formats
 from detection.exports.selection import Selection
 from detection.exports.stream import Export
 from detection.inference.errors import CheckpointError
+from detection.inference.files import replacing
 from detection.registry.catalogue import classes_of_models
 
 _STDOUT = "-"
@@ -39,7 +38,9 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run the command. Raises CommandError."""
         try:
-            export = Export(_selection(options), export_formats()[options["format"]], options["photos"])
+            chosen = export_formats()[options["format"]]
+            chosen.require()
+            export = Export(_selection(options), chosen, options["photos"])
             if options["output"] == _STDOUT:
                 sys.stdout.buffer.writelines(export.blocks())
                 return
@@ -68,15 +69,6 @@ def _write(path: Path, blocks: Iterable[bytes]) -> int:
     """
     if path.exists():
         raise RequestError(f"{path} exists already. Remove it, or name another file.")
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.writelines(blocks)
-            size_bytes = file.tell()
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-    return size_bytes
+    with replacing(path) as file:
+        file.writelines(blocks)
+        return file.tell()
