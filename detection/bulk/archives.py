@@ -8,7 +8,7 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Self
@@ -26,6 +26,7 @@ ARCHIVE_ERRORS = (
     NotImplementedError,
     RuntimeError,
     ValueError,
+    IndexError,  # a member without a name
 )
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 # Long names and PAX records are read into memory whole; a real one has some hundred bytes.
@@ -38,11 +39,14 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith((".zip", *_TAR_SUFFIXES))
 
 
-def members(archive: Path, max_bytes: int) -> Iterator[PhotoFile]:
-    """Yield the photos of an archive in its order. Raises one of ARCHIVE_ERRORS where it cannot be read any further."""
+def members(archive: Path, max_bytes: int, on_skipped: Callable[[str], None]) -> Iterator[PhotoFile]:
+    """Yield the photos of an archive in its order. Raises one of ARCHIVE_ERRORS where it cannot be read any further.
+
+    on_skipped: gets the names of the other files.
+    """
     if archive.suffix.lower() == ".zip":
-        return _zip_members(archive, max_bytes)
-    return _tar_members(archive, max_bytes)
+        return _zip_members(archive, max_bytes, on_skipped)
+    return _tar_members(archive, max_bytes, on_skipped)
 
 
 def count_members(archive: Path) -> int | None:
@@ -50,10 +54,10 @@ def count_members(archive: Path) -> int | None:
     if archive.suffix.lower() != ".zip":
         return None
     with zipfile.ZipFile(archive) as opened:
-        return sum(1 for info in opened.infolist() if _is_photo(info.filename))
+        return sum(1 for info in opened.infolist() if is_photo_member(info.filename))
 
 
-def _is_photo(name: str) -> bool:
+def is_photo_member(name: str) -> bool:
     """Return whether a member is named like a photo and not hidden: macOS adds a hidden file beside each photo."""
     return is_photo_name(name) and not any(_is_hidden(part) for part in PurePosixPath(name).parts)
 
@@ -62,11 +66,14 @@ def _is_hidden(part: str) -> bool:
     return part == "__MACOSX" or (part.startswith(".") and part != "..")
 
 
-def _zip_members(archive: Path, max_bytes: int) -> Iterator[PhotoFile]:
+def _zip_members(archive: Path, max_bytes: int, on_skipped: Callable[[str], None]) -> Iterator[PhotoFile]:
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():
-            if _is_photo(info.filename):
-                name = f"{archive}/{info.filename}"
+            name = f"{archive}/{info.filename}"
+            if not is_photo_member(info.filename):
+                if not info.is_dir():
+                    on_skipped(name)
+            else:
                 yield PhotoFile(name, partial(_read_zip, opened, info, max_bytes), in_sequence=True)
 
 
@@ -89,11 +96,14 @@ class _Member(tarfile.TarInfo):
         return header
 
 
-def _tar_members(archive: Path, max_bytes: int) -> Iterator[PhotoFile]:
+def _tar_members(archive: Path, max_bytes: int, on_skipped: Callable[[str], None]) -> Iterator[PhotoFile]:
     with _open_tar(archive) as opened:
         while (info := opened.next()) is not None:
-            if info.isreg() and _is_photo(info.name):
-                name = f"{archive}/{info.name}"
+            name = f"{archive}/{info.name}"
+            if not info.isreg() or not is_photo_member(info.name):
+                if not info.isdir():
+                    on_skipped(name)
+            else:
                 yield PhotoFile(name, partial(_read_tar, opened, info, max_bytes), in_sequence=True)
             # tarfile keeps every header it has read, which only serves going back.
             opened.members.clear()  # type: ignore[attr-defined]

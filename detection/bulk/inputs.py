@@ -1,18 +1,24 @@
-"""Resolves the photos of a command line: folders, patterns, archives, lists. Lazy, and in the same order at every
-run.
+"""Resolves the photos of a command line: folders, patterns, archives, stores, lists. Lazy, and in the same order at
+every run.
 """
 
 import codecs
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from detection.bulk.archives import ARCHIVE_ERRORS, count_members, is_archive, members
-from detection.bulk.files import PhotoFile, failing, is_photo_name, read_capped
+from detection.bulk.files import PhotoFile, Skipped, failing, is_photo_name, read_capped
+from detection.bulk.lists import ListError, is_list, names_in
+from detection.bulk.shard import ALL, Shard
+from detection.bulk.stores import is_address, photos_at
+from detection.bulk.videos import frames_of
+from detection.inference.videos.choice import FrameChoice
+from detection.inference.videos.names import is_video_name
 
 FROM_LIST = "-"
 _UNREADABLE_ARCHIVE = "The archive cannot be read any further ({}). Photos before this place were taken from it."
@@ -22,16 +28,27 @@ _UNREADABLE_ARCHIVE = "The archive cannot be read any further ({}). Photos befor
 class Inputs:
     """Inputs of a command line.
 
-    paths: files, folders (taken with all below them), patterns, zip and tar archives; "-" stands for the names in
-    `listed`, one a line. max_bytes: larger photos are refused.
+    paths: files, folders (taken with all below them), patterns, zip and tar archives, addresses in stores, CSV and
+    Parquet lists; "-" stands for the names in `listed`, one a line. max_bytes: larger photos are refused. shard: the
+    part of the photos to take. skipped: other files that were seen in folders and archives. frames: those to take from
+    videos; None: videos in folders are skipped, and others refused.
     """
 
     paths: tuple[str, ...]
     listed: BinaryIO
     max_bytes: int
+    shard: Shard = ALL
+    skipped: Skipped = field(default_factory=Skipped, compare=False)
+    frames: FrameChoice | None = None
 
     def photos(self) -> Iterator[PhotoFile]:
-        """Yield the photos, in the order of the paths; an unreadable one fails when it is read."""
+        """Yield the photos, in the order of the paths; an unreadable one fails when it is read.
+
+        Raises OSError when a store does not answer.
+        """
+        return (photo for photo in self._all() if self.shard.takes(photo.given))
+
+    def _all(self) -> Iterator[PhotoFile]:
         for path in self.paths:
             if path == FROM_LIST:
                 for name in _lines(self.listed):
@@ -40,7 +57,9 @@ class Inputs:
                 yield from self._given(path)
 
     def count(self) -> int | None:
-        """Count the photos; None where only reading them all would tell (lists, tar archives)."""
+        """Count the photos; None where only reading them all would tell (lists, tar archives, videos, a shard)."""
+        if self.shard != ALL:
+            return None
         total = 0
         for path in self.paths:
             counted = None if path == FROM_LIST else self._count(path)
@@ -51,20 +70,26 @@ class Inputs:
 
     def _given(self, path: str) -> Iterator[PhotoFile]:
         """Yield the photos of a path of the command line, which may be a pattern."""
-        if Path(path).exists() or not glob.has_magic(path):
-            yield from self._named(path)
-            return
-        found = _matches(path)
-        if not found:
+        names = _as_given(path)
+        if not names:
             yield failing(path, "No file matches this pattern.")
-        for name in found:
-            yield from self._named(name)
+        for name in names:
+            yield from self._listed(name) if is_list(name) and Path(name).is_file() else self._named(name)
+
+    def _listed(self, name: str) -> Iterator[PhotoFile]:
+        try:
+            for each in names_in(Path(name)):
+                yield from self._named(each)
+        except ListError as error:
+            yield failing(name, str(error))
 
     def _named(self, name: str) -> Iterator[PhotoFile]:
         path = Path(name)
         if not name:
             return
-        if path.is_dir():
+        if is_address(name):
+            yield from photos_at(name, self.max_bytes, self.skipped.add)
+        elif path.is_dir():
             yield from self._below(path)
         elif not path.exists():
             yield failing(name, "There is no file or folder of this name.")
@@ -73,25 +98,37 @@ class Inputs:
         elif is_archive(name):
             yield from self._members(path)
         else:
-            yield PhotoFile(name, partial(read_capped, path, self.max_bytes))
+            yield from self._file(name)
 
     def _below(self, folder: Path) -> Iterator[PhotoFile]:
         unreadable: list[OSError] = []
-        for path in _walk(folder, unreadable.append):
-            yield PhotoFile(str(path), partial(read_capped, path, self.max_bytes))
+        for path in _walk(folder, unreadable.append, self.skipped.add, self._is_taken):
+            yield from self._file(str(path))
         for error in unreadable:
             yield failing(str(error.filename), f"The folder cannot be read: {error.strerror}.")
 
+    def _file(self, name: str) -> Iterator[PhotoFile]:
+        if is_video_name(name):
+            yield from frames_of(name, self.frames)
+        else:
+            yield PhotoFile(name, partial(read_capped, Path(name), self.max_bytes))
+
+    def _is_taken(self, name: str) -> bool:
+        return is_photo_name(name) or (self.frames is not None and is_video_name(name))
+
     def _members(self, archive: Path) -> Iterator[PhotoFile]:
         try:
-            yield from members(archive, self.max_bytes)
+            yield from members(archive, self.max_bytes, self.skipped.add)
         except ARCHIVE_ERRORS as error:
             yield failing(str(archive), _UNREADABLE_ARCHIVE.format(error))
 
     def _count(self, path: str) -> int | None:
         if Path(path).is_dir():
-            return sum(1 for _ in _walk(Path(path), lambda _: None))
-        names = [path] if Path(path).exists() or not glob.has_magic(path) else _matches(path)
+            names = [str(found) for found in _walk(Path(path), _ignore, _ignore, self._is_taken)]
+            return None if any(map(is_video_name, names)) else len(names)
+        names = _as_given(path)
+        if any(is_address(name) or is_list(name) or (self.frames and is_video_name(name)) for name in names):
+            return None
         counts = [_count_file(name) for name in names]
         return None if None in counts else sum(count for count in counts if count is not None) or 1
 
@@ -113,6 +150,12 @@ def _count_file(name: str) -> int | None:
         return 1
 
 
+def _as_given(path: str) -> list[str]:
+    """Return a path of the command line itself, or the files of a pattern."""
+    is_one = Path(path).exists() or is_address(path) or not glob.has_magic(path)
+    return [path] if is_one else _matches(path)
+
+
 def _matches(pattern: str) -> list[str]:
     """Yield the files of a pattern, not folders: these would give their photos twice under `**`."""
     # Path.glob refuses absolute patterns.
@@ -120,14 +163,23 @@ def _matches(pattern: str) -> list[str]:
     return sorted(name for name in found if not Path(name).is_dir())
 
 
-def _walk(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
-    """Yield the photos of a folder and of all below it, by name; without hidden ones, without following links to
+def _walk(
+    folder: Path,
+    on_error: Callable[[OSError], None],
+    on_skipped: Callable[[str], None],
+    is_taken: Callable[[str], bool],
+) -> Iterator[Path]:
+    """Yield the files to take of a folder and of all below it, by name; without hidden ones, without following links to
     folders.
     """
     for parent, folders, names in os.walk(folder, onerror=on_error):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(parent, name) for name in _photo_names(names))
+        for name in sorted(names):
+            if is_taken(name) and not name.startswith("."):
+                yield Path(parent, name)
+            else:
+                on_skipped(str(Path(parent, name)))
 
 
-def _photo_names(names: Iterable[str]) -> Iterator[str]:
-    return (name for name in sorted(names) if is_photo_name(name) and not name.startswith("."))
+def _ignore(_seen: object) -> None:
+    """Do nothing with what only a run tells."""

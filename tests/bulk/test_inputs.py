@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 
 from detection.bulk import archives
-from detection.bulk.files import BadPhotoError, PhotoFile
+from detection.bulk.files import BadPhotoError, PhotoFile, Skipped
 from detection.bulk.inputs import Inputs
 
 LIMIT = 1000
@@ -78,6 +78,15 @@ def test_folder_is_taken_with_all_below_it_by_name() -> None:
     write({"p/b.jpg": b"b", "p/a.PNG": b"a", "p/z/c.webp": b"c", "p/m/d.jpeg": b"d", "p/notes.txt": b"no"})
     assert read(inputs("p")) == [("p/a.PNG", b"a"), ("p/b.jpg", b"b"), ("p/m/d.jpeg", b"d"), ("p/z/c.webp", b"c")]
     assert inputs("p").count() == 4
+
+
+def test_every_file_that_is_skipped_is_named_in_a_file_where_there_are_many(here: Path) -> None:
+    write({f"p/{number:02}.txt": b"no" for number in range(12)} | {"p/a.jpg": b"a"})
+    found = Inputs(("p",), io.BytesIO(), LIMIT, skipped=Skipped(here / "skipped.txt"))
+    assert len(list(found.photos())) == 1
+    assert str(found.skipped).startswith("Skipped 12 files that are no photos by name: p/00.txt, ")
+    assert str(found.skipped).endswith(f"p/09.txt, and 2 more (all in {here / 'skipped.txt'}).")
+    assert (here / "skipped.txt").read_text().split() == [f"p/{number:02}.txt" for number in range(12)]
 
 
 def test_hidden_files_and_folders_are_passed_over() -> None:
@@ -278,3 +287,13 @@ def test_tar_of_many_members_keeps_no_headers() -> None:
         kept = [len(photo.read()) for photo in inputs("p.tar").photos()]
     assert len(kept) == 50
     assert max(kept) <= 1
+
+
+def test_zip_with_a_member_without_a_name_ends_there() -> None:
+    with zipfile.ZipFile("a.zip", "w") as archive:
+        archive.writestr("a.jpg", b"1")
+        archive.writestr("x", b"2")
+        archive.infolist()[1].filename = ""
+    found = read(inputs("a.zip"))
+    assert found[0] == ("a.zip/a.jpg", b"1")
+    assert "cannot be read any further" in str(found[1][1])
