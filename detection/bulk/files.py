@@ -1,10 +1,12 @@
 """Photo files of a bulk run: their names, and reading their bytes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from detection.inference.photos.formats import SUFFIXES
+
+_NAMED = 10
 
 
 class BadPhotoError(Exception):
@@ -17,16 +19,56 @@ class PhotoFile:
 
     given: its name as given, or `ARCHIVE/MEMBER`.
     in_sequence: it can be read only before the next photo is requested (a member of an archive).
+    version: what tells it from others of its name; "" where names are enough.
     """
 
     given: str
     read: Callable[[], bytes]
     in_sequence: bool = False
+    version: str = ""
 
     @property
     def name(self) -> str:
         """Its name as text: bytes that are not UTF-8, which file names may have, are replaced."""
-        return self.given.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return as_utf8(self.given)
+
+
+@dataclass(slots=True)
+class Skipped:
+    """Files of folders and archives that are not named like a photo: their number, and the names of the first.
+
+    file: where all their names are written, if there are more; None for nowhere.
+    """
+
+    file: Path | None = None
+    count: int = 0
+    names: list[str] = field(default_factory=list)
+
+    def add(self, name: str) -> None:
+        """Count a file. Raises OSError where its name cannot be written."""
+        name = as_utf8(name)
+        self.count += 1
+        if len(self.names) < _NAMED:
+            self.names.append(name)
+        elif self.file is not None:
+            is_first = self.count == _NAMED + 1
+            with self.file.open("w" if is_first else "a", encoding="utf-8") as file:
+                file.writelines(f"{each}\n" for each in ([*self.names, name] if is_first else [name]))
+
+    def __str__(self) -> str:
+        """Return a sentence; "" where there is none."""
+        if not self.count:
+            return ""
+        more = f", and {self.count - len(self.names):,} more" if self.count > len(self.names) else ""
+        if more and self.file is not None:
+            more += f" (all in {self.file})"
+        files = "1 file that is" if self.count == 1 else f"{self.count:,} files that are"
+        return f"Skipped {files} no photos by name: {', '.join(self.names)}{more}."
+
+
+def as_utf8(name: str) -> str:
+    """Return a file's name as text that can be written."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def is_photo_name(name: str) -> bool:

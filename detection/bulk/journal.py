@@ -16,7 +16,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from detection.bulk.shard import ALL
 from detection.inference.network import full_name
+from detection.inference.tiles.grid import WHOLE
 from detection.maintenance.file_lock import try_lock
 from detection.web.serializers import to_json
 
@@ -33,7 +35,9 @@ class Run:
     """Properties shared by all lines of one output.
 
     uuid: of the run; the ids of its detections are derived from it, so that none is recorded twice. begun_at: in ISO
-    8601. model_version: "" where no card gives one.
+    8601. model_version: "" where no card gives one. tiles: as in `Upload`. shard: a `Shard` as text. watched: the
+    folder whose photos arrive meanwhile, or "". frames: a `FrameChoice` as text; "" for none.
+    point: NAME@NUMBER of the operating point that decides what is reported; "" where `threshold` does.
     """
 
     uuid: uuid.UUID
@@ -43,11 +47,21 @@ class Run:
     model_sha256: str
     begun_at: str
     model_version: str = ""
+    tiles: str = WHOLE
+    shard: str = str(ALL)
+    watched: str = ""
+    frames: str = ""
+    point: str = ""
 
     @property
     def model(self) -> str:
         """name@version; the name alone where there is no version."""
         return full_name(self.model_name, self.model_version)
+
+    @property
+    def point_or_none(self) -> str:
+        """The operating point for people."""
+        return self.point or "none"
 
     @property
     def model_and_hash(self) -> str:
@@ -80,7 +94,7 @@ def open_run(run_files: RunFiles, wanted: Run) -> Iterator[tuple[Run, bool]]:
     """Open the output and return its run, and whether it resumes: the stopped one found there, or `wanted`.
 
     Locks it against other processes. Raises JournalError when another one has it, when the output is complete already,
-    or was begun with another model, threshold or format; OSError when its folder cannot be written.
+    or was begun with another model, threshold, tiles or format; OSError when its folder cannot be written.
     """
     with try_lock(run_files.journal) as is_ours:
         if not is_ours:
@@ -108,6 +122,11 @@ def _stopped(run_files: RunFiles, wanted: Run, written: bytes) -> Run:
         ("format", "format", "format"),
         ("threshold", "threshold", "threshold"),
         ("model_sha256", "model", "model_and_hash"),
+        ("point", "operating point", "point_or_none"),
+        ("tiles", "choice of tiles", "tiles"),
+        ("shard", "part", "shard"),
+        ("watched", "watched folder", "watched"),
+        ("frames", "choice of frames", "frames"),
     ):
         if getattr(run, name) != getattr(wanted, name):
             raise JournalError(
@@ -140,9 +159,11 @@ class Records(_Counts):
         os.truncate(path, self._read_back(path))
         self._file = path.open("ab", buffering=0)
 
-    def take_done(self, name: str) -> bool:
-        """Return whether a photo of this name has its line already. One that was named twice is processed twice."""
-        key = _key(name)
+    def take_done(self, name: str, version: str = "") -> bool:
+        """Return whether a photo of this name and version has its line already. One that was named twice is processed
+        twice.
+        """
+        key = _key(name, version)
         if not self._done[key]:
             del self._done[key]
             return False
@@ -166,7 +187,7 @@ class Records(_Counts):
         """Read the names already done; return the size of all whole lines in bytes."""
         size = 0
         for line, ends_at in _whole_lines(path):
-            self._done[_key(line["file"])] += 1
+            self._done[_key(line["file"], line.get("version", ""))] += 1
             self.count(line)
             size = ends_at
         return size
@@ -189,7 +210,7 @@ class Printed(_Counts):
         encoding = getattr(stream, "encoding", None) or "utf-8"
         self._is_unicode = encoding.lower().replace("-", "").startswith("utf")
 
-    def take_done(self, _name: str) -> bool:
+    def take_done(self, _name: str, _version: str = "") -> bool:
         """Return False: there is nothing to resume."""
         return False
 
@@ -229,6 +250,6 @@ def _parsed(path: Path, number: int, raw: bytes) -> Line:
     raise JournalError(f"Line {number} of {path} is no record of this command. Remove the file to begin anew.")
 
 
-def _key(name: str) -> bytes:
+def _key(name: str, version: str) -> bytes:
     """Hash a name to sixteen bytes: the names of all processed photos are kept in memory."""
-    return blake2b(name.encode(), digest_size=16).digest()
+    return blake2b(f"{name}\0{version}".encode(), digest_size=16).digest()

@@ -13,11 +13,12 @@ R = TypeVar("R")
 MAX_RESULTS_AHEAD = 1024
 
 
-def in_order(things: Iterator[T], work: Callable[[T], R], at_once: int) -> Iterator[R]:
+def in_order(things: Iterator[T | None], work: Callable[[T], R], at_once: int) -> Iterator[R]:
     """Apply `work` to each thing on `at_once` threads; yield the results in order.
 
-    The next thing is read only when a thread is free for it, so that no more than `at_once` are in memory. An error of
-    `work` is raised in its turn, after all results before it; what has begun by then is finished, the rest is left.
+    None among the things: there is none for now, and results that are ready are yielded. The next thing is read only
+    when a thread is free for it, so that no more than `at_once` are in memory. An error of `work` is raised in its
+    turn, after all results before it; what has begun by then is finished, the rest is left.
     """
     free = Semaphore(at_once)
 
@@ -35,7 +36,10 @@ def in_order(things: Iterator[T], work: Callable[[T], R], at_once: int) -> Itera
                     thing = next(things)
                 except StopIteration:
                     break
-                waiting.append(pool.submit(run, thing))
+                if thing is None:
+                    free.release()
+                else:
+                    waiting.append(pool.submit(run, thing))
                 while waiting and (waiting[0].done() or len(waiting) >= MAX_RESULTS_AHEAD):
                     yield waiting.popleft().result()
             while waiting:

@@ -8,13 +8,16 @@ from pathlib import Path, PurePosixPath
 
 from detection.bulk.files import BadPhotoError, PhotoFile
 from detection.bulk.journal import Line
+from detection.bulk.sidecars import sidecar_of, write_sidecar
 from detection.conf import current
 from detection.inference.errors import ImageDecodeError, ImageTooLargeError
+from detection.inference.photos.decode import read_info
 from detection.inference.types import FoundObject
+from detection.inference.videos.names import time_of
 from detection.models import Detection
 from detection.photos import rendering
 from detection.predict import service as predict_service
-from detection.predict.service import Upload
+from detection.predict.service import DetectionResult, Upload
 from detection.web.serializers import prediction_body
 from detection.web.text import NAME_LENGTH
 
@@ -22,21 +25,27 @@ from detection.web.text import NAME_LENGTH
 _BAD_PHOTO = (BadPhotoError, ImageDecodeError, ImageTooLargeError)
 
 
+ALL_SIDECARS, SIDECARS = "all", ("all", "keywords")
+
+
 class AnnotatedError(Exception):
-    """A drawn photo cannot be written; the message says where and why."""
+    """A drawn photo or a sidecar cannot be written; the message says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoOptions:
     """Options of each photo's processing.
 
-    threshold: objects with a probability above it are reported. record: keep photo and detection in the history.
-    annotated: the folder for drawn photos, or None.
+    threshold: objects with a probability above it are reported; None: as in `Upload`. record: keep photo and
+    detection in the history. annotated: the folder for drawn photos, or None. tiles: as in `Upload`.
+    sidecars: "" for none, `keywords`, or `all` with regions.
     """
 
-    threshold: float
+    threshold: float | None
     record: bool
     annotated: Path | None
+    tiles: str = ""
+    sidecars: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +68,34 @@ def process_photo(job: Job, options: PhotoOptions) -> Line:
     Raises the errors that end the run: EngineError, StorageUnavailableError, DetectionTimeoutError, AnnotatedError.
     """
     name = job.photo.name
+    named = {"file": name} | ({"version": job.photo.version} if job.photo.version else {})
     try:
         upload = _upload(job, options)
         found = predict_service.detect(upload)
         if options.annotated is not None:
             _write_drawn(annotated_path(options.annotated, name), upload.data, found.objects)
+        if options.sidecars:
+            _write_sidecar(job.photo, upload.data, found, with_regions=options.sidecars == ALL_SIDECARS)
     except _BAD_PHOTO as error:
-        return {"file": name, "error": str(error)}
+        return {**named, "error": str(error)}
     width, height = found.size_wh
     kept = {"detection": str(job.detection_uuid)} if options.record else {}
-    return {"file": name, "width": width, "height": height, **kept, **prediction_body(found.objects)}
+    tiled = {"tiles": found.tiling.grid} if found.tiling.grid else {}
+    time_s = time_of(name)
+    timed = {} if time_s is None else {"time_s": time_s}
+    return {**named, **timed, "width": width, "height": height, **tiled, **kept, **prediction_body(found.objects)}
+
+
+def _write_sidecar(photo: PhotoFile, data: bytes, found: DetectionResult, *, with_regions: bool) -> None:
+    """Write beside a photo; those in archives have no place beside them."""
+    path = Path(photo.given)
+    if photo.in_sequence or not path.is_file():
+        return
+    orientation = read_info(data, max_pixels=current.config().max_pixels).orientation
+    try:
+        write_sidecar(path, found.objects, found.size_wh, orientation, with_regions=with_regions)
+    except OSError as error:
+        raise AnnotatedError(f"{sidecar_of(path)} cannot be written: {error}. Fix that.") from error
 
 
 def _upload(job: Job, options: PhotoOptions) -> Upload:
@@ -81,6 +108,7 @@ def _upload(job: Job, options: PhotoOptions) -> Upload:
         store=options.record and not job.is_recorded,
         quiet=True,
         detection_uuid=job.detection_uuid,
+        tiles=options.tiles,
     )
 
 

@@ -47,7 +47,7 @@ class BarMeter:
         self._progress.advance(self._task)
 
     def say(self, text: str) -> None:
-        _print(self._progress.console, text)
+        say(self._progress.console, text)
 
 
 class LineMeter:
@@ -70,7 +70,7 @@ class LineMeter:
             self.say(self._line(now - self._begun_at))
 
     def say(self, text: str) -> None:
-        _print(self._console, text)
+        say(self._console, text)
 
     def _line(self, elapsed_s: float) -> str:
         rate = (self._done - self._begun_with) / elapsed_s
@@ -94,6 +94,6 @@ def format_duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _print(console: Console, text: str) -> None:
+def say(console: Console, text: str) -> None:
     """Print text verbatim: names of files are not markup, and must not control the terminal."""
     console.print(plain(text), markup=False, highlight=False, soft_wrap=True)

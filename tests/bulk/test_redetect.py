@@ -93,6 +93,14 @@ def test_what_is_done_is_not_done_again_but_by_another_model(capsys: Any) -> Non
     assert set(Detection.objects.filter(model_name="dark").values_list("reported_count", flat=True)) == {0}
 
 
+def test_other_tiles_are_another_detection(capsys: Any) -> None:
+    stored(0)
+    for arguments in ([], ["--tiles", "3"], ["--tiles", "3"], ["--tiles", "1"]):
+        assert redetect(capsys, "light", *arguments)[0] == 0
+    rows = Detection.objects.filter(model_name="light").order_by("pk")
+    assert list(rows.values_list("tiles", "tile_grid")) == [("1", ""), ("3", "3x3")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "chosen"),
     [

@@ -1,6 +1,7 @@
 """`manage.py detect`: a base of photos in, a line for each; killed and started again, each photo once."""
 
 import csv
+import io
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,16 +19,19 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from PIL import Image
 
+from detection.bulk import videos
 from detection.bulk.journal import Records
 from detection.bulk.processing import annotated_path
 from detection.errors import DetectionTimeoutError, StorageUnavailableError
 from detection.inference.errors import EngineError
+from detection.inference.videos import frames
 from detection.models import Detection
 from detection.photos import rendering
 from detection.predict import service as predict_service
 from tests.support import photo_files, photos
 from tests.support.builders import stored_rows
 from tests.support.serving import server_environment
+from tests.support.videos import colours, make_video
 
 BASE = Path(__file__).resolve().parents[2]
 # The active version is asked for.
@@ -98,6 +102,14 @@ def test_answers_are_those_of_the_service(base: Path, chelsea: bytes) -> None:
     assert [(found["probability"], found["x"]) for found in line["prediction"]] == [
         (found.probability, found.box.x) for found in answer.objects
     ]
+
+
+def test_tiles_are_said_in_each_line_and_belong_to_the_run(base: Path) -> None:
+    assert detect("base/a cat.jpg", "base/c.jpg", "--tiles", "auto", "--output", "out.jsonl") == 0
+    cat, small = read_lines(Path("out.jsonl"))
+    assert (cat["tiles"], cat["prediction"][0]["objectClass"], "tiles" in small) == ("2x1", "cat", False)
+    assert detect("base/a cat.jpg", "--tiles", "3", "--output", "out.coco.json") == 0
+    assert json.loads(Path("out.coco.json").read_bytes())["images"][0]["tiles"] == "3x3"
 
 
 def test_without_an_output_the_lines_go_to_standard_output(base: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,7 +215,7 @@ def test_what_is_not_the_photos_fault_ends_the_run_and_fails_no_photo(error: Exc
 def test_full_disk_under_the_output_ends_the_run_and_it_goes_on_later(base: Path) -> None:
     with (
         mock.patch.object(Records, "add", side_effect=OSError(28, "No space left on device")),
-        pytest.raises(CommandError, match=r"No space left on device\. Mend that\. The same command goes on"),
+        pytest.raises(CommandError, match=r"No space left on device\. Fix that\. The same command goes on"),
     ):
         detect("base", "--output", "out.jsonl")
     assert detect("base", "--output", "out.jsonl") == 3
@@ -400,3 +412,83 @@ def test_photos_of_all_kinds_are_found_in_folders_and_archives(here: Path) -> No
     lines = read_lines(here / "out.jsonl")
     assert len(lines) == 2 * len(made)
     assert {tuple(sorted(line)) for line in lines} == {("file", "height", "prediction", "width")}
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("out.yolo.zip", {"labels/a.jpg.txt", "labels/a.png.txt", "labels/b.txt"}),
+        ("out.voc.zip", {"Annotations/a.jpg.xml", "Annotations/a.png.xml", "Annotations/b.xml"}),
+    ],
+)
+def test_photos_that_differ_by_their_type_alone_have_label_files_of_their_own(
+    name: str, files: set[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for seed, photo in enumerate(("a.jpg", "a.png", "b.jpg")):
+        folder = tmp_path / "photos"
+        folder.mkdir(exist_ok=True)
+        kind = "PNG" if photo.endswith("png") else "JPEG"
+        (folder / photo).write_bytes(photos.encode(photos.noise((32, 32), seed), kind))
+    assert detect(tmp_path / "photos", "--output", tmp_path / name) == 0
+    with zipfile.ZipFile(tmp_path / name) as written:
+        found = {path for path in written.namelist() if path.startswith(("labels", "Annotations"))}
+    assert {path.replace(f"{str(tmp_path).lstrip('/')}/photos/", "") for path in found} == files
+    assert "Photos differ by the type in their names alone (1 names" in caplog.text
+
+
+def test_frames_of_a_video_are_photos_with_times(here: Path, chelsea: bytes) -> None:
+    cat = Image.open(io.BytesIO(chelsea)).resize((320, 208))
+    (here / "base").mkdir()
+    (here / "base" / "clip.mp4").write_bytes(make_video([cat] * 25))
+    (here / "base" / "cut.mp4").write_bytes(make_video([cat] * 25)[:500])
+    assert detect("base", "--output", "none.jsonl") == 1
+    assert detect("base", "--frames", "1s", "--output", "out.jsonl", "--annotated", "drawn") == 3
+    *found, cut = sorted(read_lines(Path("out.jsonl")), key=lambda line: "error" in line)
+    assert [(line["file"], line["time_s"]) for line in found] == [
+        ("base/clip.mp4 @ 00:00.000", 0.0),
+        ("base/clip.mp4 @ 00:01.000", 1.0),
+        ("base/clip.mp4 @ 00:02.000", 2.0),
+    ]
+    assert {line["prediction"][0]["objectClass"] for line in found} == {"cat"}
+    assert cut["file"] == "base/cut.mp4"
+    assert "damaged, or cut off" in cut["error"]
+    assert Path("drawn/base/clip.mp4 @ 00:01.000.jpg").is_file()
+    detect("base", "--frames", "1s", "--output", "out.csv")
+    with Path("out.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [row["time_s"] for row in csv.DictReader(file)] == ["0.0", "1.0", "2.0"]
+    detect("base", "--frames", "change", "--output", "out.parquet")
+    table = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow (requirements-parquet.txt)")
+    assert table.read_table("out.parquet/photos").column("time_s").to_pylist() == [0.0]
+
+
+def test_video_is_refused_by_name_with_what_to_do(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here / "clip.mp4").write_bytes(b"any")
+    detect("clip.mp4", "--output", "unchosen.jsonl")
+    monkeypatch.setattr(frames, "is_installed", lambda: False)
+    detect("clip.mp4", "--frames", "1s", "--output", "without.jsonl")
+    (unchosen,), (without,) = read_lines(Path("unchosen.jsonl")), read_lines(Path("without.jsonl"))
+    assert unchosen == {"file": "clip.mp4", "error": videos.NOT_CHOSEN}
+    assert "pip install -r requirements-video.txt" in without["error"]
+
+
+def test_killed_run_goes_on_within_a_video(here: Path) -> None:
+    (here / "clip.mp4").write_bytes(make_video(colours("red", "blue", "lime", frames_each=10)))
+    with mock.patch.object(Records, "add", autospec=True, side_effect=_fails_after(1)), pytest.raises(CommandError):
+        detect("clip.mp4", "--frames", "1s", "--output", "out.jsonl")
+    assert len(read_lines(Path("out.jsonl"))) == 1
+    with pytest.raises(CommandError, match="another choice of frames: 1s, and now it is 2s"):
+        detect("clip.mp4", "--frames", "2s", "--output", "out.jsonl")
+    assert detect("clip.mp4", "--frames", "1s", "--output", "out.jsonl") == 0
+    assert [line["time_s"] for line in read_lines(Path("out.jsonl"))] == [0.0, 1.0, 2.0]
+
+
+def _fails_after(lines: int) -> Callable[[Records, dict[str, Any]], None]:
+    add, added = Records.add, list[str]()
+
+    def fail(self: Records, line: dict[str, Any]) -> None:
+        if len(added) == lines:
+            raise OSError("The disk is full")
+        added.append(line["file"])
+        add(self, line)
+
+    return fail
