@@ -4,7 +4,7 @@ unchanged.
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -16,14 +16,16 @@ from detection import __version__
 from detection.accounts.access import caller_of
 from detection.errors import RequestError, error_body, headers_for
 from detection.oip import service as oip
-from detection.oip.messages import HEADER_LENGTH, MessageError, read_request, write_answer
+from detection.oip.answers import open_sink, write_answer
+from detection.oip.messages import HEADER_LENGTH, MessageError, read_request
 from detection.serving import health
+from detection.web.files import file_response
 from detection.web.serializers import ErrorSerializer
 
 SERVER = {"name": "detector-site", "version": __version__, "extensions": ["binary_tensor_data"]}
 
 
-class TensorSerializer(serializers.Serializer[Any]):
+class OipTensorSerializer(serializers.Serializer[Any]):
     """An input or an output, for the API's description."""
 
     name = serializers.CharField()
@@ -31,7 +33,7 @@ class TensorSerializer(serializers.Serializer[Any]):
     shape = serializers.ListField(child=serializers.IntegerField())
 
 
-class InputSerializer(TensorSerializer):
+class OipInputSerializer(OipTensorSerializer):
     """An input with its values, for the API's description."""
 
     data = serializers.ListField(  # type: ignore[assignment]  # the protocol's name; DRF has it for something else
@@ -39,7 +41,7 @@ class InputSerializer(TensorSerializer):
     )
 
 
-class OutputSerializer(TensorSerializer):
+class OipOutputSerializer(OipTensorSerializer):
     """An output with its values, for the API's description."""
 
     data = serializers.ListField(  # type: ignore[assignment]  # as above
@@ -47,23 +49,23 @@ class OutputSerializer(TensorSerializer):
     )
 
 
-class InferenceSerializer(serializers.Serializer[Any]):
+class OipInferenceRequestSerializer(serializers.Serializer[Any]):
     """An inference request, for the API's description."""
 
     id = serializers.CharField(required=False, max_length=200)
-    inputs = InputSerializer(many=True, help_text="One: `image` (BYTES, files of photos), or `image_rgb` (UINT8).")
+    inputs = OipInputSerializer(many=True, help_text="One: `image` (BYTES, files of photos), or `image_rgb` (UINT8).")
 
 
-class InferredSerializer(serializers.Serializer[Any]):
+class OipInferenceAnswerSerializer(serializers.Serializer[Any]):
     """The answer to an inference request, for the API's description."""
 
     model_name = serializers.CharField()
     model_version = serializers.CharField()
     id = serializers.CharField(required=False)
-    outputs = OutputSerializer(many=True)
+    outputs = OipOutputSerializer(many=True)
 
 
-class ServerSerializer(serializers.Serializer[Any]):
+class OipServerSerializer(serializers.Serializer[Any]):
     """Server metadata, for the API's description."""
 
     name = serializers.CharField()
@@ -71,23 +73,23 @@ class ServerSerializer(serializers.Serializer[Any]):
     extensions = serializers.ListField(child=serializers.CharField())
 
 
-class MetadataSerializer(serializers.Serializer[Any]):
+class OipModelSerializer(serializers.Serializer[Any]):
     """A model, for the API's description."""
 
     name = serializers.CharField()
     versions = serializers.ListField(child=serializers.CharField())
     platform = serializers.CharField()
-    inputs = TensorSerializer(many=True)
-    outputs = TensorSerializer(many=True)
+    inputs = OipTensorSerializer(many=True)
+    outputs = OipTensorSerializer(many=True)
 
 
-class LiveSerializer(serializers.Serializer[Any]):
+class OipLiveSerializer(serializers.Serializer[Any]):
     """Alive, for the API's description."""
 
     live = serializers.BooleanField()
 
 
-class ReadySerializer(serializers.Serializer[Any]):
+class OipReadySerializer(serializers.Serializer[Any]):
     """Ready, for the API's description."""
 
     ready = serializers.BooleanField()
@@ -100,7 +102,12 @@ _LATER = OpenApiResponse(ErrorSerializer, description="Not ready, or overloaded;
 class ServerView(APIView):
     """Name and version of the server, and its extensions of the protocol."""
 
-    @extend_schema(operation_id="oip_server", responses={200: ServerSerializer})
+    @extend_schema(
+        operation_id="get_oip_server",
+        tags=["Open Inference Protocol"],
+        summary="Get name, version and extensions of the server",
+        responses={200: OipServerSerializer},
+    )
     def get(self, _request: Request) -> Response:
         return Response(SERVER)
 
@@ -116,7 +123,13 @@ class _HealthView(APIView):
 class LiveView(_HealthView):
     """The process answers."""
 
-    @extend_schema(operation_id="oip_live", auth=[], responses={200: LiveSerializer})
+    @extend_schema(
+        operation_id="check_oip_liveness",
+        tags=["Open Inference Protocol"],
+        summary="Check that the process answers",
+        auth=[],
+        responses={200: OipLiveSerializer},
+    )
     def get(self, _request: Request) -> Response:
         return Response({"live": True})
 
@@ -124,7 +137,13 @@ class LiveView(_HealthView):
 class ReadyView(_HealthView):
     """Photos can be answered now."""
 
-    @extend_schema(operation_id="oip_ready", auth=[], responses={200: ReadySerializer, 503: _LATER})
+    @extend_schema(
+        operation_id="check_oip_readiness",
+        tags=["Open Inference Protocol"],
+        summary="Check that photos can be answered",
+        auth=[],
+        responses={200: OipReadySerializer, 503: _LATER},
+    )
     def get(self, _request: Request) -> Response:
         return _readiness({"ready": True})
 
@@ -132,7 +151,7 @@ class ReadyView(_HealthView):
 class OipModelView(APIView):
     """A model's inputs and outputs: files (`image`) give detections, pixels (`image_rgb`) the network's outputs."""
 
-    @extend_schema(responses={200: MetadataSerializer, 404: _NO_MODEL, 503: _LATER})
+    @extend_schema(responses={200: OipModelSerializer, 404: _NO_MODEL, 503: _LATER})
     def get(self, _request: Request, model: str, version: str | None = None) -> Response:
         return Response(oip.metadata(oip.model_of(model, version)))
 
@@ -140,7 +159,7 @@ class OipModelView(APIView):
 class OipModelReadyView(APIView):
     """Readiness of a model."""
 
-    @extend_schema(responses={200: ReadySerializer, 404: _NO_MODEL, 503: _LATER})
+    @extend_schema(responses={200: OipReadySerializer, 404: _NO_MODEL, 503: _LATER})
     def get(self, _request: Request, model: str, version: str | None = None) -> Response:
         oip.model_of(model, version)
         return _readiness({"name": model, "ready": True})
@@ -159,11 +178,11 @@ class OipInferView(APIView):
             )
         ],
         request={
-            "application/json": InferenceSerializer,
+            "application/json": OipInferenceRequestSerializer,
             "application/octet-stream": {"type": "string", "format": "binary"},
         },
         responses={
-            200: InferredSerializer,
+            200: OipInferenceAnswerSerializer,
             400: OpenApiResponse(ErrorSerializer, description="The request or one of its photos cannot be used."),
             404: _NO_MODEL,
             413: OpenApiResponse(ErrorSerializer, description="Too many bytes or pixels."),
@@ -171,19 +190,20 @@ class OipInferView(APIView):
             503: _LATER,
         },
     )
-    def post(self, request: Request, model: str, version: str | None = None) -> HttpResponse:
+    def post(self, request: Request, model: str, version: str | None = None) -> HttpResponseBase:
         detector = oip.model_of(model, version)
         try:
             asked = read_request(request.body, request.headers.get(HEADER_LENGTH))
             reference = oip.reference_of(detector, model, version)
-            tensors = oip.infer(detector, reference, asked, caller_of(request.user).user_id)
-            body, header_length = write_answer(model, oip.version_of(detector.network), asked, tensors)
+            with oip.memory_for(detector, asked):
+                tensors = oip.infer(detector, reference, asked, caller_of(request.user).user_id)
+                sink = open_sink(tensors)
+                header_length = write_answer(model, oip.version_of(detector.network), asked, tensors, sink)
         except MessageError as error:
             raise RequestError(str(error)) from error
         if header_length is None:
-            return HttpResponse(body, content_type="application/json")
-        headers = {HEADER_LENGTH: str(header_length)}
-        return HttpResponse(body, content_type="application/octet-stream", headers=headers)
+            return file_response(sink, "application/json", {})
+        return file_response(sink, "application/octet-stream", {HEADER_LENGTH: str(header_length)})
 
 
 def _readiness(body: dict[str, Any]) -> Response:

@@ -1,4 +1,4 @@
-"""Parses requests and writes responses of the Open Inference Protocol, with its extension for binary tensors.
+"""Parses requests of the Open Inference Protocol, with its extension for binary tensors.
 
 A request is JSON, or JSON of `Inference-Header-Content-Length` bytes followed by the raw tensors.
 Every length is checked before it is used.
@@ -6,7 +6,6 @@ Every length is checked before it is used.
 
 import base64
 import binascii
-import json
 import math
 import struct
 from collections.abc import Mapping, Sequence
@@ -21,8 +20,7 @@ from detection.web.json_body import read_json
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 BYTES, UINT8 = "BYTES", "UINT8"
-_TYPES = {"uint8": "UINT8", "int32": "INT32", "int64": "INT64", "float32": "FP32"}
-_LENGTH = struct.Struct("<I")
+LENGTH = struct.Struct("<I")
 _MAX_AXES = 8
 _MAX_NAME = 200
 
@@ -71,38 +69,6 @@ def read_request(body: bytes, header_length: str | None) -> InferenceRequest:
     parameters = _object(document, "parameters")
     binary = _flag(parameters, "binary_data_output")
     return InferenceRequest(_request_id(document), inputs, _outputs(document, binary), binary, parameters)
-
-
-def write_answer(
-    model: str, version: str, request: InferenceRequest, tensors: Mapping[str, NDArray[Any]]
-) -> tuple[bytes, int | None]:
-    """Return the body of a response, and the length of its JSON where binary tensors follow.
-
-    tensors: all available outputs; of dtype object for texts. Raises MessageError for a requested one that is missing.
-    """
-    wanted = request.outputs or dict.fromkeys(tensors, request.binary)
-    rows, blocks = [], []
-    for name, binary in wanted.items():
-        if name not in tensors:
-            raise MessageError(f"There is no output {name!r}. For these inputs there are {', '.join(tensors)}.")
-        array = tensors[name]
-        row: dict[str, Any] = {"name": name, "datatype": datatype(array), "shape": list(array.shape)}
-        if binary:
-            blocks.append(_raw(array))
-            row["parameters"] = {"binary_data_size": len(blocks[-1])}
-        else:
-            row["data"] = array.ravel().tolist()
-        rows.append(row)
-    document: dict[str, Any] = {"model_name": model, "model_version": version, "outputs": rows}
-    if request.request_id:
-        document["id"] = request.request_id
-    header = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-    return b"".join([header, *blocks]), len(header) if blocks else None
-
-
-def datatype(array: NDArray[Any]) -> str:
-    """Return the protocol's name of an array's type."""
-    return BYTES if array.dtype == object else _TYPES[str(array.dtype)]
 
 
 def _header_length(raw: str, body_length: int) -> int:
@@ -239,8 +205,8 @@ def _split(name: str, raw: memoryview) -> list[bytes]:
     """Split values that each follow their length."""
     values, start = [], 0
     while start < len(raw):
-        begin = start + _LENGTH.size
-        length = _LENGTH.unpack_from(raw, start)[0] if begin <= len(raw) else len(raw)
+        begin = start + LENGTH.size
+        length = LENGTH.unpack_from(raw, start)[0] if begin <= len(raw) else len(raw)
         if length > len(raw) - begin:
             raise MessageError(f"The input {name} ends within a value: each needs its length, 4 bytes, and its bytes.")
         values.append(bytes(raw[begin : begin + length]))
@@ -289,10 +255,3 @@ def _from_base64(name: str, value: Any) -> bytes:
         raise MessageError(
             f"A value of the input {name} is no base64. Send files in base64, or as binary tensors behind the JSON."
         ) from error
-
-
-def _raw(array: NDArray[Any]) -> bytes:
-    if array.dtype != object:
-        return np.ascontiguousarray(array).tobytes()
-    encoded = [str(value).encode() for value in array.ravel()]
-    return b"".join(_LENGTH.pack(len(value)) + value for value in encoded)

@@ -1,6 +1,7 @@
 """Runs inference requests: detects in files, like /api/predict; passes pixels to the network."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -12,16 +13,18 @@ from detection.errors import RequestError, UnknownModelError, UnknownServedModel
 from detection.inference.detector import Detector
 from detection.inference.network import Network
 from detection.models import Detection
+from detection.oip import answers
 from detection.oip.messages import BYTES, UINT8, InferenceRequest, MessageError, Tensor
 from detection.predict import many
 from detection.predict.service import DetectionResult, Upload
 from detection.serving import service as serving
-from detection.web.query import parse_threshold
+from detection.web import callers
+from detection.web.query import parse_threshold, parse_tiles
 
 IMAGE, PIXELS = "image", "image_rgb"
 MAX_IMAGES = 64
 _NO_VERSION = "1"
-_KNOWN_PARAMETERS = frozenset({"threshold", "store", "binary_data_output"})
+_KNOWN_PARAMETERS = frozenset({"threshold", "store", "tiles", "binary_data_output"})
 # Name, type, axes; -1 is free. The first axis is the number of images; the second the most objects of one of them.
 _DETECTIONS = (
     ("count", "INT32", (-1,)),
@@ -46,7 +49,7 @@ def model_of(name: str, version: str | None) -> Detector:
 
 def reference_of(detector: Detector, name: str, version: str | None) -> str:
     """Return the model reference for a request's photos: the name if it gave no version."""
-    return name if version is None else detector.network.full_name
+    return f"{name}@{version}" if version is not None and detector.network.version else name
 
 
 def _without_version(name: str) -> Detector | None:
@@ -83,7 +86,9 @@ def infer(detector: Detector, reference: str, request: InferenceRequest, owner_i
     """
     unknown = sorted(set(request.parameters) - _KNOWN_PARAMETERS)
     if unknown:
-        raise MessageError(f"The parameter {unknown[0]!r} is not known here. Use threshold or store, or leave it out.")
+        raise MessageError(
+            f"The parameter {unknown[0]!r} is not known here. Use threshold, store or tiles, or leave it out."
+        )
     if len(request.inputs) != 1 or request.inputs[0].name not in {IMAGE, PIXELS}:
         raise MessageError(f"Send one input: {IMAGE} (BYTES, files) or {PIXELS} (UINT8, the network's own input).")
     (tensor,) = request.inputs
@@ -91,6 +96,15 @@ def infer(detector: Detector, reference: str, request: InferenceRequest, owner_i
         uploads = _uploads(_photos_of(tensor), reference, request.parameters)
         return _detections(many.detect_all([replace(upload, owner_id=owner_id) for upload in uploads]))
     return many.run_network(detector, _pixels_of(tensor, detector.network))
+
+
+def memory_for(detector: Detector, request: InferenceRequest) -> AbstractContextManager[None]:
+    """Hold memory for the answer to a request: of pixels it may be large. Raises MessageError and OverloadedError."""
+    width, height = detector.network.size_wh
+    pixels = [each.pixels for each in request.inputs if each.pixels is not None]
+    images = sum(len(each) for each in pixels if each.shape[1:] == (height, width, 3))
+    shapes = {name: (images, *shape) for name, shape in detector.output_shapes.items()} if images else {}
+    return answers.memory_for(request, shapes, callers.current(), current.config().request_timeout_s)
 
 
 def _described(name: str, datatype: str, shape: Sequence[int]) -> dict[str, Any]:
@@ -124,9 +138,18 @@ def _uploads(photos: Sequence[bytes], model: str, parameters: Mapping[str, Any])
         raise RequestError("threshold has to be a number from 0 to 1; or leave it out.")
     if not isinstance(store, bool):
         raise RequestError("store has to be true or false; or leave it out.")
+    tiles = parse_tiles({"tiles": str(parameters["tiles"])} if "tiles" in parameters else {})
     least = None if threshold is None else parse_threshold({"threshold": str(threshold)})
     return [
-        Upload(photo, source=Detection.Source.API, threshold=least, store=store, model=model, quiet=len(photos) > 1)
+        Upload(
+            photo,
+            source=Detection.Source.API,
+            threshold=least,
+            store=store,
+            model=model,
+            tiles=tiles,
+            quiet=len(photos) > 1,
+        )
         for photo in photos
     ]
 

@@ -91,6 +91,13 @@ def test_files_give_the_detections_of_predict(client_of: Any, server: Server) ->
         assert stored["source"] == "api"
 
 
+def test_files_are_looked_at_in_tiles(client_of: Any, server: Server) -> None:
+    result = client_of.infer(NAME, [files(photos.real_photo("chelsea"))], parameters={"tiles": 2})
+    (identity,) = result.as_numpy("detection_ids")
+    stored = httpx.get(f"{server.url}/api/detections/{identity.decode()}/").json()
+    assert (stored["tiles"], stored["tile_grid"]) == ("2", "2x2")
+
+
 @pytest.mark.parametrize("binary", [True, False], ids=["binary", "json"])
 def test_pixels_give_the_outputs_of_the_network(binary: bool, client_of: Any) -> None:
     pixels = triton.InferInput("image_rgb", [2, 300, 300, 3], "UINT8")
@@ -154,6 +161,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "threshold": (image("", parameters={"threshold": 2}), "number from 0 to 1"),
     "threshold that is true": (image("", parameters={"threshold": True}), "number from 0 to 1"),
     "threshold that is a list": (image("", parameters={"threshold": []}), "number from 0 to 1"),
+    "tiles": (image("", parameters={"tiles": 5}), "tiles is '5'; set it to one of 1, 2, 3, auto"),
     "store": (image("", parameters={"store": 1}), "store has to be true or false"),
     "unknown parameter": (image("", parameters={"shared_memory_region": "x"}), "is not known here"),
     "pixels as files": (

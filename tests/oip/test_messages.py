@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import io
 import json
 import random
 import struct
@@ -13,7 +14,10 @@ import tritonclient.http as triton
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detection.oip.messages import InferenceRequest, MessageError, read_request, write_answer
+from detection.inference.errors import OverloadedError
+from detection.oip import answers
+from detection.oip.answers import MOST_JSON_NUMBERS, write_answer
+from detection.oip.messages import InferenceRequest, MessageError, read_request
 
 PIXELS = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
 
@@ -196,7 +200,9 @@ def test_answer_is_read_by_tritonclient() -> None:
     }
     for wants_binary in (True, False):
         request = InferenceRequest("7", (), {}, wants_binary, {})
-        body, length = write_answer("ssd", "1", request, tensors)
+        sink = io.BytesIO()
+        length = write_answer("ssd", "1", request, tensors, sink)
+        body = sink.getvalue()
         result = triton.InferenceServerClient.parse_response_body(body, header_length=length)
         assert result.get_response()["id"] == "7"
         assert np.array_equal(result.as_numpy("boxes"), tensors["boxes"])
@@ -208,4 +214,46 @@ def test_answer_is_read_by_tritonclient() -> None:
 def test_unknown_output_is_told_with_those_that_there_are() -> None:
     request = InferenceRequest("", (), {"masks": True}, False, {})
     with pytest.raises(MessageError, match="no output 'masks'. For these inputs there are boxes"):  # noqa: RUF043
-        write_answer("ssd", "1", request, {"boxes": PIXELS})
+        write_answer("ssd", "1", request, {"boxes": PIXELS}, io.BytesIO())
+
+
+class _Pieces(io.BytesIO):
+    """Sink that remembers how large the largest piece was."""
+
+    largest = 0
+
+    def write(self, data: Any) -> int:
+        self.largest = max(self.largest, len(data))
+        return super().write(data)
+
+
+def test_large_answer_in_json_is_written_in_small_pieces() -> None:
+    values = np.random.default_rng(0).random((2, 100_000), dtype=np.float32)
+    sink = _Pieces()
+    assert write_answer("ssd", "1", InferenceRequest("", (), {}, False, {}), {"scores": values}, sink) is None
+    (output,) = json.loads(sink.getvalue())["outputs"]
+    assert np.array_equal(np.array(output["data"], np.float32), values.ravel())
+    assert sink.largest < 300_000
+
+
+@pytest.mark.parametrize(
+    ("outputs", "binary", "is_refused"),
+    [({}, False, True), ({}, True, False), ({"large": False}, True, True), ({"small": False}, False, False)],
+)
+def test_answer_in_json_with_too_many_numbers_is_refused_before_the_network_runs(
+    outputs: dict[str, bool], binary: bool, is_refused: bool
+) -> None:
+    request = InferenceRequest("", (), outputs, binary, {})
+    shapes = {"large": (2, MOST_JSON_NUMBERS // 2 + 1), "small": (2, 4)}
+    refusal = pytest.raises(MessageError, match="binary_data_output") if is_refused else contextlib.nullcontext()
+    with refusal, answers.memory_for(request, shapes, "caller", 1.0):
+        assert not is_refused
+
+
+def test_large_answers_take_turns_for_memory() -> None:
+    request, shapes = InferenceRequest("", (), {}, True, {}), {"large": (60_000_000,)}
+    with answers.memory_for(request, shapes, "one", 1.0):
+        with pytest.raises(OverloadedError), answers.memory_for(request, shapes, "another", 0.01):
+            pass
+        with answers.memory_for(request, {"small": (1000,)}, "another", 0.01):
+            pass
