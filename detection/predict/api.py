@@ -24,7 +24,7 @@ from detection.predict.request import (
     upload_from,
 )
 from detection.predict.serializers import PredictUploadSerializer
-from detection.web.query import MODEL_PARAMETER, THRESHOLD_PARAMETER, refuse_unknown
+from detection.web.query import MODEL_PARAMETER, THRESHOLD_PARAMETER, TILES_PARAMETER, refuse_unknown
 from detection.web.serializers import ErrorSerializer, PredictionSerializer, prediction_body
 
 CSRF_FIELD = "csrfmiddlewaretoken"
@@ -41,9 +41,12 @@ class PredictView(APIView):
 
     @extend_schema(
         operation_id="predict",
+        tags=["Detection"],
+        summary="Find the objects in a photo",
         parameters=[
             THRESHOLD_PARAMETER,
             MODEL_PARAMETER,
+            TILES_PARAMETER,
             OpenApiParameter("store", OpenApiTypes.BOOL, description="0 keeps no history of this photo."),
             OpenApiParameter(
                 FILE_NAME_HEADER,
@@ -60,7 +63,8 @@ class PredictView(APIView):
             200: OpenApiResponse(
                 PredictionSerializer,
                 description="Objects, most probable first. `X-Detection-Id` names the stored detection, "
-                "`X-Model` the model, `Server-Timing` tells the milliseconds per stage. `X-Photo-Incomplete` is the "
+                "`X-Model` the model, `Server-Timing` tells the milliseconds per stage. `X-Tiles` are columns and rows "
+                "of the tiles, where there were any. `X-Photo-Incomplete` is the "
                 "share of its rows that a cut-off photo had; whole photos have none.",
             ),
             400: OpenApiResponse(ErrorSerializer, description="The photo or a parameter cannot be used."),
@@ -85,7 +89,13 @@ class PredictView(APIView):
         )
 
 
-@extend_schema_view(post=extend_schema(operation_id="predict_at_entry_point"))
+@extend_schema_view(
+    post=extend_schema(
+        operation_id="predict_at_entry_point",
+        tags=["Detection"],
+        summary="Find the objects in a photo, at the address of the 2019 service",
+    )
+)
 class EntryPointView(PredictView):
     """The same at REST_ENTRY_POINT, the address of the 2019 service."""
 

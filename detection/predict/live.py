@@ -10,6 +10,7 @@ from detection.accounts import throttling
 from detection.accounts.access import ANYBODY, Caller
 from detection.asgi.consumer import JsonConsumer
 from detection.errors import CloseCode, RequestError, ThrottledError, close_code_of, error_body, respond_to
+from detection.inference.tiles.grid import WHOLE
 from detection.models import Detection
 from detection.predict import service as predict_service
 from detection.predict.service import DetectionResult, Upload
@@ -190,7 +191,9 @@ class LiveConsumer(JsonConsumer):
 
     def _upload(self, frame: Frame) -> Upload:
         source = Detection.Source.WEBSOCKET.value
-        return Upload(frame.data, source, threshold=self._threshold, store=False, quiet=True, model=self._model)
+        return Upload(
+            frame.data, source, threshold=self._threshold, store=False, quiet=True, model=self._model, tiles=WHOLE
+        )
 
     def _body(self, answer: DetectionResult) -> dict[str, Any]:
         width, height = answer.size_wh

@@ -8,7 +8,7 @@ from detection.errors import InvalidContentError
 from detection.inference.photos.formats import MEDIA_TYPES, photo_format
 from detection.models import Detection
 from detection.predict.service import DetectionResult, Upload
-from detection.web.query import parse_choice, parse_flag, parse_threshold, refuse_unknown
+from detection.web.query import parse_choice, parse_flag, parse_threshold, parse_tiles, refuse_unknown
 
 PHOTO_TYPES = MEDIA_TYPES
 # Those that the API's description lists: one name for each kind of photo.
@@ -27,8 +27,8 @@ FORM_TYPE = "multipart/form-data"
 INCOMPLETE_HEADER = "X-Photo-Incomplete"
 FILE_NAME_HEADER = "X-File-Name"
 # Options that a form can hold in fields of its own; the query string takes precedence.
-FORM_OPTIONS = frozenset({"threshold", "store", "model"})
-OPTIONS = ("threshold", "store", "source", "model")
+FORM_OPTIONS = frozenset({"threshold", "store", "model", "tiles"})
+OPTIONS = ("threshold", "store", "source", "model", "tiles")
 _SOURCES = {
     source.value: source for source in (Detection.Source.API, Detection.Source.PAGE, Detection.Source.WEBSOCKET)
 }
@@ -65,7 +65,8 @@ def parse_source(query: Mapping[str, str]) -> Detection.Source:
 
 
 def upload_from(data: bytes, query: Mapping[str, str], original_name: str) -> Upload:
-    """Return an upload with the options of the query string: `threshold`, `store`, `source`, `model`.
+    """Return an upload with the options of the query string: `threshold`, `store`, `source`, `model`,
+    `tiles`.
 
     original_name: the caller's name for the photo, as text. Raises RequestError, also for an unknown option: a misspelt
     one would change the answer without a word.
@@ -78,18 +79,21 @@ def upload_from(data: bytes, query: Mapping[str, str], original_name: str) -> Up
         threshold=parse_threshold(query),
         store=parse_flag(query, "store", default=True),
         model=query.get("model", ""),
+        tiles=parse_tiles(query),
     )
 
 
 def answer_headers(answer: DetectionResult) -> dict[str, str]:
-    """Return `Server-Timing` (W3C: milliseconds per stage), `X-Model`, `X-Detection-Id` when it is stored, and
-    `X-Photo-Incomplete` when the photo was cut off.
+    """Return `Server-Timing` (W3C: milliseconds per stage), `X-Model`, `X-Detection-Id` when it is stored,
+    `X-Tiles` (columns and rows) when tiles were looked at, and `X-Photo-Incomplete` when the photo was cut off.
     """
     headers = {"Server-Timing": ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in answer.timings)}
     if answer.model:
         headers["X-Model"] = answer.model
     if answer.detection_uuid is not None:
         headers["X-Detection-Id"] = str(answer.detection_uuid)
+    if answer.tiling.grid:
+        headers["X-Tiles"] = answer.tiling.grid
     if answer.share_read is not None:
         headers[INCOMPLETE_HEADER] = f"{answer.share_read:.2f}"
     return headers

@@ -31,6 +31,7 @@ from detection.inference.detector import Prediction
 from detection.inference.errors import DetectorClosedError
 from detection.inference.messages import Message, gettext_noop
 from detection.inference.network import Network
+from detection.inference.tiles.grid import UNTILED, Tiling
 from detection.inference.types import FoundObject, StageTimings, reported_at
 from detection.observability import metrics, tracing
 from detection.serving import service as serving
@@ -51,13 +52,14 @@ R = TypeVar("R")
 class Upload:
     """Photo with the sender's options.
 
-    threshold: objects above it are reported; None for the model's own.
+    threshold: objects above it are reported; None for the model's own, or its operating point's.
     store: whether photo and detection are kept.
     source: a value of `Detection.Source`. original_name: text that the caller chose; never used as a path.
     quiet: one of very many, whose detection is only logged for debugging.
     batch_item: primary key of the batch item of this photo.
     detection_uuid: of the stored detection; None for a new one.
     model: the name of the requested model; "" for the default.
+    tiles: of `tiles.grid.CHOICES`: in how many a side the photo is looked at beside the whole; "" for the model's own.
     owner_id: primary key of the user who owns the detection; None where no login is required.
     """
 
@@ -71,6 +73,7 @@ class Upload:
     detection_uuid: uuid.UUID | None = None
     owner_id: int | None = None
     model: str = ""
+    tiles: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,8 @@ class DetectionResult:
     """Result for the caller: the reported objects, most probable first, and the id of the stored detection, if any.
 
     size_wh: width and height of the upright photo in pixels, which the boxes refer to.
-    model: name@version of the model. share_read: the share of its rows that a cut-off photo had; None for a whole one.
+    model: name@version of the model. tiling: the tiles that were looked at beside the whole photo.
+    share_read: the share of its rows that a cut-off photo had; None for a whole one.
     """
 
     objects: tuple[FoundObject, ...]
@@ -87,6 +91,7 @@ class DetectionResult:
     size_wh: tuple[int, int]
     model: str = ""
     share_read: float | None = None
+    tiling: Tiling = UNTILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,7 @@ def detect(upload: Upload) -> DetectionResult:
 
 
 def result_of(future: "concurrent.futures.Future[R]", timeout_s: float) -> R:
-    """Block on a queued photo. Raises DetectionTimeoutError; a photo still queued then leaves the queue."""
+    """Block on a queued photo or record. Raises DetectionTimeoutError; what is still queued then leaves the queue."""
     try:
         return future.result(timeout=timeout_s)
     except concurrent.futures.TimeoutError as error:
@@ -163,11 +168,13 @@ def result_of(future: "concurrent.futures.Future[R]", timeout_s: float) -> R:
 
 
 def record(upload: Upload, prediction: Prediction, asked: Asked) -> DetectionResult:
-    """Record a prediction, if the caller wants that. Raises StorageUnavailableError."""
+    """Record a prediction, if the caller wants that. Raises StorageUnavailableError, and DetectionTimeoutError: what
+    is being written then may be kept all the same.
+    """
     if not upload.store:
         return _answer(upload, prediction, asked, None)
     recording = _Recording(upload, prediction, asked)
-    return recording.answer(recording.queued.result())
+    return recording.answer(result_of(recording.queued, current.config().request_timeout_s))
 
 
 async def detect_async(upload: Upload) -> DetectionResult:
@@ -182,15 +189,20 @@ async def _detect_async(upload: Upload) -> DetectionResult:
         with contextlib.suppress(DetectorClosedError):
             future = _queue(upload, asked)
             break
-    try:
-        async with asyncio.timeout(current.config().request_timeout_s):
-            prediction = await asyncio.wrap_future(future)
-    except TimeoutError as error:
-        raise _timed_out() from error
+    prediction = await _in_time(future)
     if not upload.store:
         return _answer(upload, prediction, asked, None)
     recording = _Recording(upload, prediction, asked)
-    return recording.answer(await asyncio.wrap_future(recording.queued))
+    return recording.answer(await _in_time(recording.queued))
+
+
+async def _in_time(future: "concurrent.futures.Future[R]") -> R:
+    """Await what is queued. Raises DetectionTimeoutError; what is still queued then leaves the queue."""
+    try:
+        async with asyncio.timeout(current.config().request_timeout_s):
+            return await asyncio.wrap_future(future)
+    except TimeoutError as error:
+        raise _timed_out() from error
 
 
 def submit(upload: Upload) -> "tuple[Asked, concurrent.futures.Future[Prediction]]":
@@ -205,7 +217,9 @@ def submit(upload: Upload) -> "tuple[Asked, concurrent.futures.Future[Prediction
 
 
 def _queue(upload: Upload, asked: Asked) -> "concurrent.futures.Future[Prediction]":
-    return asked.detector.submit(upload.data, min_probability=asked.threshold, caller=callers.current())
+    return asked.detector.submit(
+        upload.data, min_probability=asked.threshold, caller=callers.current(), tiles=upload.tiles
+    )
 
 
 class _Recording:
@@ -231,7 +245,7 @@ def _timed_out() -> DetectionTimeoutError:
 
 def _answer(upload: Upload, prediction: Prediction, asked: Asked, detection_uuid: uuid.UUID | None) -> DetectionResult:
     network = asked.detector.network
-    objects = tuple(reported_at(prediction.objects, asked.threshold))
+    objects = tuple(reported_at(prediction.objects, asked.thresholds))
     metrics.observe_photo(network, prediction.timings, objects)
     tracing.stages(prediction.timings, network.full_name, len(objects))
     _log(upload, prediction, len(objects), detection_uuid)
@@ -243,6 +257,7 @@ def _answer(upload: Upload, prediction: Prediction, asked: Asked, detection_uuid
         info.size_wh,
         network.full_name,
         info.share_read if info.is_cut_off else None,
+        prediction.tiling,
     )
 
 
@@ -270,6 +285,7 @@ def record_of(upload: Upload, prediction: Prediction, asked: Asked) -> Record:
         original_name=as_text(upload.original_name),
         objects=prediction.objects,
         threshold=asked.threshold,
+        point=asked.point,
         timings_ms={stage: round(ms, 3) for stage, ms in prediction.timings},
         source=upload.source,
         model_name=detector.network.name,
@@ -278,6 +294,9 @@ def record_of(upload: Upload, prediction: Prediction, asked: Asked) -> Record:
         engine=detector.engine.name,
         device=detector.engine.device,
         precision=detector.engine.precision,
+        tiles=prediction.tiling.choice,
+        tile_grid=prediction.tiling.grid,
+        sampled_rows=prediction.sampled_rows,
         batch_item=upload.batch_item,
         owner_id=upload.owner_id,
         detection_uuid=upload.detection_uuid or uuid.uuid4(),

@@ -1,10 +1,7 @@
 """Pages that detect: the start page and live detection."""
 
-from pathlib import Path
 from typing import Any
 
-from csp.decorators import csp_update
-from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
@@ -18,15 +15,14 @@ from detection.history.selectors import visible_detections
 from detection.inference.detector import KEPT_PROBABILITY
 from detection.models import Detection
 from detection.predict import service as predict_service
+from detection.predict.sample_photos import SAMPLES, sample_named
 from detection.registry import catalogue, listing
 from detection.serving import service as serving
-from detection.web.forms import PhotoForm, first_sentence
+from detection.web.code_samples import entry_point_samples
+from detection.web.forms import TILES_TEXTS, PhotoForm, first_sentence
 from detection.web.responses import ANSWERED_ERRORS, HttpResponseSeeOther, render_with_error
 
 RECENT_COUNT = 6
-
-
-SAMPLE_PHOTO = "detection/samples/chelsea.jpg"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -35,17 +31,14 @@ def home(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _render_home(request)
     if "sample" in request.POST:
-        sample = Path(str(finders.find(SAMPLE_PHOTO)))
-        return _detect(request, sample.read_bytes(), sample.name)
+        return _detect_sample(request, request.POST["sample"])
     form = PhotoForm(request.POST, request.FILES)
     if not form.is_valid():
         return _render_home(request, RequestError(first_sentence(form)))
     upload = form.cleaned_data["image"]
-    return _detect(request, upload.read(), upload.name, request.POST.get("model", ""))
+    return _detect(request, upload.read(), upload.name, form.cleaned_data["model"], form.cleaned_data["tiles"])
 
 
-# A video file of the visitor is played from the browser's memory. It is not sent; frames of it are.
-@csp_update({"media-src": ["blob:"]})
 @require_safe
 def live(request: HttpRequest) -> HttpResponse:
     """Show the visitor's camera, with boxes that follow over `/ws/live`."""
@@ -59,13 +52,21 @@ def live(request: HttpRequest) -> HttpResponse:
     return render_with_error(request, "detection/predict/live.html", context, None)
 
 
-def _detect(request: HttpRequest, data: bytes, name: str, model: str = "") -> HttpResponse:
+def _detect_sample(request: HttpRequest, name: str) -> HttpResponse:
+    try:
+        path = sample_named(name).path
+    except RequestError as error:
+        return _render_home(request, error)
+    return _detect(request, path.read_bytes(), path.name)
+
+
+def _detect(request: HttpRequest, data: bytes, name: str, model: str = "", tiles: str = "") -> HttpResponse:
     caller = caller_of(request.user)
     try:
         throttling.take(caller, request.META.get("REMOTE_ADDR", ""))
         answer = predict_service.detect(
             predict_service.Upload(
-                data, Detection.Source.PAGE, original_name=name, owner_id=caller.user_id, model=model
+                data, Detection.Source.PAGE, original_name=name, owner_id=caller.user_id, model=model, tiles=tiles
             )
         )
     except ANSWERED_ERRORS as error:
@@ -82,8 +83,11 @@ def _render_home(request: HttpRequest, error: Exception | None = None) -> HttpRe
         "model": _model_info(),
         "models": listing.choices(),
         "chosen_model": request.POST.get("model", ""),
-        "predict_url": request.build_absolute_uri(current.config().rest_entry_point),
+        "tiles": TILES_TEXTS.items(),
+        "chosen_tiles": request.POST.get("tiles", ""),
+        "code_samples": entry_point_samples(request),
         "recent": presentation.cards(recent),
+        "samples": SAMPLES,
     }
     return render_with_error(request, "detection/predict/home.html", context, error)
 

@@ -8,6 +8,30 @@ from PIL import Image
 
 from tests.support.photos import real_photo
 
+# Records so many frames of the cat, about 60 a second, and returns the WebM file in base64.
+RECORD_CAT = """
+async (frames) => {
+  const picture = new Image();
+  picture.src = "/static/detection/samples/chelsea.jpg";
+  await picture.decode();
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [picture.naturalWidth, picture.naturalHeight];
+  const context = canvas.getContext("2d");
+  const recorder = new MediaRecorder(canvas.captureStream(30), { mimeType: "video/webm;codecs=vp8" });
+  const parts = [];
+  const stopped = new Promise((resolve) => recorder.addEventListener("stop", resolve));
+  recorder.addEventListener("dataavailable", (event) => parts.push(event.data));
+  recorder.start();
+  for (let number = 0; number < frames; number += 1) {
+    context.drawImage(picture, 0, 0);
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+  }
+  recorder.stop();
+  await stopped;
+  const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+  return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
+}
+"""
 SIZE_WH = (640, 480)
 FRAMES_PER_SECOND = 30
 _STEP_PX = 4

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
 
 from tests.browser.conftest import Watch, chromium
-from tests.browser.fake_camera import write_cat_video
+from tests.browser.fake_camera import RECORD_CAT, write_cat_video
 from tests.support.serving import Server, running_server
 
 pytestmark = pytest.mark.browser
@@ -22,20 +22,17 @@ FOREIGN_NAME = "camera.test"
 CAT = {"objectClass": "cat", "probability": 0.9, "x": 64, "y": 48, "width": 320, "height": 240}
 WEAK_DOG = {"objectClass": "dog", "probability": 0.4, "x": 400, "y": 300, "width": 100, "height": 100}
 # The box of the red pixels of the overlay, as fractions of it; null when there is none.
-RED_BOX = """
+# Left, top, right and bottom of all boxes together, in shares of the video; null without one.
+BOX = """
 () => {
-  const canvas = document.querySelector("[data-overlay]");
-  const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  let box = null;
-  for (let index = 0; index < width * height; index += 1) {
-    const [red, green, blue, alpha] = data.subarray(4 * index, 4 * index + 4);
-    if (red > 200 && green < 60 && blue < 60 && alpha > 200) {
-      const [x, y] = [index % width, Math.floor(index / width)];
-      box ??= [x, y, x, y];
-      box = [Math.min(box[0], x), Math.min(box[1], y), Math.max(box[2], x), Math.max(box[3], y)];
-    }
-  }
-  return box === null ? null : [box[0] / width, box[1] / height, (box[2] + 1) / width, (box[3] + 1) / height];
+  const overlay = document.querySelector("[data-overlay]").getBoundingClientRect();
+  const boxes = [...document.querySelectorAll("[data-overlay] .box-line")].map((line) => line.getBoundingClientRect());
+  return boxes.length === 0 ? null : [
+    (Math.min(...boxes.map((box) => box.left)) - overlay.left) / overlay.width,
+    (Math.min(...boxes.map((box) => box.top)) - overlay.top) / overlay.height,
+    (Math.max(...boxes.map((box) => box.right)) - overlay.left) / overlay.width,
+    (Math.max(...boxes.map((box) => box.bottom)) - overlay.top) / overlay.height,
+  ];
 }
 """
 FRAMES_PASS = """
@@ -54,29 +51,6 @@ KEEP_SENTENCES = """
 }
 """
 WAS_SAID = "(start) => window.said.some((sentence) => sentence.startsWith(start))"
-RECORD_CAT = """
-async () => {
-  const picture = new Image();
-  picture.src = "/static/detection/samples/chelsea.jpg";
-  await picture.decode();
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [picture.naturalWidth, picture.naturalHeight];
-  const context = canvas.getContext("2d");
-  const recorder = new MediaRecorder(canvas.captureStream(30), { mimeType: "video/webm;codecs=vp8" });
-  const parts = [];
-  const stopped = new Promise((resolve) => recorder.addEventListener("stop", resolve));
-  recorder.addEventListener("dataavailable", (event) => parts.push(event.data));
-  recorder.start();
-  for (let number = 0; number < 20; number += 1) {
-    context.drawImage(picture, 0, 0);
-    await new Promise((resolve) => requestAnimationFrame(resolve));
-  }
-  recorder.stop();
-  await stopped;
-  const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
-  return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
-}
-"""
 FAIL_WITH = """
 (name) => {
   navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("refused", name));
@@ -144,8 +118,8 @@ def answer_all(page: Page, *objects: dict[str, Any]) -> None:
     page.route_web_socket(SOCKET, answer)
 
 
-def red_box(page: Page) -> list[float] | None:
-    box: list[float] | None = page.evaluate(RED_BOX)
+def shown_box(page: Page) -> list[float] | None:
+    box: list[float] | None = page.evaluate(BOX)
     return box
 
 
@@ -157,7 +131,7 @@ def test_box_of_the_cat_follows_and_nothing_is_stored(page: Page, server: Server
     before = stored_count(server)
     start(page)
     expect(page.locator("[data-objects]")).to_contain_text("cat")
-    box = red_box(page)
+    box = shown_box(page)
     assert box is not None
     assert box[2] - box[0] > 0.5
     assert box[3] - box[1] > 0.5
@@ -175,20 +149,35 @@ def test_stop_switches_the_camera_off_and_takes_the_boxes_away(page: Page, watch
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
     assert track.evaluate("(track) => track.readyState") == "ended"
-    assert red_box(page) is None
+    assert shown_box(page) is None
     expect(page.locator("[data-objects] li")).to_have_count(0)
     assert watch.complaints == []
 
 
 def test_boxes_lie_where_the_answer_says(page: Page) -> None:
-    answer_all(page, {**CAT, "objectClass": ""})
+    answer_all(page, CAT)
     page.goto("/live/")
     start(page)
     expect(page.locator("[data-objects] li")).to_have_count(1)
-    box = red_box(page)
+    box = shown_box(page)
     assert box is not None
-    # The label stands above the box; its other three edges are half a stroke away from the object's.
     assert [box[0], box[2], box[3]] == pytest.approx([64 / 640, 384 / 640, 288 / 480], abs=0.005)
+
+
+def test_boxes_look_as_on_other_pages(page: Page) -> None:
+    answer_all(page, CAT, {**CAT, "objectClass": "dog", "x": 400})
+    page.goto("/live/")
+    start(page)
+    chips = page.locator("[data-overlay] .chip-text")
+    expect(chips).to_have_text(["dog 90 %", "cat 90 %"])
+    expect(page.locator("[data-objects] li")).to_have_count(2)
+    colours = page.locator("[data-overlay] .box-line").evaluate_all(
+        "(lines) => lines.map((one) => getComputedStyle(one).stroke)"
+    )
+    listed = page.locator("[data-objects] li").evaluate_all(
+        "(rows) => rows.map((row) => getComputedStyle(row).getPropertyValue('--class'))"
+    )
+    assert len(set(colours)) == len(set(listed)) == 2
 
 
 def test_threshold_moves_at_once_without_the_server(page: Page) -> None:
@@ -205,7 +194,7 @@ def test_threshold_moves_at_once_without_the_server(page: Page) -> None:
     expect(names).to_have_text(["cat", "dog"])
     slider.press("End")
     expect(names).to_have_count(0)
-    assert red_box(page) is None
+    assert shown_box(page) is None
 
 
 def test_at_most_two_frames_are_on_their_way_and_an_answer_lets_the_next_ones_go(page: Page) -> None:
@@ -248,7 +237,7 @@ def test_boxes_that_are_not_renewed_are_taken_away(page: Page) -> None:
     expect(page.locator("[data-objects] li")).to_have_count(1)
     answering.append(False)
     expect(page.locator("[data-objects] li")).to_have_count(0)
-    assert red_box(page) is None
+    assert shown_box(page) is None
 
 
 def test_lost_connection_is_said_and_made_again(page: Page, watch: Watch) -> None:
@@ -351,7 +340,7 @@ def test_frame_is_kept_when_asked_for(page: Page, server: Server, watch: Watch) 
 
 def test_video_file_is_a_source_too(page: Page, tmp_path: Path, watch: Watch) -> None:
     video = tmp_path / "cat.webm"
-    video.write_bytes(base64.b64decode(page.evaluate(RECORD_CAT)))
+    video.write_bytes(base64.b64decode(page.evaluate(RECORD_CAT, 20)))
     page.get_by_label("Choose a video file").set_input_files(video)
     expect(page.locator("[data-objects]")).to_contain_text("cat")
     page.get_by_role("button", name="Stop").click()

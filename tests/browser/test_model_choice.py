@@ -1,4 +1,4 @@
-"""The choice of a model, on every page that sends photos."""
+"""The choice of a model, and of tiles, on every page that sends photos."""
 
 import json
 import re
@@ -30,6 +30,15 @@ def test_chosen_model_answers_and_the_detection_names_it_with_its_version(
     assert watch.complaints == []
 
 
+def test_chosen_tiles_are_looked_at_and_the_detection_says_so(page: Page, chelsea_file: Path, watch: Watch) -> None:
+    page.get_by_label("Tiles", exact=True).select_option(label="2 \N{MULTIPLICATION SIGN} 2")
+    page.locator("#image").set_input_files(chelsea_file)
+    page.get_by_role("link", name="Open the detection page").click()
+    tiles = page.get_by_role("definition").filter(has_text="2 \N{MULTIPLICATION SIGN} 2, beside the whole photo")
+    expect(tiles).to_be_visible()
+    assert watch.complaints == []
+
+
 def test_chosen_model_answers_without_scripts(browser: Browser, server: Server, chelsea_file: Path) -> None:
     context = browser.new_context(base_url=server.url, java_script_enabled=False)
     page = context.new_page()
@@ -48,9 +57,10 @@ def test_chosen_model_answers_the_photos_of_a_batch(page: Page, tmp_path: Path, 
         real_photo_file(name, folder)
     page.goto("/batches/")
     choose(page, NANODET)
+    page.get_by_label("Tiles", exact=True).select_option("auto")
     page.locator("[data-folder]").set_input_files(folder)
     wait_until_answered(page)
-    assert batch_of(page)["model"] == NANODET
+    assert (batch_of(page)["model"], batch_of(page)["tiles"]) == (NANODET, "auto")
     expect(page.locator("[data-classes]")).to_contain_text("motorcycle")
     expect(page.locator(".lead")).to_contain_text(f"by {NANODET}")
     assert watch.complaints == []

@@ -118,7 +118,7 @@ def test_a_photo_of_a_phone_is_dropped_and_shown(media_type: str, page: Page) ->
     """Most systems know no media type for it, and no browser but Safari shows it."""
     send(page, "drop", ("IMG_0001.HEIC", media_type, photo_files.chelsea_heic()))
     expect(page.locator("[data-result-title]")).to_be_visible()
-    picture = page.locator("[data-result-slot] img").first
+    picture = page.locator("[data-result-slot] [data-photo]")
     assert picture.evaluate("(img) => img.decode().then(() => [img.naturalWidth, img.naturalHeight])") == [451, 300]
 
 

@@ -1,19 +1,22 @@
-"""A photo goes in by every way that the page offers, and its red boxes come back."""
+"""A photo goes in by every way that the page offers, and its boxes come back."""
 
 import base64
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
 
 from tests.browser.conftest import Watch
 from tests.support.photos import real_photo
+from tests.support.serving import Server
 
 pytestmark = pytest.mark.browser
 
@@ -42,13 +45,11 @@ DROP_LARGE = """
   document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer }));
 }
 """
-READ_PICTURE = """
-(picture) => {
-  const canvas = document.createElement("canvas");
-  canvas.width = picture.naturalWidth;
-  canvas.height = picture.naturalHeight;
-  canvas.getContext("2d").drawImage(picture, 0, 0);
-  return canvas.toDataURL("image/png").split(",")[1];
+# Left, top, width and height of each box, in pixels of the photo.
+BOXES = """
+() => {
+  const numbers = (line) => ["x", "y", "width", "height"].map((name) => Number(line.getAttribute(name)));
+  return [...document.querySelectorAll(".viewer-overlay .box-line")].map(numbers);
 }
 """
 File = tuple[str, str, bytes]
@@ -59,10 +60,10 @@ def send(page: Page, kind: str, *files: File) -> None:
     page.evaluate(SEND_FILES, [kind, [[name, media, base64.b64encode(data).decode()] for name, media, data in files]])
 
 
-def shown_picture(page: Page) -> Image.Image:
-    """The pixels of the picture that the browser shows, in its own size."""
-    encoded = page.locator("[data-annotated]").evaluate(READ_PICTURE)
-    return Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
+def drawn_picture(page: Page) -> Image.Image:
+    """The picture with red boxes that the server draws for the download."""
+    address = page.get_by_role("link", name="Download the picture").get_attribute("href")
+    return Image.open(io.BytesIO(page.request.get(str(address)).body())).convert("RGB")
 
 
 def prediction(page: Page) -> list[dict[str, Any]]:
@@ -92,17 +93,21 @@ def no_post(page: Page) -> Iterator[None]:
     assert sent == []
 
 
-def assert_red_boxes(page: Page, class_name: str) -> None:
+def assert_boxes(page: Page, class_name: str) -> None:
+    """The photo has the box of this object, and so has the picture to download, in red."""
     expect(page.locator("[data-result-title]")).to_have_text("1 object found")
     objects = prediction(page)
     assert [found["objectClass"] for found in objects] == [class_name]
     assert objects[0]["probability"] > 0.99
-    assert red_share_of_edge(shown_picture(page), objects[0]) > 0.9
+    expect(page.locator(".viewer-overlay .chip-text")).to_have_text(re.compile(class_name))
+    assert page.evaluate(BOXES) == [[objects[0][name] for name in ("x", "y", "width", "height")]]
+    assert page.locator("[data-photo]").evaluate("(photo) => photo.complete && photo.naturalWidth > 0")
+    assert red_share_of_edge(drawn_picture(page), objects[0]) > 0.9
 
 
-def test_dropped_photo_comes_back_with_its_red_box(page: Page, watch: Watch) -> None:
+def test_dropped_photo_comes_back_with_its_box(page: Page, watch: Watch) -> None:
     send(page, "drop", ("moto.jpg", "image/jpeg", real_photo("motorcycle_left")))
-    assert_red_boxes(page, "motorbike")
+    assert_boxes(page, "motorbike")
     without_boxes = Image.open(io.BytesIO(real_photo("motorcycle_left"))).convert("RGB")
     assert red_share_of_edge(without_boxes, prediction(page)[0]) < 0.1
     assert watch.complaints == []
@@ -110,7 +115,7 @@ def test_dropped_photo_comes_back_with_its_red_box(page: Page, watch: Watch) -> 
 
 def test_table_and_json_tell_the_same(page: Page) -> None:
     send(page, "drop", ("cat.jpg", "image/jpeg", real_photo("chelsea")))
-    row = page.locator("[data-object]")
+    row = page.locator("[data-objects] [data-object]")
     expect(row).to_have_count(1)
     found = prediction(page)[0]
     assert list(found) == ["objectClass", "probability", "x", "y", "width", "height"]
@@ -122,24 +127,24 @@ def test_chosen_photo_is_detected(page: Page, chelsea_file: Path, watch: Watch) 
     with page.expect_file_chooser() as chooser:
         page.get_by_text("Choose a photo").click()
     chooser.value.set_files(chelsea_file)
-    assert_red_boxes(page, "cat")
+    assert_boxes(page, "cat")
     assert watch.complaints == []
 
 
 def test_pasted_photo_is_detected(page: Page, watch: Watch) -> None:
     send(page, "paste", ("image.png", "image/png", real_photo("astronaut", "PNG")))
-    assert_red_boxes(page, "person")
+    assert_boxes(page, "person")
     assert watch.complaints == []
 
 
 def test_sample_photo_is_detected(page: Page, watch: Watch) -> None:
-    page.get_by_role("button", name="Try a sample photo").click()
-    assert_red_boxes(page, "cat")
+    page.get_by_role("button", name="Chelsea, a cat").click()
+    assert_boxes(page, "cat")
     assert watch.complaints == []
 
 
 def test_result_takes_the_focus_and_is_announced(page: Page) -> None:
-    page.get_by_role("button", name="Try a sample photo").click()
+    page.get_by_role("button", name="Chelsea, a cat").click()
     expect(page.locator("[data-result-title]")).to_be_focused()
     expect(page.locator("[data-announce]")).to_have_text("1 object found, cat")
 
@@ -151,21 +156,101 @@ def test_result_leads_to_its_page_under_the_name_of_the_file(page: Page) -> None
     assert page.url == page.get_by_label("Link to share").input_value()
 
 
+def test_result_is_looked_at_as_on_its_own_page(page: Page, watch: Watch) -> None:
+    send(page, "drop", ("moto.jpg", "image/jpeg", real_photo("motorcycle_left")))
+    row = page.locator("[data-objects] [data-object]")
+    row.hover()
+    expect(page.locator(".viewer-overlay .box.lit")).to_have_count(1)
+    page.get_by_role("button", name="Larger").click()
+    expect(page.locator("[data-zoom-level]")).to_have_text("150 %")
+    page.get_by_role("group", name="Photo with boxes").focus()
+    page.keyboard.press("0")
+    expect(page.locator("[data-zoom-level]")).to_have_text("100 %")
+    page.get_by_label("Show objects above").press("End")
+    expect(page.get_by_label("Link to share")).to_have_value(re.compile(r"threshold=0\.95$"))
+    assert watch.complaints == []
+
+
+def test_reload_keeps_the_result_and_its_threshold(page: Page, watch: Watch) -> None:
+    page.get_by_role("button", name="Chelsea, a cat").click()
+    shared = page.get_by_label("Link to share").input_value()
+    slider = page.get_by_label("Show objects above")
+    slider.press("ArrowLeft")
+    value = slider.input_value()
+    page.reload()
+    expect(page.locator("[data-result-title]")).to_be_visible()
+    expect(page.locator(".viewer-overlay")).to_be_visible()
+    expect(slider).to_have_value(value)
+    assert page.get_by_label("Link to share").input_value() == f"{shared}?threshold={value}"
+    page.get_by_role("button", name="Another photo").click()
+    assert "?" not in page.url
+    page.reload()
+    expect(page.get_by_text("Choose a photo", exact=True)).to_be_visible()
+    assert watch.complaints == []
+
+
+@pytest.mark.parametrize("asked", ["00000000-0000-0000-0000-000000000000", "../live", "x", ""])
+def test_address_of_a_result_that_is_gone_leads_to_a_new_photo(asked: str, page: Page) -> None:
+    page.goto(f"/?detection={asked}")
+    expect(page.get_by_text("Choose a photo", exact=True)).to_be_visible()
+    if len(asked) > 10:
+        expect(page.get_by_role("alert")).to_contain_text("cannot be shown")
+        assert "?" not in page.url
+
+
+def test_photo_that_is_refused_after_a_result_is_not_followed_by_it(page: Page) -> None:
+    page.get_by_role("button", name="Chelsea, a cat").click()
+    expect(page.locator("[data-result-title]")).to_be_visible()
+    assert "?detection=" in page.url
+    send(page, "drop", ("notes.txt", "text/plain", b"text"))
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert "?" not in page.url
+
+
+def test_server_draws_no_picture_for_a_result_that_the_viewer_shows(page: Page) -> None:
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        asked.append(request.url.rpartition("/")[2])
+
+    page.on("request", note)
+    page.get_by_role("button", name="Chelsea, a cat").click()
+    expect(page.locator(".viewer-overlay")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert "photo" in asked
+    assert "annotated" not in asked
+
+
+def test_first_page_is_light(page: Page, browser: Browser, server: Server) -> None:
+    """Less than 278 kB with six recent photos, and nothing of what only a result or a batch needs."""
+    with browser.new_context(base_url=server.url) as fresh:
+        opened = fresh.new_page()
+        sizes: dict[str, int] = {}
+
+        def note(request: Request) -> None:
+            response = request.response()
+            sizes[request.url] = 0 if response is None else len(response.body())
+
+        opened.on("requestfinished", note)
+        opened.goto("/", wait_until="networkidle")
+        names = {address.rpartition("/")[2] for address in sizes}
+        assert {"viewer.js", "layer.js", "viewer.css", "start.js", "run.js"} & names == set()
+        assert sum(sizes.values()) < 278_000
+
+
 def test_another_photo_can_follow_and_the_first_is_among_the_recent(page: Page) -> None:
-    page.get_by_role("button", name="Try a sample photo").click()
+    page.get_by_role("button", name="Chelsea, a cat").click()
     shared = page.get_by_label("Link to share").input_value()
     page.get_by_role("button", name="Another photo").click()
-    expect(page.locator("[data-recent] a.card-link").first).to_have_attribute(
-        "href", shared.removeprefix(page.url[:-1])
-    )
+    expect(page.locator("[data-recent] a.card-link").first).to_have_attribute("href", urlsplit(shared).path)
     send(page, "drop", ("moto.jpg", "image/jpeg", real_photo("motorcycle_left")))
-    assert_red_boxes(page, "motorbike")
+    assert_boxes(page, "motorbike")
 
 
 def test_of_several_files_the_only_photo_is_taken_and_the_page_says_so(page: Page) -> None:
     send(page, "drop", ("notes.txt", "text/plain", b"notes"), ("b.jpg", "image/jpeg", real_photo("chelsea")))
-    expect(page.locator("[data-note]")).to_have_text("1 file that is no photo was left out.")
-    assert_red_boxes(page, "cat")
+    expect(page.locator("[data-note]")).to_have_text("Skipped 1 file that isn't a supported photo.")
+    assert_boxes(page, "cat")
 
 
 def test_several_pasted_photos_become_a_batch(page: Page, watch: Watch) -> None:
@@ -228,7 +313,7 @@ def test_page_works_without_scripts(context: BrowserContext, watch: Watch, chels
     page.get_by_label("Choose a photo").set_input_files(chelsea_file)
     page.get_by_role("button", name="Find objects").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("chelsea.jpg")
-    expect(page.locator("[data-object]")).to_have_count(1)
+    expect(page.locator("[data-objects] [data-object]")).to_have_count(1)
     page.get_by_role("button", name="Show", exact=True).click()
     assert "threshold=0.5" in page.url
     plain.close()

@@ -167,6 +167,31 @@ def test_fields_of_a_form_are_wishes_like_those_of_the_query(
     assert len(history(server)) == before
 
 
+@pytest.mark.parametrize("form", [False, True], ids=["body", "form"])
+@pytest.mark.parametrize(("tiles", "grid"), [("2", "2x2"), ("auto", "2x1")])
+def test_tiles_are_looked_at_and_kept_with_the_detection(
+    tiles: str, grid: str, form: bool, server: Server, chelsea: bytes
+) -> None:
+    if form:
+        answer = httpx.post(f"{server.url}/api/predict", files={"image": chelsea}, data={"tiles": tiles}, timeout=60)
+    else:
+        kind = {"Content-Type": "image/jpeg"}
+        answer = httpx.post(f"{server.url}/predict?tiles={tiles}", content=chelsea, headers=kind, timeout=60)
+    assert answer.headers["X-Tiles"] == grid
+    assert answer.json()["prediction"][0]["objectClass"] == "cat"
+    stored = httpx.get(f"{server.url}/api/detections/{answer.headers['X-Detection-Id']}/").json()
+    assert (stored["tiles"], stored["tile_grid"]) == (tiles, grid)
+
+
+def test_without_tiles_the_answer_is_as_ever(server: Server, chelsea: bytes, post: Any) -> None:
+    answers = [post(chelsea, url=f"/predict{query}") for query in ("", "?tiles=1")]
+    assert answers[0].json() == answers[1].json()
+    for answer in answers:
+        assert "X-Tiles" not in answer.headers
+        stored = httpx.get(f"{server.url}/api/detections/{answer.headers['X-Detection-Id']}/").json()
+        assert (stored["tiles"], stored["tile_grid"]) == ("1", "")
+
+
 def test_field_of_a_form_chooses_the_model(server: Server, chelsea: bytes) -> None:
     form: dict[str, Any] = {"files": {"image": chelsea}, "data": {"model": "nanodet_plus_m", "store": "false"}}
     answer = httpx.post(f"{server.url}/predict", timeout=60, **form)
@@ -178,6 +203,7 @@ def test_field_of_a_form_chooses_the_model(server: Server, chelsea: bytes) -> No
     [
         ({"threshold": "high"}, 400, "threshold is 'high'"),
         ({"store": "no"}, 400, "store is 'no'"),
+        ({"tiles": "9"}, 400, "tiles is '9'; set it to one of 1, 2, 3, auto"),
         ({"model": "none"}, 404, "There is no model 'none'."),
     ],
 )
@@ -303,7 +329,7 @@ def test_people_get_pages_where_programs_get_json(server: Server) -> None:
         pytest.param("GET", "text/html,*/*;q=0.8", True, id="GET of a browser"),
     ],
 )
-@pytest.mark.parametrize("path", ["/predict/x", "/none", "/history/none", "/v1/detect"])
+@pytest.mark.parametrize("path", ["/predict/x", "/none", "/history/none", "/detect"])
 def test_unknown_address_is_answered_as_its_caller_reads(
     method: str, accept: str, is_page: bool, path: str, server: Server
 ) -> None:

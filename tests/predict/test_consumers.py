@@ -138,6 +138,17 @@ def test_message_above_the_limit_closes_the_connection(opened: Open) -> None:
     assert closed.value.rcvd.code == 1009
 
 
+@pytest.mark.parametrize("name", ["treshold", "image", "X-File-Name"])
+def test_unknown_parameter_is_told_and_the_connection_is_closed(name: str, opened: Open) -> None:
+    with opened(f"?{name}=0") as socket:
+        said = json.loads(socket.recv(WAIT_S))["error"]
+        assert said.startswith(f"There is no parameter '{name}' here. Use threshold")
+        with pytest.raises(ConnectionClosedError) as closed:
+            socket.recv(WAIT_S)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008
+
+
 def test_page_of_this_site_may_connect(server: Server, opened: Open, chelsea: bytes) -> None:
     with opened("?store=0", origin=server.url) as socket:
         assert answer(socket, chelsea)["prediction"][0]["objectClass"] == "cat"

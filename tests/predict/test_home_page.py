@@ -58,6 +58,16 @@ def test_first_page_shows_recent_detections_newest_first(client: Client) -> None
 
 
 @pytest.mark.django_db(transaction=True)
+def test_plain_upload_is_looked_at_in_the_chosen_tiles(client: Client) -> None:
+    assert '<option value="2">2 \N{MULTIPLICATION SIGN} 2</option>' in client.get("/").content.decode()
+    response = client.post("/", {**upload(real_photo("chelsea")), "tiles": "2"}, follow=True)
+    assert Detection.objects.get().tile_grid == "2x2"
+    assert "<dd>2 \N{MULTIPLICATION SIGN} 2, beside the whole photo</dd>" in response.content.decode()
+    refused = client.post("/", {**upload(real_photo("chelsea")), "tiles": "9"})
+    assert (refused.status_code, "There is no such choice of tiles" in refused.content.decode()) == (400, True)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_plain_upload_detects_stores_and_leads_to_the_detection(client: Client) -> None:
     response = client.post("/", upload(real_photo("chelsea"), "../../etc/chelsea.jpg"))
     detection = Detection.objects.get()
@@ -69,7 +79,7 @@ def test_plain_upload_detects_stores_and_leads_to_the_detection(client: Client) 
 
 @pytest.mark.django_db(transaction=True)
 def test_sample_photo_is_detected_like_an_upload(client: Client) -> None:
-    response = client.post("/", {"sample": "1"}, follow=True)
+    response = client.post("/", {"sample": "chelsea"}, follow=True)
     assert response.status_code == 200
     assert response.context["detection"].photo.original_name == "chelsea.jpg"
     assert response.context["title"] == "1 object found"

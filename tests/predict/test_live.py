@@ -305,6 +305,17 @@ def test_unusable_threshold_is_told_and_the_connection_is_closed(address: str) -
     assert closed.value.rcvd.code == 1008
 
 
+@pytest.mark.parametrize("name", ["treshold", "store", "tiles"])
+def test_unknown_parameter_is_told_and_the_connection_is_closed(name: str, address: str) -> None:
+    with connect(f"{address}?{name}=0") as socket:
+        said = f"There is no parameter '{name}' here. Use threshold, model, or leave it out."
+        assert json.loads(socket.recv(WAIT_S)) == {"error": said}
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(WAIT_S)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008
+
+
 def test_page_of_another_site_is_refused(address: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         connect(address, additional_headers={"Origin": "https://evil.example"})

@@ -15,6 +15,7 @@ from django.db import OperationalError, transaction
 from detection.errors import DetectionTimeoutError, ModelUnavailableError, StorageUnavailableError
 from detection.history import deletion
 from detection.inference.errors import ImageDecodeError
+from detection.inference.hardware import usable_cores
 from detection.inference.photos import decode
 from detection.models import Detection, Photo
 from detection.predict import service as predict_service
@@ -59,7 +60,7 @@ def drain() -> None:
     detector = serving._models.loaded
     assert detector is not None
     while detector.in_flight:
-        detector._pool.submit(int).result(WAIT_S)
+        detector._photos._pool.submit(int).result(WAIT_S)
 
 
 @pytest.fixture
@@ -172,6 +173,36 @@ def test_detection_that_takes_too_long_is_given_up_and_not_kept(
         with pytest.raises(DetectionTimeoutError, match=r"longer than 0\.1 seconds\. Send the photo again later"):
             detect(upload(chelsea))
         assert there.is_set()
+    assert stored_rows() == (0, 0, 0)
+    assert stored_files() == []
+
+
+@database
+@pytest.mark.usefixtures("model")
+@pytest.mark.parametrize("detect", [predict_service.detect, detect_async], ids=["from a thread", "from the event loop"])
+def test_record_that_waits_too_long_is_given_up_and_not_kept(
+    detect: Any, chelsea: bytes, limits: Any, stored_files: Any
+) -> None:
+    """As where a store does not answer: all threads for files are held."""
+    go_on, held = threading.Event(), threading.Semaphore(0)
+
+    def hold() -> None:
+        held.release()
+        go_on.wait(WAIT_S)
+
+    threads = usable_cores()
+    for _ in range(threads):
+        predict_service._lazy_recorder.recorder()._files.submit(hold)
+    for _ in range(threads):
+        assert held.acquire(timeout=WAIT_S)
+    limits(request_timeout_s=0.5)
+    try:
+        with pytest.raises(DetectionTimeoutError):
+            detect(upload(chelsea))
+    finally:
+        go_on.set()
+    # Stops when all that is queued was written.
+    predict_service._lazy_recorder.close()
     assert stored_rows() == (0, 0, 0)
     assert stored_files() == []
 

@@ -3,10 +3,19 @@
 import { carriesFiles, photosOfInput, photosOfTransfer } from "./file_picker.js";
 
 /**
- * Calls `onPhotos` with the photos that `file_picker.js` picks from each drop, paste or choice, until `signal` fires.
- * `marked` has the class `dragging` while files are above the page.
+ * Calls `onPhotos` with the photos that `file_picker.js` picks from each drop, paste or choice, and with frames of
+ * videos, until `signal` fires. `marked` has the class `dragging` while files are above the page; `onProgress` gets
+ * sentences while frames are taken.
  */
-export function watchPhotos({ marked, inputs, onPhotos, signal }) {
+export function watchPhotos({ marked, inputs, onPhotos: onPicked, onProgress, signal }) {
+  const onPhotos = async (chosen) => {
+    if (chosen.videos.length === 0) {
+      onPicked(chosen);
+      return;
+    }
+    const { withFrames } = await import("./video_frames.js");
+    onPicked(await withFrames(chosen, onProgress));
+  };
   const drops = watchDrops(marked, onPhotos);
   document.addEventListener("dragover", drops.over, { signal });
   document.addEventListener("dragleave", drops.leave, { signal });

@@ -32,17 +32,25 @@ function isPicture(file) {
 }
 
 /**
- * The photos among files of [file, path], 2.jpg before 10.jpg: {photos: [{file, name, size}], leftOut, folder}.
- * The name has the folders in it; folder is the one that all of them lie in, or an empty string.
+ * The photos and videos among files of [file, path], 2.jpg before 10.jpg: {photos: [{file, name, size}], videos, note,
+ * folder}. The name has the folders in it; note says what was left out; folder is the one that all of them lie in, or
+ * an empty string.
  */
 function sorted(pairs) {
   const kinds = photoKinds();
-  const photos = pairs
-    .filter(([file]) => photoType(file, kinds) !== "" || (pairs.length === 1 && isPicture(file)))
+  const named = pairs
     .map(([file, path]) => ({ file, name: path.toWellFormed().slice(-NAME_LENGTH), size: file.size }))
     .sort((one, other) => inOrder.compare(one.name, other.name));
+  const photos = named.filter(({ file }) => photoType(file, kinds) !== "" || (pairs.length === 1 && isPicture(file)));
+  const videos = named.filter(({ file }) => file.type.startsWith("video/"));
   const folders = new Set(pairs.map(([, path]) => (path.includes("/") ? path.split("/", 1)[0] : "")));
-  return { photos, leftOut: pairs.length - photos.length, folder: folders.size === 1 ? [...folders][0] : "" };
+  return {
+    photos,
+    videos,
+    // With nothing to take, NO_PHOTO says what to choose instead.
+    note: photos.length + videos.length === 0 ? "" : leftOutNote(pairs.length - photos.length - videos.length),
+    folder: folders.size === 1 ? [...folders][0] : "",
+  };
 }
 
 /** The photos of a file field. */
@@ -87,11 +95,11 @@ function readSome(reader) {
 }
 
 /** The sentence about files that are no photos, or an empty string. */
-export function leftOutNote(count) {
+function leftOutNote(count) {
   if (count === 0) {
     return "";
   }
-  return interpolate(ngettext("%(count)s file that is no photo was left out.", "%(count)s files that are no photos were left out.", count), { count });
+  return interpolate(ngettext("Skipped %(count)s file that isn't a supported photo.", "Skipped %(count)s files that aren't supported photos.", count), { count });
 }
 
 /** The sentence that says why a chosen file cannot be sent, or an empty string. */

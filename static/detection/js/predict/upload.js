@@ -1,15 +1,15 @@
 // The first page: a photo is dropped, chosen, pasted or the sample; it is sent; its result is shown. Many are a batch.
 
-import { startBatch } from "../batches/start.js";
-import { NO_PHOTO, leftOutNote, whyNot } from "./file_picker.js";
+import { NO_PHOTO, whyNot } from "./file_picker.js";
 import { watchPhotos } from "./drag_and_drop.js";
-import { chosenModel, withModel } from "./model.js";
-import { fetchRecent, fetchResult, pictureReady, revealScripted } from "./result.js";
+import { choices, withChoices } from "./choices.js";
+import { fetchRecent, fetchViewed, loadViewer, revealScripted } from "./result.js";
 import { SendError, UNREACHABLE, sendPhoto } from "./send.js";
 import { gettext, interpolate, number } from "../common/i18n.js";
 import { showLocalTimes } from "../common/local_times.js";
 
 const PLACEHOLDER_ID = "00000000-0000-0000-0000-000000000000";
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const TICK_MS = 100;
 
 const root = document.querySelector("[data-detect]");
@@ -72,20 +72,61 @@ function bringIntoView(element) {
   }
 }
 
-async function showResult(detectionId, signal) {
+/** Writes the detection that is shown into the page's address, so that a reload keeps it; null: none. */
+function keepInAddress(detectionId) {
+  const url = new URL(window.location.href);
+  url.searchParams.delete("threshold");
+  url.searchParams.delete("detection");
+  if (detectionId !== null) {
+    url.searchParams.set("detection", detectionId);
+  }
+  window.history.replaceState(null, "", url);
+}
+
+/** Shows the result of a stored detection. `query`: how its page is asked for, "?threshold=0.3" say. */
+async function showResult(detectionId, signal, query = "") {
   const url = root.dataset.detectionUrl.replace(PLACEHOLDER_ID, detectionId);
-  const result = await fetchResult(url);
-  revealScripted(result);
-  await pictureReady(result);
+  const [result, opened] = await fetchViewed(url + query);
   signal.throwIfAborted();
+  revealScripted(result);
   part("result-slot").replaceChildren(result);
   part("open-detection").href = url;
+  // Laid out but not seen yet: the viewer measures itself, and the picture does not jump.
+  part("result-host").classList.add("opening");
+  part("result-host").hidden = false;
+  try {
+    await opened();
+  } finally {
+    part("result-host").classList.remove("opening");
+  }
+  signal.throwIfAborted();
   show("done");
+  return result;
+}
+
+function announce(result) {
   const title = result.querySelector("[data-result-title]");
-  const names = [...result.querySelectorAll("[data-object] th")].map((cell) => cell.textContent);
+  const names = [...result.querySelectorAll("[data-objects] [data-object] th")].map((cell) => cell.textContent);
   say("announce", [title.textContent, ...names].join(", "));
   title.focus({ preventScroll: true });
   bringIntoView(part("result-host"));
+}
+
+/** Shows again, after a reload, the result that the address names. */
+async function showKept(detectionId) {
+  const controller = new AbortController();
+  running = controller;
+  part("preview").hidden = true;
+  part("working-text").textContent = gettext("Opening the result");
+  show("working");
+  try {
+    const threshold = new URLSearchParams(window.location.search).get("threshold");
+    await showResult(detectionId, controller.signal, threshold === null ? "" : `?${new URLSearchParams({ threshold })}`);
+  } catch {
+    if (running === controller) {
+      refuse(controller.signal.aborted ? "" : gettext("The result of this address cannot be shown: perhaps it was deleted. Send the photo again."));
+    }
+  }
 }
 
 function sentenceOf(error) {
@@ -98,6 +139,7 @@ function sentenceOf(error) {
 }
 
 function refuse(sentence) {
+  keepInAddress(null);
   say("error", sentence);
   say("note", "");
   show("idle");
@@ -112,16 +154,20 @@ async function detect(file, note = "") {
   }
   const controller = new AbortController();
   running = controller;
+  keepInAddress(null);
   say("error", "");
   say("note", note);
   const clock = startClock();
   const hidePreview = showPreview(file);
   show("working");
   say("announce", gettext("Looking for objects in the photo."));
+  // That it failed is noticed when there is a result.
+  loadViewer().catch(() => undefined);
   try {
     const { onProgress } = clock;
-    const detectionId = await sendPhoto(file, withModel(root.dataset.predictUrl, chosenModel(root)), { onProgress, signal: controller.signal });
-    await showResult(detectionId, controller.signal);
+    const detectionId = await sendPhoto(file, withChoices(root.dataset.predictUrl, root), { onProgress, signal: controller.signal });
+    keepInAddress(detectionId);
+    announce(await showResult(detectionId, controller.signal));
   } catch (error) {
     if (running === controller) {
       refuse(sentenceOf(error));
@@ -133,26 +179,28 @@ async function detect(file, note = "") {
 }
 
 async function take(chosen) {
-  const { photos, leftOut } = chosen;
+  const { photos, note } = chosen;
   if (photos.length === 1) {
-    await detect(photos[0].file, leftOutNote(leftOut));
+    await detect(photos[0].file, note);
     return;
   }
   running?.abort();
   if (photos.length === 0) {
-    refuse(NO_PHOTO);
+    refuse(note || NO_PHOTO);
     return;
   }
   say("error", "");
   say("note", gettext("The photos are being listed."));
+  keepInAddress(null);
   try {
-    await startBatch(chosen, { url: root.dataset.batchesUrl, model: chosenModel(root), onShown: () => leaving.abort() });
+    const { startBatch } = await import("../batches/start.js");
+    await startBatch(chosen, { url: root.dataset.batchesUrl, choices: choices(root), onShown: () => leaving.abort() });
   } catch (error) {
     refuse(error instanceof SendError ? error.message : gettext("The batch could not be started. Reload the page and try again."));
   }
 }
 
-async function detectSample(url) {
+async function detectSample(name, url) {
   let bytes;
   try {
     bytes = await (await fetch(url)).blob();
@@ -160,7 +208,7 @@ async function detectSample(url) {
     refuse(UNREACHABLE);
     return;
   }
-  await detect(new File([bytes], "chelsea.jpg", { type: "image/jpeg" }));
+  await detect(new File([bytes], `${name}.jpg`, { type: "image/jpeg" }));
 }
 
 async function renewRecent() {
@@ -182,18 +230,24 @@ watchPhotos({
   marked: root,
   inputs: root.querySelectorAll("#image, [data-folder]"),
   onPhotos: take,
+  onProgress: (sentence) => say("note", sentence),
   signal: leaving.signal,
 });
 // Without scripts, the form sends one photo.
 input.multiple = true;
 part("sample-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  detectSample(part("sample").dataset.sample);
+  detectSample(event.submitter.value, event.submitter.dataset.sample);
 });
 part("cancel").addEventListener("click", () => running?.abort());
 part("again").addEventListener("click", () => {
+  keepInAddress(null);
   show("idle");
   say("note", "");
   input.focus();
   renewRecent();
 });
+const kept = new URLSearchParams(window.location.search).get("detection");
+if (UUID.test(kept)) {
+  showKept(kept);
+}

@@ -1,9 +1,11 @@
 // The live page: a camera or a video file plays, its frames go to the server, the objects' boxes follow.
 
-import { chosenModel, withModel } from "../model.js";
+import { withChoices } from "../choices.js";
 import { SendError, sendPhoto } from "../send.js";
+import { percentText } from "../../boxes/layer.js";
+import { paint } from "../../boxes/colours.js";
 import { classTitle, countsText, gettext, inLanguage, interpolate, number } from "../../common/i18n.js";
-import { clearBoxes, drawBoxes } from "./boxes.js";
+import { LiveBoxes } from "./boxes.js";
 import { LiveSocket } from "./socket.js";
 import { SourceError, UNPLUGGED, cameras, closeSource, openCamera, openFile } from "./source.js";
 import { Stats } from "./stats.js";
@@ -20,7 +22,7 @@ const STALE_MS = 1000;
 const root = document.querySelector("[data-live]");
 const part = (name) => root.querySelector(`[data-${name}]`);
 const video = part("video");
-const overlay = part("overlay");
+const boxes = new LiveBoxes(part("overlay"));
 const frame = document.createElement("canvas");
 const threshold = part("live-threshold");
 
@@ -33,8 +35,13 @@ function say(name, sentence) {
 
 function show(state) {
   root.dataset.state = state;
+  const pressed = document.activeElement;
   part("start").hidden = state !== "idle";
   part("stop").hidden = state === "idle";
+  // One takes the place of the other, and its focus.
+  if (pressed === part("start") || pressed === part("stop")) {
+    part(state === "idle" ? "start" : "stop").focus();
+  }
   part("keep").disabled = state !== "running";
   part("placeholder").hidden = state !== "idle";
 }
@@ -58,7 +65,7 @@ class Run {
   #timer = 0;
 
   begin() {
-    const url = new URL(withModel(root.dataset.socketPath, chosenModel(root)), window.location.href);
+    const url = new URL(withChoices(root.dataset.socketPath, root), window.location.href);
     url.protocol = url.protocol.replace("http", "ws");
     this.#socket = new LiveSocket(url, {
       onAnswer: (event) => this.#onAnswer(event),
@@ -78,9 +85,9 @@ class Run {
   redraw() {
     const objects = this.#shownObjects();
     if (this.#newest === null) {
-      clearBoxes(overlay);
+      boxes.clear();
     } else {
-      drawBoxes(overlay, objects, this.#newest.answer);
+      boxes.show(objects, this.#newest.answer);
     }
     return objects;
   }
@@ -173,7 +180,8 @@ class Run {
 function objectRow(found) {
   const row = part("object-row").content.firstElementChild.cloneNode(true);
   row.querySelector("[data-name]").textContent = classTitle(found.objectClass);
-  row.querySelector("[data-percent]").textContent = `${Math.floor(found.probability * 100)} %`;
+  row.querySelector("[data-percent]").textContent = percentText(found.probability);
+  paint(row, found.objectClass);
   row.querySelector("rect").setAttribute("width", `${found.probability * 100}%`);
   return row;
 }
@@ -182,7 +190,7 @@ function stop(sentence = "") {
   run?.end();
   run = null;
   closeSource(video);
-  clearBoxes(overlay);
+  boxes.clear();
   part("objects").replaceChildren();
   say("link", "");
   say("problem", sentence);
@@ -245,7 +253,7 @@ async function keep() {
   const name = `live ${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.jpg`;
   try {
     const file = new File([blob], name, { type: "image/jpeg" });
-    const id = await sendPhoto(file, withModel(root.dataset.predictUrl, chosenModel(root)), { onProgress: () => undefined, signal: new AbortController().signal });
+    const id = await sendPhoto(file, withChoices(root.dataset.predictUrl, root), { onProgress: () => undefined, signal: new AbortController().signal });
     part("kept-link").href = root.dataset.detectionUrl.replace(PLACEHOLDER_ID, id);
     part("kept").hidden = false;
   } catch (error) {
@@ -261,7 +269,7 @@ part("camera").addEventListener("change", () => startCamera(part("camera").value
 part("model")?.addEventListener("change", () => {
   if (root.dataset.state === "running") {
     run.end();
-    clearBoxes(overlay);
+    boxes.clear();
     run = new Run();
     run.begin();
   }
