@@ -1,4 +1,5 @@
-"""Background worker of the running server: empties the trash every minute and removes expired sessions every hour;
+"""Background worker of the running server: empties the trash every minute and removes expired sessions and
+keys of review steps every hour;
 where an operator has set a limit, applies retention every minute and removes orphans left by kills every hour.
 
 Of several servers on one database only one works at a time. It runs on a thread of its own and in short transactions;
@@ -17,7 +18,7 @@ from django.db import connection
 from detection.conf import Config
 from detection.history import trash
 from detection.inference.periodic import PeriodicThread
-from detection.maintenance import batch_lists, orphans, sessions
+from detection.maintenance import batch_lists, expired_rows, orphans
 from detection.maintenance.file_lock import try_lock
 from detection.maintenance.retention import Pruned, RetentionError, Rules, clock_problem, prune
 
@@ -84,7 +85,7 @@ class BackgroundWorker:
         self._thread.stop()
 
     def run_once(self) -> None:
-        """Empty the trash, and remove expired sessions when due; where there are limits, apply them and remove orphans.
+        """Empty the trash, and remove expired rows when due; where there are limits, apply them and remove orphans.
 
         Does nothing while another process does it.
         """
@@ -95,7 +96,7 @@ class BackgroundWorker:
             is_hourly = self._rounds % ORPHANS_EVERY == 0
             self._rounds += 1
             if is_hourly:
-                sessions.remove_expired(self._thread.is_stopping)
+                expired_rows.remove_expired(self._thread.is_stopping)
             if self._rules.is_empty:
                 return
             pruned = prune(self._trusted_rules(), self._data_dir, is_stopped=self._thread.is_stopping)

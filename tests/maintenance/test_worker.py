@@ -18,7 +18,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from detection.conf import Config, Retention
-from detection.maintenance import sessions, worker
+from detection.maintenance import expired_rows, worker
 from detection.maintenance.retention import Pruned, RetentionError, Rules
 from detection.maintenance.worker import ORPHANS_EVERY, BackgroundWorker, bulk_deletion_lock
 from detection.models import Detection
@@ -188,7 +188,7 @@ def test_without_a_rule_nothing_is_pruned(data_dir: Path) -> None:
 
 
 def test_expired_sessions_are_removed_without_any_rule(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "CHUNK", 2)
+    monkeypatch.setattr(expired_rows, "CHUNK", 2)
     now = timezone.now()
     for number in range(7):
         expires = now + timedelta(hours=1 if number < 2 else -1)
