@@ -3,12 +3,15 @@
 import json
 import logging
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from detection.conf import Config
 from detection.observability import request_id, tracing
+from detection.web.redaction import without_secrets
 
-_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message", "taskName"}
+_OF_EVERY_RECORD = tuple(logging.makeLogRecord({}).__dict__)
+_STANDARD = frozenset(_OF_EVERY_RECORD) | {"message", "asctime", "color_message", "taskName"}
 
 
 class JsonFormatter(logging.Formatter):
@@ -21,10 +24,10 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        entry.update({key: value for key, value in record.__dict__.items() if key not in _STANDARD})
+        entry.update(_fields(record))
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str, ensure_ascii=False)
+        return without_secrets(json.dumps(entry, default=str, ensure_ascii=False))
 
 
 class TextFormatter(logging.Formatter):
@@ -35,13 +38,23 @@ class TextFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("{asctime} {levelname} {name}: {message}", style="{")
 
+    def format(self, record: logging.LogRecord) -> str:
+        """Format the line, with a traceback if there is one."""
+        return without_secrets(super().format(record))
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 the name of the base
         """Format the line without a traceback."""
-        fields = record.__dict__ if record.name.startswith("detection.") else {}
-        extra = {key: value for key, value in fields.items() if key not in _STANDARD and value is not None}
+        fields = _fields(record) if record.name.startswith("detection.") else []
+        extra = {key: value for key, value in fields if value is not None}
         if (current := getattr(record, "request_id", "")) and "request_id" not in extra:
             extra["request_id"] = current
         return " ".join([super().formatMessage(record), *(f"{key}={value}" for key, value in extra.items())])
+
+
+def _fields(record: logging.LogRecord) -> list[tuple[str, Any]]:
+    """Return what was passed as `extra`, in its order: it follows the attributes that every record begins with."""
+    further = islice(record.__dict__.items(), len(_OF_EVERY_RECORD), None)
+    return [(key, value) for key, value in further if key not in _STANDARD]
 
 
 class RequestIdFilter(logging.Filter):
@@ -93,5 +106,7 @@ def logging_config(config: Config) -> dict[str, Any]:
                 "filters": ["request_id", "callers_fault"],
             }
         },
+        # Its lines of start and stop repeat those of `serve`.
+        "loggers": {"uvicorn.error": {"level": "WARNING" if config.logging.level == "INFO" else config.logging.level}},
         "root": {"handlers": ["stderr"], "level": config.logging.level},
     }

@@ -2,6 +2,7 @@
 
 import os
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -20,15 +21,28 @@ M = TypeVar("M", Counter, Gauge, Histogram)
 R = TypeVar("R")
 _FAST_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
+
+class BisectingHistogram(Histogram):
+    """Histogram that finds the bucket by bisection; the library tries one after the other, eleven times a photo."""
+
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        """Count an amount, which is a number."""
+        if exemplar is not None:
+            super().observe(amount, exemplar)
+            return
+        self._sum.inc(amount)
+        self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)
+
+
 disable_created_metrics()  # type: ignore[no-untyped-call]
 # A registry of our own: the default one would add Python's garbage collector, and is missing with several processes.
 registry = CollectorRegistry()
 
 REQUESTS = Counter("detector_requests", "Answered requests.", ["route", "status"], registry=registry)
-REQUEST_SECONDS = Histogram(
+REQUEST_SECONDS = BisectingHistogram(
     "detector_request_seconds", "From the first byte to the last.", ["route"], buckets=_FAST_S, registry=registry
 )
-STAGE_SECONDS = Histogram(
+STAGE_SECONDS = BisectingHistogram(
     "detector_stage_seconds", "Each step of a detection.", ["stage"], buckets=_FAST_S, registry=registry
 )
 _MODEL = ["model", "version"]
@@ -40,11 +54,11 @@ MODEL_REQUESTS = Counter(
     [*_MODEL, "outcome"],
     registry=registry,
 )
-INFERENCE_SECONDS = Histogram(
+INFERENCE_SECONDS = BisectingHistogram(
     "detector_inference_seconds", "The network alone, by model.", _MODEL, buckets=_FAST_S, registry=registry
 )
 OBJECTS = Counter("detector_objects", "Reported objects.", ["object_class"], registry=registry)
-SCORES = Histogram(
+SCORES = BisectingHistogram(
     "detector_scores",
     "Probabilities of the reported objects.",
     buckets=[tenth / 10 for tenth in range(1, 11)],
@@ -53,13 +67,26 @@ SCORES = Histogram(
 VERDICTS = Counter("detector_verdicts", "What reviewers said of objects and photos.", ["verdict"], registry=registry)
 STORED_PHOTOS = Counter("detector_stored_photos", "Photos that were kept.", registry=registry)
 STORED_BYTES = Counter("detector_stored_bytes", "Bytes of the uploads that were kept.", registry=registry)
-BATCH_PHOTOS = Histogram(
+BATCH_PHOTOS = BisectingHistogram(
     "detector_batch_photos", "Photos in one run of the network.", buckets=[1, 2, 4, 8, 16, 32, 64], registry=registry
 )
 SHADOW_PHOTOS = Counter(
     "detector_shadow_photos",
     "Photos for the shadow model: compared, dropped since the machine was busy, or failed.",
     ["outcome"],
+    registry=registry,
+)
+WEBHOOK_EVENTS = Counter(
+    "detector_webhook_events",
+    "Attempts to send events to webhooks: delivered or failed; disabled counts webhooks that were switched off.",
+    ["outcome"],
+    registry=registry,
+)
+DRIFT_FINDINGS = Gauge(
+    "detector_drift_findings",
+    "Measures in which a model's newest day differs from its reference period.",
+    ["model"],
+    multiprocess_mode="livemax",
     registry=registry,
 )
 IN_FLIGHT = Gauge(
@@ -152,7 +179,13 @@ def observe_stage(stage: str, spent_ms: float) -> None:
 
 
 class _Observer:
-    """Counts what a detector does (`DetectorObserver`)."""
+    """Counts what a detector does (`DetectorObserver`).
+
+    refused_photos: of this process, where the counter of Prometheus has those of all.
+    """
+
+    def __init__(self) -> None:
+        self.refused_photos = 0
 
     def queued(self, detector: Detector) -> None:
         """Set the load."""
@@ -160,6 +193,7 @@ class _Observer:
 
     def refused(self, detector: Detector) -> None:
         """Count a photo that found the queue full."""
+        self.refused_photos += 1
         series(MODEL_REQUESTS, *model_labels(detector.network), "refused").inc()
 
     def ended(self, detector: Detector, future: Future[Any]) -> None:
@@ -167,6 +201,7 @@ class _Observer:
         observe_load(detector)
         labels = model_labels(detector.network)
         outcome = _outcome(future)
+        self.refused_photos += outcome == "refused"
         series(MODEL_REQUESTS, *labels, outcome).inc()
         if outcome == "answered" and isinstance(future.result(), Prediction):
             series(INFERENCE_SECONDS, *labels).observe(dict(future.result().timings)["inference"] / 1000.0)
@@ -177,6 +212,11 @@ class _Observer:
 
 
 _OBSERVER = _Observer()
+
+
+def refused_photos() -> int:
+    """Return how many photos this process has refused since its queues were full."""
+    return _OBSERVER.refused_photos
 
 
 def observe(detector: Detector) -> Detector:

@@ -41,7 +41,7 @@ class RequestMetricsMiddleware:
 
     def __init__(self, app: ASGI3Application) -> None:
         self._app = app
-        self._static = "/" + settings.STATIC_URL.lstrip("/")
+        self._static = settings.STATIC_URL.removeprefix(settings.DETECTOR.site_path)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "lifespan":

@@ -2,9 +2,9 @@
 
 import re
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
+
+from detection.web.callers import Binding
 
 HEADER = b"x-request-id"
 _SANE = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
@@ -21,11 +21,6 @@ def valid_or_new(given: str | None) -> str:
     return given if given is not None and _SANE.fullmatch(given) else uuid.uuid4().hex
 
 
-@contextmanager
-def bound(request_id: str) -> Iterator[None]:
-    """Bind the code of the block to that request."""
-    token = _current.set(request_id)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+def bound(request_id: str) -> Binding[str]:
+    """Bind the code of a `with` block to that request."""
+    return Binding(_current, request_id)

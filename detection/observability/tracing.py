@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from detection.inference.types import StageTimings
+from detection.web.redaction import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +90,11 @@ def _request(tracing: _Tracing, scope: Any, request_id: str) -> Iterator[Any]:
         finally:
             tracing.context.detach(token)
         return
-    attributes = {"request_id": request_id, "http.request.method": scope["method"], "url.path": scope["path"]}
+    attributes = {
+        "request_id": request_id,
+        "http.request.method": scope["method"],
+        "url.path": without_secrets(scope["path"]),
+    }
     kind = tracing.trace.SpanKind.SERVER
     with tracing.tracer.start_as_current_span(scope["method"], above, kind, attributes) as span:
         yield span

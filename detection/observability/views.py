@@ -6,10 +6,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from rest_framework.authtoken.models import Token
 
 from detection.conf import current
 from detection.errors import error_body
+from detection.models import token_of
 from detection.observability import metrics
 
 _REFUSED = "Send METRICS_TOKEN as `Authorization: Bearer ...`, or the token or the login of staff."
@@ -34,5 +34,6 @@ def _may_read(request: HttpRequest) -> bool:
     if keyword.lower() == "bearer":
         return bool(config.metrics_token) and secrets.compare_digest(key.encode(), config.metrics_token.encode())
     if keyword.lower() == "token":
-        return key.isalnum() and Token.objects.filter(key=key, user__is_active=True, user__is_staff=True).exists()
+        token = token_of(key)
+        return token is not None and bool(token.user.is_staff)
     return request.user.is_active and bool(getattr(request.user, "is_staff", False))

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from django.test import Client
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from detection.conf import BASE_DIR
@@ -35,6 +36,17 @@ from tests.support.asgi_calls import call, http_scope
 from tests.support.serving import Server, running_server, server_environment
 
 CAT = FoundObject(7, "cat", 0.75, PixelBox(1, 2, 3, 4), (0.1, 0.2, 0.3, 0.4))
+
+
+@pytest.mark.parametrize("buckets", [(0.1, 0.5, 1.0), (1, 2, 4)])
+def test_bisection_finds_the_buckets_of_the_library(buckets: tuple[float, ...]) -> None:
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    bisecting = metrics.BisectingHistogram("sizes", "Sizes.", buckets=buckets, registry=ours)
+    plain = Histogram("sizes", "Sizes.", buckets=buckets, registry=theirs)
+    for amount in (-1.0, 0.0, 0.1, 0.11, 0.5, 1.0, 1.5, 2.0, 3.9, 4.0, 4.1, 1e9):
+        bisecting.observe(amount)
+        plain.observe(amount)
+    assert generate_latest(ours) == generate_latest(theirs)
 
 
 def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -159,7 +171,7 @@ def test_detection_tells_model_batch_and_storage(chelsea: bytes, monkeypatch: py
     batches, stored = value("detector_batch_photos_count"), value("detector_stored_photos_total")
     drawn = value("detector_stage_seconds_count", stage="draw")
     predict_service.detect(predict_service.Upload(chelsea, source="api"))
-    rendering.annotated(Detection.objects.get())
+    rendering.annotated(Detection.objects.get(), ())
     assert value("detector_batch_photos_count") - batches == 1
     assert value("detector_stored_photos_total") - stored == 1
     assert value("detector_stage_seconds_count", stage="draw") - drawn == 1
