@@ -5,7 +5,9 @@ from django.http import HttpRequest
 from django.urls import is_valid_path
 from django.utils.deprecation import MiddlewareMixin
 
-_PROGRAMS = ("/api/", "/v2", "/healthz", "/readyz", "/metrics")
+from detection.i18n.language import PROGRAMS
+
+_PROGRAMS = (*PROGRAMS, "/v2", "/info", "/healthz", "/readyz", "/metrics")
 
 
 class ApiAddressMiddleware(MiddlewareMixin):

@@ -1,14 +1,32 @@
 """Key of the current request's caller, for shares of common resources: a user where known, else an address."""
 
-import contextlib
 import ipaddress
-from collections.abc import Iterator
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from functools import lru_cache
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
 
 # One site has 2^64 addresses of its own with IPv6.
 _SITE_PREFIX = 64
 _current: ContextVar[str] = ContextVar("detector_caller", default="")
+
+
+class Binding(Generic[V]):
+    """Context manager that gives a context variable a value in its block, at a third of a generator's cost: each
+    request enters several.
+    """
+
+    __slots__ = ("_token", "_value", "_variable")
+
+    def __init__(self, variable: ContextVar[V], value: V) -> None:
+        self._variable, self._value = variable, value
+
+    def __enter__(self) -> None:
+        self._token: Token[V] = self._variable.set(self._value)
+
+    def __exit__(self, *_error: object) -> None:
+        self._variable.reset(self._token)
 
 
 @lru_cache(maxsize=4096)
@@ -35,11 +53,6 @@ def current() -> str:
     return _current.get()
 
 
-@contextlib.contextmanager
-def bound(key: str) -> Iterator[None]:
-    """Answer a request of that caller."""
-    token = _current.set(key)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+def bound(key: str) -> Binding[str]:
+    """Answer a request of that caller in a `with` block."""
+    return Binding(_current, key)

@@ -1,7 +1,22 @@
 """Forms of the pages; every error is a sentence that says what to do."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
+
+from detection.inference.tiles.grid import AUTO, WHOLE
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+TILES_TEXTS: "Mapping[str, StrOrPromise]" = {
+    WHOLE: _("none"),
+    "2": "2 \N{MULTIPLICATION SIGN} 2",
+    "3": "3 \N{MULTIPLICATION SIGN} 3",
+    AUTO: _("by the photo's size"),
+}
 
 
 class PhotoForm(forms.Form):
@@ -13,6 +28,12 @@ class PhotoForm(forms.Form):
             "required": _("Choose a photo first, then press Find objects."),
             "invalid": _("The photo did not arrive as a file. Choose it again, then press Find objects."),
         },
+    )
+    model = forms.CharField(required=False)
+    tiles = forms.ChoiceField(
+        choices=list(TILES_TEXTS.items()),
+        required=False,
+        error_messages={"invalid_choice": _("There is no such choice of tiles. Take one of the list.")},
     )
 
 

@@ -12,17 +12,21 @@ from detection.web.text import is_storable
 # The largest list that is accepted, of the 2,000 photos of a batch with names of 255 characters each in escapes, is
 # smaller. Parsing more would hold everybody up, whatever is counted afterwards.
 MAX_JSON_BYTES = 4 << 20
+# In JSON with files in base64 the texts are long; what takes time are values, and each has one of these around it.
+_MARKS = (b",", b"[", b"{", b":")
+_MAX_MARKS = 20_000
 # Escapes of NUL and of surrogates; only text with one of these is looked through.
 _SUSPICIOUS = re.compile(r"\\u(0000|[dD][89a-fA-F])")
 
 
-def read_json(raw: bytes) -> Any:
+def read_json(raw: bytes, *, holds_files: bool = False) -> Any:
     """Return the value of a JSON body (RFC 8259: UTF-8; a byte order mark is skipped).
 
+    holds_files: whether it has files in base64, and so is limited by its number of values instead of its bytes.
     Raises JsonTooLargeError, and RequestError for what is not JSON, is nested too deeply, or has characters that cannot
     be stored: NUL and halves of surrogate pairs.
     """
-    if len(raw) > MAX_JSON_BYTES:
+    if len(raw) > MAX_JSON_BYTES and not (holds_files and sum(map(raw.count, _MARKS)) <= _MAX_MARKS):
         raise JsonTooLargeError(MAX_JSON_BYTES)
     try:
         text = raw.decode("utf-8-sig")

@@ -13,6 +13,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.settings import api_settings
 
 from detection.errors import RequestError
+from detection.inference.tiles.grid import CHOICES
 
 
 def decode_query(raw: bytes) -> dict[str, str]:
@@ -45,9 +46,19 @@ MODEL_PARAMETER = OpenApiParameter(
 )
 
 
+TILES_PARAMETER = OpenApiParameter(
+    "tiles",
+    OpenApiTypes.STR,
+    enum=CHOICES,
+    description="Tiles a side that are looked at beside the whole photo, for small objects: each costs a run of the "
+    "network. `auto`: by the photo's pixels; left out: as the model's card says.",
+)
+
+
 T = TypeVar("T")
 
 
+_TILES = {choice: choice for choice in CHOICES}
 _BOOLEANS = {"0": False, "false": False, "1": True, "true": True}
 
 
@@ -63,6 +74,11 @@ def parse_threshold(query: Mapping[str, str]) -> float | None:
     if not 0.0 <= threshold <= 1.0:
         raise RequestError(f"threshold is {raw!r}; set it to a number from 0 to 1, or leave it out.")
     return threshold
+
+
+def parse_tiles(query: Mapping[str, str]) -> str:
+    """Return `tiles`, "" when absent. Raises RequestError."""
+    return parse_choice(query, "tiles", _TILES, "")
 
 
 def parse_whole(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

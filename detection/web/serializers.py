@@ -1,32 +1,16 @@
 """Serializers of predictions and errors, and the JSON of a response."""
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from rest_framework import serializers
 
-from detection.inference.types import NamedBox
+from detection.inference.batch_detector import prediction_body
+
+__all__ = ["ErrorSerializer", "PredictedObjectSerializer", "PredictionSerializer", "prediction_body", "to_json"]
 
 
-def prediction_body(objects: Iterable[NamedBox]) -> dict[str, Any]:
-    """Return the body of `POST /predict`, key for key that of the 2019 service."""
-    return {
-        "prediction": [
-            {
-                "objectClass": found.class_name,
-                "probability": found.probability,
-                "x": found.box.x,
-                "y": found.box.y,
-                "width": found.box.width,
-                "height": found.box.height,
-            }
-            for found in objects
-        ]
-    }
-
-
-def to_json(body: dict[str, Any]) -> bytes:
+def to_json(body: dict[str, Any] | list[Any]) -> bytes:
     """Encode JSON as on all interfaces: compact, UTF-8."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -50,7 +50,7 @@ def kept(server: Server) -> Callable[[], tuple[int, ...]]:
 def kept_by(server: Server) -> tuple[int, ...]:
     with closing(sqlite3.connect(server.data_dir / "detector.sqlite3")) as database:
         tables = ("photo", "detection", "detectedobject")
-        rows = [database.execute(f"SELECT count(*) FROM detection_{table}").fetchone()[0] for table in tables]  # noqa: S608
+        rows = [database.execute(f"SELECT count(*) FROM detection_{table}").fetchone()[0] for table in tables]
     return (*rows, sum(path.is_file() for path in (server.data_dir / "photos").rglob("*")))
 
 
@@ -378,9 +378,10 @@ def assert_kept_under_our_name(server: Server, response: httpx.Response, kept_as
     kept_at = f"{server.url}/api/detections/{response.headers['X-Detection-Id']}/"
     photo = httpx.get(kept_at).json()["photo"]
     assert photo["original_name"] == kept_as
-    assert httpx.get(f"{kept_at}photo").headers["Content-Disposition"] == (
-        f'inline; filename="photo-{photo["uuid"]}.jpg"'
-    )
+    shown_as = httpx.get(f"{kept_at}photo").headers["Content-Disposition"]
+    assert shown_as.startswith("inline; filename")
+    assert shown_as.rstrip('"').endswith(".jpg")
+    assert "/" not in shown_as
     sha256 = photo["sha256"]
     assert (server.data_dir / "photos" / sha256[:2] / f"{sha256}.jpg").is_file()
 

@@ -29,7 +29,7 @@ def test_photos_of_people_stay_out_of_search_engines(client: Client, path: str, 
 @pytest.mark.django_db
 def test_failure_of_ours_is_a_page_that_says_what_to_do(client: Client) -> None:
     client.raise_request_exception = False
-    with mock.patch("detection.history.views.page_of", side_effect=RuntimeError("broken")):
+    with mock.patch("detection.gallery.views.page_of", side_effect=RuntimeError("broken")):
         response = client.get("/history/")
     assert response.status_code == 500
     assert "Try again in a moment" in response.content.decode()

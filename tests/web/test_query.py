@@ -11,14 +11,17 @@ from detection.web.query import decode_query
 from tests.support.builders import stored_detection
 
 pytestmark = pytest.mark.django_db
-FILTERS = "class, min_probability, date_from, date_to, zone, source, batch, model, engine, reviewed, verdict"
+FILTERS = (
+    "class, not_class, min_probability, max_probability, name, album, date_from, date_to, zone, source, batch, model, "
+    "engine, reviewed, verdict, shadow, blind"
+)
 LISTS = {
     "/api/detections/": {*FILTERS.split(", "), "cursor", "page_size"},
     "/api/export": {*FILTERS.split(", "), "format", "photos"},
     "/api/batches/": {"after", "count"},
-    "/api/review/queue": {"class", "order", "reviewed", "after", "count"},
-    "/api/statistics/": {"period", "date_from", "date_to", "source", "model"},
-    "/api/statistics/photos.csv": {"period", "date_from", "date_to", "source", "model"},
+    "/api/review/queue": {"album", "class", "order", "reviewed", "after", "count"},
+    "/api/statistics/": {"blind", "period", "date_from", "date_to", "source", "model"},
+    "/api/statistics/photos.csv": {"blind", "period", "date_from", "date_to", "source", "model"},
 }
 
 
