@@ -6,14 +6,18 @@ from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 
 from detection import __version__
 from detection.conf import current
+from detection.drift.worker import watching_drift
+from detection.gallery.jobs import working
 from detection.inference.errors import InferenceError
 from detection.maintenance.worker import background_worker
 from detection.observability import metrics, tracing
 from detection.predict import service as predict_service
 from detection.registry.reconciler import reconciling
+from detection.review.queues.worker import filling_queues
 from detection.serving import malloc
 from detection.serving import service as serving
 from detection.shadow.service import shadowing
+from detection.webhooks.worker import delivering
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +39,16 @@ class Lifespan:
             return
         if current.config().traces:
             tracing.start(__version__)
-        with malloc.trimming(), background_worker(current.config()), reconciling(), shadowing():
+        with (
+            malloc.trimming(),
+            background_worker(current.config()),
+            reconciling(),
+            shadowing(),
+            working(),
+            delivering(),
+            watching_drift(),
+            filling_queues(),
+        ):
             await send({"type": "lifespan.startup.complete"})
             await receive()
         predict_service.stop()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -59,7 +60,9 @@ def test_server_starts_in_a_folder_that_does_not_exist_yet(secret_key: str, tmp_
     data_dir = tmp_path / "new" / "data"
     with running_server({"DATA_DIR": str(data_dir), "SECRET_KEY": secret_key}) as server:
         assert predict(server.url, chelsea).status_code == 200
-        assert f"Serving on {server.url}/ - press Ctrl+C to stop." in server.lines
+        # What was chosen and why, the model, the address: no more.
+        assert server.lines.index(f"Serving on {server.url}/ - press Ctrl+C to stop.") <= 2
+        assert re.search(r"is ready after .* s: openvino on CPU in \w+, the fastest", "\n".join(server.lines))
         names = {path.name for path in data_dir.iterdir()}
     assert {"cache", "detector.sqlite3", "photos"} <= names
     assert ("secret_key" in names) is (not secret_key)
@@ -326,11 +329,17 @@ def test_data_folder_that_cannot_be_used_is_told_in_a_sentence(build: Any, tmp_p
 def test_gpu_that_is_not_there_is_told_and_no_cpu_takes_its_place(tmp_path: Path) -> None:
     if shutil.which("nvidia-smi"):
         pytest.skip("this machine may have a GPU")
-    status, output = failed_start({"DATA_DIR": str(tmp_path), "MODEL_CONTEXT_GPU": "true"})
+    for setting in ({"MODEL_CONTEXT_GPU": "true"}, {"MODEL_DEVICE": "cuda:0"}):
+        status, output = failed_start({"DATA_DIR": str(tmp_path), **setting})
+        assert status == 1
+        assert output.splitlines()[-1].startswith("CommandError: MODEL_DEVICE names cuda:0, and this machine has cpu")
+        assert "Traceback" not in output
+
+
+def test_device_that_is_none_is_told_with_those_of_the_machine(tmp_path: Path) -> None:
+    status, output = failed_start({"DATA_DIR": str(tmp_path), "MODEL_DEVICE": "gpu"})
     assert status == 1
-    assert output.splitlines()[-1].startswith("CommandError: ")
-    assert "GPU" in output
-    assert "Traceback" not in output
+    assert output.splitlines()[-1].startswith("CommandError: MODEL_DEVICE names gpu, and this machine has ")
 
 
 def test_all_settings_that_cannot_be_used_are_told_at_once(tmp_path: Path) -> None:
