@@ -11,7 +11,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from detection.accounts import admin as accounts_admin  # noqa: F401  (registers its page)
 from detection.accounts.views import StaffLoginForm
+from detection.drift import admin as drift_admin  # noqa: F401  (registers its pages)
 from detection.history import admin as history_admin
 from detection.history import deletion
 from detection.history.admin import (
@@ -26,11 +28,16 @@ from detection.history.admin import (
     SourceFilter,
 )
 from detection.i18n.class_titles import class_title
+from detection.learning import admin as learning_admin  # noqa: F401  (registers its page)
+from detection.learning import calibration_admin, sample_admin  # noqa: F401  (register their pages)
 from detection.models import DetectedObject, Detection, Photo, Verdict
 from detection.registry import admin as registry_admin  # noqa: F401  (registers its page)
 from detection.review.admin import ReviewActions, VerdictInline, verdict_in_force
 from detection.shadow import admin as shadow_admin  # noqa: F401  (registers its page)
+from detection.sharing import admin as sharing_admin  # noqa: F401  (registers its page)
+from detection.training import admin as training_admin  # noqa: F401  (registers its page)
 from detection.web.admin import ReadOnlyAdmin
+from detection.webhooks import admin as webhooks_admin  # noqa: F401  (registers its page)
 
 admin.site.login_form = StaffLoginForm
 admin.site.site_header = admin.site.site_title = _("Object detector")

@@ -14,13 +14,15 @@ class DetectionConfig(AppConfig):
         from detection import checks  # noqa: F401  (registers system checks)
         from detection.accounts import schema  # noqa: F401  (registers the API's security schemes)
 
-        post_migrate.connect(_enter_old_detections, sender=self)
+        post_migrate.connect(_complete_database, sender=self)
 
 
-def _enter_old_detections(**_given: Any) -> None:
-    """Fill lists and counters after the migration that adds them, for an older history."""
+def _complete_database(**_given: Any) -> None:
+    """Fill lists and counters after the migration that adds them, for an older history; index the photos' names."""
+    from detection.history import photo_names
     from detection.history.indexing import rebuild
     from detection.models import Detection, ListEntry
 
     if Detection.objects.exists() and not ListEntry.objects.exists():
         rebuild()
+    photo_names.ensure_index()

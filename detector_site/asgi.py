@@ -14,22 +14,34 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "detector_site.settings")
 django.setup(set_prefix=False)
 
 from detection.accounts.access import caller_of_request  # noqa: E402
+from detection.asgi.api_keys import ApiKeys  # noqa: E402
 from detection.asgi.body_limits import BodyLimit, KnownLength  # noqa: E402
+from detection.asgi.cors import Cors  # noqa: E402
 from detection.asgi.memory_budget import MemoryBudget  # noqa: E402
+from detection.asgi.site_path import SitePath, with_site_path  # noqa: E402
+from detection.asgi.turns import CallersTurns  # noqa: E402
 from detection.asgi.websocket_origin import OriginCheck  # noqa: E402
 from detection.batches.consumers import BATCH_SOCKETS, BatchConsumer  # noqa: E402
+from detection.i18n.language import PROGRAMS, PROGRAMS_ALONE  # noqa: E402
+from detection.inference.hardware import usable_cores  # noqa: E402
 from detection.observability.middleware import RequestMetricsMiddleware  # noqa: E402
 from detection.predict.consumers import PredictConsumer  # noqa: E402
 from detection.predict.fast_path import FastPath  # noqa: E402
 from detection.predict.live import LiveConsumer  # noqa: E402
+from detection.protocols import BASE64_PREFIXES, PREFIXES  # noqa: E402
+from detection.protocols.errors import shaped  # noqa: E402
 from detector_site.lifespan import Lifespan  # noqa: E402
+
+# Of one caller in Django at the same time, while others come.
+_LEAST_TURNS = 4
 
 
 def _build(budget: MemoryBudget) -> ASGI3Application:
     config = settings.DETECTOR
-    pages = cast("ASGI3Application", get_asgi_application())
+    pages = with_site_path(cast("ASGI3Application", get_asgi_application()), config.site_path)
     entries = {f"{path}{end}" for path in (config.rest_entry_point.rstrip("/"), "/api/predict") for end in ("", "/")}
-    http = FastPath(KnownLength(pages), entries - {"/"}, settings.ALLOWED_HOSTS)
+    shared = CallersTurns(pages, max(_LEAST_TURNS, 2 * usable_cores()), config.request_timeout_s, shaped)
+    http = FastPath(KnownLength(shared), entries - {"/"}, settings.ALLOWED_HOSTS)
     consumers = {
         "/ws/predict": PredictConsumer.as_asgi(),
         "/ws/live": LiveConsumer.as_asgi(),
@@ -40,9 +52,21 @@ def _build(budget: MemoryBudget) -> ASGI3Application:
     router = ProtocolTypeRouter({"http": http, "websocket": sockets, "lifespan": Lifespan()})
     identify = caller_of_request if config.needs_login else None
     limited = BodyLimit(
-        router, config.max_body_bytes, config.upload_timeout_s, budget, trusted_origins=trusted, identify=identify
+        router,
+        config.max_body_bytes,
+        config.upload_timeout_s,
+        budget,
+        trusted_origins=trusted,
+        identify=identify,
+        base64_prefixes=BASE64_PREFIXES,
+        shape=shaped,
     )
-    return RequestMetricsMiddleware(limited)
+    measured = RequestMetricsMiddleware(limited)
+    keyed = ApiKeys(measured, PREFIXES, config.upload_timeout_s, lambda: config.needs_login)
+    outer: ASGI3Application = keyed
+    if config.cors_origins:
+        outer = Cors(keyed, config.cors_origins, (*PROGRAMS, *PROGRAMS_ALONE, config.rest_entry_point))
+    return SitePath(outer, config.site_path) if config.site_path else outer
 
 
 # One for the process: messages of WebSockets count in it too (`manage.py serve`).

@@ -10,7 +10,7 @@ from csp.constants import NONE, SELF
 from whitenoise.compress import Compressor
 
 from detection import __version__
-from detection.conf import BASE_DIR, load_config, make_data_dir, secret_key
+from detection.conf import BASE_DIR, PACKAGES_DIR, load_config, make_data_dir, secret_key, static_root
 from detection.observability.logs import logging_config
 
 django_stubs_ext.monkeypatch()
@@ -112,15 +112,16 @@ CHANNEL_LAYERS: dict[str, Any] = {
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("ru", "Russian")]
-LOCALE_PATHS = [BASE_DIR / "detection" / "locale"]
+LOCALE_PATHS = [PACKAGES_DIR / "detection" / "locale"]
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+# Django's own way to read it, at the first access, knows no request's path yet.
+STATIC_URL = f"{DETECTOR.site_path}/static/"
+STATIC_ROOT = static_root(DETECTOR.data_dir)
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # `collectstatic` (run in the Docker image) gives the files hashed names, which are cached for ever; from a bare clone
 # they are served unchanged.
@@ -150,8 +151,8 @@ STORAGES = {
     },
 }
 
-# `detection/asgi/body_limits.py` has already refused larger bodies.
-DATA_UPLOAD_MAX_MEMORY_SIZE = DETECTOR.max_body_bytes
+# `detection/asgi/body_limits.py` has already refused larger bodies; photos in base64 are larger than their bytes.
+DATA_UPLOAD_MAX_MEMORY_SIZE = DETECTOR.max_body_bytes * 2
 # Accepted bodies stay in memory: no upload is written to disk before it is known to be a photo.
 FILE_UPLOAD_MAX_MEMORY_SIZE = DETECTOR.max_body_bytes
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
@@ -174,6 +175,26 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Object detector",
     "DESCRIPTION": "A photo in, its objects out: class, probability and box of each.",
     "VERSION": __version__,
+    "TAGS": [
+        {"name": "Detection", "description": "A photo in, its objects out."},
+        {"name": "History", "description": "Photos and detections that were kept."},
+        {"name": "Review", "description": "What people say of a detection's objects."},
+        {"name": "Export", "description": "Training data and tables."},
+        {"name": "Batches", "description": "Many photos that are sent one by one and listed together."},
+        {"name": "Models", "description": "What can answer."},
+        {"name": "Statistics", "description": "The numbers of the dashboard."},
+        {"name": "Open Inference Protocol", "description": "For clients of Triton, KServe and OpenVINO Model Server."},
+        {"name": "Health", "description": "For balancers and containers."},
+    ],
+    # Without these, enums are named after whichever field has them alone.
+    "ENUM_NAME_OVERRIDES": {
+        "DetectionSource": "detection.models.Detection.Source",
+        "PhotoFormat": "detection.models.Photo.Format",
+        "BatchItemState": "detection.models.BatchItem.State",
+        "VerdictKind": "detection.review.serializers.SENT_KINDS",
+        "TilesChoice": "detection.inference.tiles.grid.CHOICES",
+        "StatisticsUnit": "detection.statistics.periods.Bucket",
+    },
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["detection.accounts.authentication.CallerPermission"],
     "POSTPROCESSING_HOOKS": [
@@ -181,6 +202,8 @@ SPECTACULAR_SETTINGS = {
         "detection.serving.schema.describe_probes",
         "detection.accounts.schema.describe_access",
         "detection.registry.schema.name_models",
+        "detection.oip.schema.name_operations",
+        "detection.web.api_examples.add_examples",
     ],
     # No badge of a foreign validation service.
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
@@ -194,6 +217,8 @@ CONTENT_SECURITY_POLICY = {
         "script-src": [SELF],
         "style-src": [SELF],
         "img-src": [SELF, "data:", "blob:"],
+        # A video file of the visitor is played from the browser's memory. It is not sent; frames of it are.
+        "media-src": ["blob:"],
         "font-src": [SELF],
         "connect-src": [SELF],
         "form-action": [SELF],
@@ -220,6 +245,12 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# Below a path of a host that has other things too: addresses and cookies are of this path alone.
+if DETECTOR.site_path:
+    FORCE_SCRIPT_NAME = DETECTOR.site_path
+    SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = f"{DETECTOR.site_path}/"
+    SPECTACULAR_SETTINGS["SERVERS"] = [{"url": DETECTOR.site_path}]
+
 # Behind a proxy that ends TLS and reports it in X-Forwarded-Proto.
 if DETECTOR.https.is_on:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -231,5 +262,13 @@ if DETECTOR.https.is_on:
     LANGUAGE_COOKIE_SECURE = True
 SECURE_HSTS_SECONDS = DETECTOR.https.hsts_seconds
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = DETECTOR.https.hsts_seconds > 0
+
+# Seconds for each answer of the mail server: some make everybody wait for the first one.
+EMAIL_TIMEOUT = 30
+if DETECTOR.smtp is not None:
+    EMAIL_HOST, EMAIL_PORT = DETECTOR.smtp.host, DETECTOR.smtp.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = DETECTOR.smtp.user, DETECTOR.smtp.password
+    EMAIL_USE_TLS, EMAIL_USE_SSL = DETECTOR.smtp.has_starttls, DETECTOR.smtp.has_tls
+    DEFAULT_FROM_EMAIL = DETECTOR.smtp.sender
 
 LOGGING = logging_config(DETECTOR)

@@ -15,5 +15,7 @@ def percent(share: float) -> int:
 
 @register.simple_tag
 def photo_types() -> str:
-    """Return media types and endings of photos for `accept`: many systems know no media type for some endings."""
-    return ",".join([*sorted(MEDIA_TYPES), *sorted(SUFFIXES)])
+    """Return media types and endings of photos for `accept`: many systems know no media type for some endings. Then
+    videos, of which the page takes frames.
+    """
+    return ",".join([*sorted(MEDIA_TYPES), *sorted(SUFFIXES), "video/*"])

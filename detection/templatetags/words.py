@@ -11,11 +11,19 @@ from django.utils.safestring import SafeString
 from django.utils.translation import pgettext
 
 from detection.i18n import class_titles
-from detection.statistics.figures.words import count_text
+from detection.models import Calibration
+from detection.statistics.figures.words import count_text, percent_text
 
 register = template.Library()
 register.filter("class_title", class_titles.class_title)
 register.filter("count_text", count_text)
+register.filter("percent_text", percent_text)
+
+
+@register.filter
+def calibrated(probability: float, calibration: Calibration) -> str:
+    """Format the calibrated probability as percent."""
+    return percent_text(calibration.probability_of(probability))
 
 
 @register.simple_tag
