@@ -1,7 +1,9 @@
 """A real Chromium in front of a real server."""
 
+import os
 import shutil
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,8 +62,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @contextmanager
-def chromium(*more_flags: str) -> Iterator[Browser]:
-    """Chromium, where the machine has one.
+def chromium(*more_flags: str, environment: Mapping[str, str] | None = None) -> Iterator[Browser]:
+    """Chromium, where the machine has one. environment: more variables for it.
 
     Playwright keeps an event loop in this thread as long as it runs, and other tests may not have one: it ends with the
     block.
@@ -70,16 +72,46 @@ def chromium(*more_flags: str) -> Iterator[Browser]:
     if path is None:
         pytest.skip(f"no browser: none of {', '.join(CHROMIUM_NAMES)} is installed")
     with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=[*CHROMIUM_FLAGS, *more_flags])
+        launched = playwright.chromium.launch(
+            executable_path=path, args=[*CHROMIUM_FLAGS, *more_flags], env={**os.environ, **(environment or {})}
+        )
         yield launched
         launched.close()
 
 
+# What sans-serif is on most desktops, and on a bare Debian; the first is wider and taller. Modules that measure layout
+# run in both: `pytestmark = IN_BOTH_FONTS`.
+FONTS = ("Noto Sans", "DejaVu Sans")
+IN_BOTH_FONTS = pytest.mark.parametrize("browser", FONTS, indirect=True)
+_FONT_CONFIGURATION = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
+  <match target="pattern">
+    <edit name="family" mode="prepend" binding="strong"><string>{font}</string></edit>
+  </match>
+</fontconfig>
+"""
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for the tests of a module."""
-    with chromium() as launched:
+def browser(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One browser for the tests of a module, with one font for all texts if the module wants one of FONTS."""
+    font = getattr(request, "param", "")
+    environment = {} if not font else {"FONTCONFIG_FILE": str(_configuration(font, tmp_path_factory.mktemp("fonts")))}
+    with chromium(environment=environment) as launched:
         yield launched
+
+
+def _configuration(font: str, folder: Path) -> Path:
+    """Write a configuration of fontconfig in which every text has a font; skip where it is not installed."""
+    path = folder / "fonts.conf"
+    path.write_text(_FONT_CONFIGURATION.format(font=font), encoding="utf-8")
+    tool = shutil.which("fc-match")
+    command = [tool or "fc-match", "--format=%{family}", font]
+    if tool is None or font not in subprocess.run(command, capture_output=True, text=True, check=True).stdout:
+        pytest.skip(f"the font {font} is not installed (Debian's fonts-noto-core, fonts-dejavu-core)")
+    return path
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """Every page under axe-core: contrast, labels, roles, order (WCAG 2.2 AA, and axe's own best practices)."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,10 +11,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from detection.conf import BASE_DIR
 from detection.urls import pages
 from tests.browser.conftest import TIMEOUT_MS
 from tests.support.photos import real_photo
-from tests.support.serving import Server
+from tests.support.serving import Server, server_environment
 
 pytestmark = pytest.mark.browser
 JPEG = {"Content-Type": "image/jpeg"}
@@ -22,10 +26,35 @@ NO_PAGES = {
     "script-texts",
     "web-app",
     "favicon",
+    "gallery-photos",
+    "gallery-act",
+    "gallery-action",
+    "gallery-action-stop",
+    "gallery-action-undo",
+    "gallery-download",
+    "album-create",
+    "album-rename",
+    "album-delete",
+    "demo-load",
+    "demo-remove",
+    "batch-rename",
     "batch-delete",
+    "detection-ask",
+    "compare-answers",
+    "compare-vote-pair",
+    "compare-vote-cast",
     "detection-delete",
     "detection-restore",
+    "detection-share",
+    "token-create",
+    "token-rename",
+    "token-revoke",
+    "token-revoke-earlier",
+    "album-share",
+    "link-revoke",
+    "shared-picture",
     "review-say",
+    "second-opinion",
 }
 # The element that has the focus, and whether it, or the label that stands for it, has an outline.
 FOCUSED = """
@@ -38,6 +67,20 @@ FOCUSED = """
   const name = element.id ? `#${element.id}` : `.${element.classList[0]}`;
   return [element.localName + name, [element, ...(element.labels ?? [])].some(isOutlined)];
 }
+"""
+# By how much the page is wider than its window, once what follows a change of the width has been laid out.
+OVERFLOW_PX = """
+async () => {
+  for (let frame = 0; frame < 2; frame += 1) {
+    await new Promise(requestAnimationFrame);
+  }
+  return document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth;
+}
+"""
+OPERATOR = """
+from django.contrib.auth.models import User
+if not User.objects.filter(username="operator").exists():
+    User.objects.create_superuser("operator", password="a long one")
 """
 # What is read: the rule, and the elements with what is wrong about each.
 Broken = list[tuple[str, list[tuple[Any, str]]]]
@@ -56,15 +99,38 @@ def addresses(server: Server) -> dict[str, str]:
     return {
         "home": "/",
         "login": "/login/",
+        "account": "/account/",
         "live": "/live/",
         "history": "/history/",
         "dashboard": "/dashboard/",
+        "dashboard-objects": "/dashboard/objects/?period=all",
         "batch-list": "/batches/",
         "batch-page": f"/batches/{batch['id']}/",
         "detection-page": f"/detections/{uuid}/?threshold=0.1",
+        "compare": "/compare/?a=mobilenet_ssd_voc&b=nanodet_plus_m",
+        "compare-vote": "/compare/vote/?a=mobilenet_ssd_voc&b=nanodet_plus_m",
+        "compare-pair": f"/compare/{uuid}/{uuid}/",
         "review": "/review/",
+        "second-opinions": "/review/second/",
         "review-page": f"/review/{uuid}/",
+        "shared": shared_album(server, uuid),
+        "shared-photo": f"{shared_album(server, uuid)}{uuid}/",
     }
+
+
+def shared_album(server: Server, uuid: str) -> str:
+    """Make an album with one photo; return the path of a link to it."""
+    with httpx.Client(base_url=server.url, timeout=60.0) as client:
+        client.get("/history/").raise_for_status()
+        headers = {"X-CSRFToken": client.cookies["csrftoken"], "Referer": server.url}
+        shown = client.post("/albums/", data={"name": "Holidays"}, headers=headers).headers["Location"]
+        album = shown.partition("album=")[2]
+        action = {"kind": "album", "selection": {"ids": [uuid]}, "album": album}
+        client.post("/history/actions/", json=action, headers=headers).raise_for_status()
+        made = client.post(f"/albums/{album}/share/", headers=headers).raise_for_status().text
+    found = re.search(r"/shared/[\w-]+/", made)
+    assert found is not None
+    return found[0]
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -87,7 +153,12 @@ def test_every_page_is_looked_at(addresses: dict[str, str]) -> None:
 
 def test_pages_have_no_violation(context: BrowserContext, addresses: dict[str, str]) -> None:
     page = context.new_page()
-    more = {"nothing found": "/history/?class=motorbike&date_to=2001-01-01", "error": "/no-such-page"}
+    more = {
+        "nothing found": "/history/?class=motorbike&date_to=2001-01-01",
+        "blind review": "/review/?blind=1",
+        "error": "/no-such-page",
+        "no link": "/shared/none/",
+    }
     found = {}
     for name, address in {**addresses, **more}.items():
         page.goto(address, wait_until="networkidle")
@@ -97,7 +168,7 @@ def test_pages_have_no_violation(context: BrowserContext, addresses: dict[str, s
 
 def show_result(page: Page) -> None:
     page.goto("/")
-    page.get_by_role("button", name="Try a sample photo").click()
+    page.get_by_role("button", name="Chelsea, a cat").click()
     expect(page.get_by_role("link", name="Open the detection page")).to_be_visible()
 
 
@@ -134,6 +205,41 @@ def test_focus_is_seen_wherever_the_keyboard_goes(context: BrowserContext, addre
         reached.add(name)
         assert is_seen, name
     assert {"a.skip-link", "a.brand", "input#threshold", "button.button", "div.viewer-viewport"} <= reached
+
+
+@pytest.mark.parametrize("locale", ["en", "ru"])
+def test_no_page_is_wider_than_its_window(
+    locale: str, browser: Browser, server: Server, addresses: dict[str, str]
+) -> None:
+    with browser.new_context(base_url=server.url, locale=locale) as context:
+        page = context.new_page()
+        wider = []
+        for name, address in addresses.items():
+            page.goto(address, wait_until="networkidle")
+            for width in (660, 700, 740):
+                page.set_viewport_size({"width": width, "height": 800})
+                if page.evaluate(OVERFLOW_PX) > 0:
+                    wider.append((name, width))
+    assert wider == []
+
+
+def test_models_to_fetch_have_no_violation(context: BrowserContext, server: Server) -> None:
+    settings = {"DATA_DIR": str(server.data_dir)}
+    subprocess.run(
+        [sys.executable, "manage.py", "shell", "-c", OPERATOR],
+        cwd=BASE_DIR,
+        env=server_environment(settings),
+        check=True,
+        timeout=120,
+    )
+    page = context.new_page()
+    page.goto("/admin/login/?next=/admin/detection/modelversion/catalogue/")
+    page.locator("[name=username]").fill("operator")
+    page.locator("[name=password]").fill("a long one")
+    page.locator("[type=submit]").click()
+    expect(page.get_by_role("heading", name="Models to fetch")).to_be_visible()
+    expect(page.get_by_role("button", name="Fetch ").first).to_be_visible()
+    assert broken_rules(page) == []
 
 
 def test_enlarged_photo_and_list_of_keys_have_no_violation(context: BrowserContext, addresses: dict[str, str]) -> None:

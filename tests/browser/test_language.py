@@ -42,10 +42,10 @@ def motorbike(name: str = "мотоцикл.jpg") -> FilePayload:
 def test_photo_is_answered_in_russian(page: Page, watch: Watch) -> None:
     page.locator("#image").set_input_files(motorbike())
     expect(page.locator("[data-result-title]")).to_have_text("Найден 1 объект")
-    expect(page.locator("[data-object] th")).to_have_text("мотоцикл")
+    expect(page.locator("[data-objects] [data-object] th")).to_have_text("мотоцикл")
     expect(page.locator("[data-announce]")).to_have_text("Найден 1 объект, мотоцикл")
     page.get_by_role("link", name="Открыть страницу распознавания").click()
-    expect(page.locator(".viewer-label:visible")).to_have_text(re.compile(r"^мотоцикл, 0,\d+$"))
+    expect(page.locator(".chip-text:visible")).to_have_text(re.compile(r"^мотоцикл \d+ %$"))
     slider = page.get_by_label("Показывать объекты выше")
     slider.focus()
     slider.press("Home")
@@ -80,7 +80,7 @@ def test_batch_is_told_in_russian(page: Page, watch: Watch) -> None:
 def test_switch_keeps_the_page_and_what_scripts_made_of_its_address(page: Page, watch: Watch) -> None:
     page.locator("#image").set_input_files(motorbike())
     page.get_by_role("link", name="Открыть страницу распознавания").click()
-    expect(page.locator(".viewer-label:visible").first).to_be_visible()
+    expect(page.locator(".chip-text:visible").first).to_be_visible()
     slider = page.get_by_label("Показывать объекты выше")
     slider.focus()
     slider.press("Home")
@@ -89,10 +89,10 @@ def test_switch_keeps_the_page_and_what_scripts_made_of_its_address(page: Page, 
     page.get_by_role("button", name="English").click()
     expect(page.locator("html")).to_have_attribute("lang", "en")
     assert page.url == address
-    page.get_by_role("link", name="History").first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("History")
+    page.get_by_role("link", name="Batches").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Batches")
     page.get_by_role("button", name="Русский").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("История")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Пакеты")
     assert watch.complaints == []
 
 
@@ -130,10 +130,12 @@ def test_photo_is_found_on_the_day_on_which_it_is_shown(browser: Browser, server
     page = context.new_page()
     for day, is_found in ((here, True), (now.date(), False)):
         page.goto("/history/")
+        page.get_by_text("Filters", exact=True).click()
         page.get_by_label("From", exact=True).fill(str(day))
+        expect(page).to_have_url(re.compile(f"date_from={day}"))
+        page.get_by_text("Filters", exact=True).click()
         page.get_by_label("To", exact=True).fill(str(day))
-        page.get_by_role("button", name="Show", exact=True).click()
         expect(page).to_have_url(re.compile(f"date_to={day}&zone={zone.replace('/', '%2F')}"))
-        cards = page.locator(".card-grid > li")
-        expect(cards.first).to_be_visible() if is_found else expect(cards).to_have_count(0)
+        tiles = page.locator("[data-photo]")
+        expect(tiles.first).to_be_visible() if is_found else expect(tiles).to_have_count(0)
     context.close()
