@@ -27,9 +27,15 @@ _SENTENCE_CONTEXT = "sentence"
 switch_language = login_not_required(set_language)
 
 
+# The API, the Open Inference Protocol, and other servers' protocols (`detection/protocols/`).
+PROGRAMS = ("/api/", "/v1/", "/v2/", "/infer/", "/model/")
+PROGRAMS_ALONE = frozenset({"/v2", "/info"})
+
+
 def is_for_programs(request: HttpRequest) -> bool:
-    """Return whether an address is one of the API."""
-    return request.path.startswith(("/api/", "/v2/")) or request.path in {"/v2", config().rest_entry_point}
+    """Return whether an address is for programs: its answers are JSON in English, its errors too."""
+    path = request.path_info
+    return path.startswith(PROGRAMS) or path in PROGRAMS_ALONE or path == config().rest_entry_point
 
 
 class LanguageMiddleware(LocaleMiddleware):
