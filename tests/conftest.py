@@ -12,7 +12,9 @@ from django.core.files.storage import default_storage
 from django.utils import translation
 
 from detection.conf import Config, load_config
+from detection.models.points import known_point
 from detection.predict import service as predict_service
+from detection.serving import points
 from detection.serving import service as serving
 from tests.support import photos
 from tests.support.checkpoints import EMBEDDED_PREFIX
@@ -39,8 +41,16 @@ def django_db_setup(django_db_setup: None) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def session_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Config]:
-    """The default configuration in a folder of the tests, with the model whose every number is known from MXNet."""
-    yield load_config({"DATA_DIR": str(tmp_path_factory.mktemp("data")), "MODEL_PREFIX": str(EMBEDDED_PREFIX)})
+    """The default configuration in a folder of the tests, with the model whose every number is known from MXNet, in the
+    arithmetic that every CPU has.
+    """
+    yield load_config(
+        {
+            "DATA_DIR": str(tmp_path_factory.mktemp("data")),
+            "MODEL_PREFIX": str(EMBEDDED_PREFIX),
+            "MODEL_PRECISION": "f32",
+        }
+    )
     predict_service.stop()
 
 
@@ -55,6 +65,14 @@ def config(session_config: Config, settings: Any) -> Iterator[Config]:
     }
     yield session_config
     shutil.rmtree(photo_dir, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def no_points() -> Iterator[None]:
+    """Operating points that a test activated answer in no other one, nor are rows of this number known from there."""
+    yield
+    points.forget()
+    known_point.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -134,6 +134,15 @@ def test_gpu_is_measured_or_the_reason_is_told(tmp_path: Path) -> None:
     assert report.notes
 
 
+def test_the_script_for_gpus_runs_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "BATCHES", (1, 2))
+    _, written = measure(gpu.main, [*SHORT, "--device=cpu", "--models=embedded"], tmp_path)
+    results = written["results"]
+    assert results["embedded, f32"]["largest_difference_from_cpu"] < 1e-4
+    assert results["embedded, f32"]["startup_seconds"] > 0
+    assert results["embedded, f32, batch 2"]["images_per_second"] > 0
+
+
 @pytest.mark.parametrize("precision", gpu.PRECISIONS)
 def test_the_matrix_product_of_a_device_has_a_rate(precision: str) -> None:
     rate = gpu.matrix_product(precision, ["CPUExecutionProvider"], size=32)

@@ -63,6 +63,7 @@ def server_environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {
         **kept,
         "MODEL_PREFIX": str(EMBEDDED_PREFIX),
+        "MODEL_PRECISION": "f32",
         "REST_PORT": "0",
         "PYTHONUNBUFFERED": "1",
         **settings,

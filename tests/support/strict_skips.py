@@ -10,7 +10,13 @@ from collections.abc import Generator
 import pytest
 
 # Containers may not mount anything; tests that need SQLite have run before those on PostgreSQL.
-ACCEPTED_REASONS = ("needs a GPU", "needs SQLite", "needs the right to mount", "needs a wheel of atheris")
+ACCEPTED_REASONS = (
+    "needs a GPU",
+    "needs SQLite",
+    "needs the right to mount",
+    "needs a wheel of atheris",
+    "needs kubectl",
+)
 
 
 @pytest.hookimpl(wrapper=True)
