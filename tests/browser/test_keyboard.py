@@ -100,6 +100,8 @@ BEGIN = """
 """
 # Buttons that change only the page.
 BUTTONS = "main button[type=button]:not([data-act], [data-do], [data-what], [data-say])"
+# From there on, photos of the gallery have no elements: more than in grid.js.
+NEAR_PX = 2000
 IS_FOCUSED = "(one) => one === document.activeElement"
 HAS_FOCUS = "() => document.activeElement !== document.body && document.activeElement.checkVisibility()"
 # Nothing of these leads away from the page, or stays in the database.
@@ -193,6 +195,22 @@ def test_tab_reaches_every_control_and_its_focus_is_seen(page: Page, addresses: 
         if back.places != list(range(len(back.controls)))[::-1]:
             found[name].append(f"Shift+Tab goes {back.places}")
     assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+def test_photos_far_above_are_reached_by_shift_and_tab(page: Page, addresses: dict[str, str]) -> None:
+    show(page, addresses["history"])
+    stop = page.locator(".tile-link[tabindex='0']")
+    expect(stop).to_be_attached()
+    page.evaluate("() => { document.querySelector('.tiles').style.paddingBottom = '9000px'; }")
+    page.evaluate("() => { [...document.querySelectorAll('footer button')].at(-1).focus(); }")
+    # Two frames: photos that are far away lose their elements in the first one.
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.evaluate("() => document.querySelector('.tiles-block').getBoundingClientRect().bottom") < -NEAR_PX
+    for _ in range(5):
+        page.keyboard.press("Shift+Tab")
+        if page.locator(".tile-check:focus").count() == 1:
+            return
+    pytest.fail("Shift+Tab passes the photos")
 
 
 @pytest.mark.parametrize("size", ["window", "text"])

@@ -10,6 +10,8 @@ const AHEAD_PX = 3000;
 const ROW_PX = 230;
 const NARROW_ROW_PX = 150;
 const NARROW_PX = 700;
+// Where Tab enters the list: its element stays, for Shift+Tab from below finds no other one.
+const TAB_STOP = '[tabindex="0"]';
 
 export class Grid {
   /** The photos that are known, in their order. */
@@ -203,7 +205,7 @@ export class Grid {
     for (const { target, isIntersecting } of entries) {
       if (isIntersecting) {
         this.#fill(target.block);
-      } else if (!target.contains(document.activeElement)) {
+      } else if (!target.contains(document.activeElement) && target.querySelector(TAB_STOP) === null) {
         this.#empty(target.block);
       }
     }
