@@ -112,7 +112,7 @@ def test_votes_are_cast_by_keys_without_names(page: Page, server: Server, watch:
     assert "%" not in page.locator(".vote-pictures").inner_text()
     assert Axe().run(page).response["violations"] == []
     page.keyboard.press("-")
-    page.get_by_role("link", name="See the result").click()
+    page.get_by_role("link", name="See the result", exact=True).click()
     expect(page.locator(".vote-counts")).to_contain_text("Neither")
     expect(page.locator(".vote-counts dd")).to_have_text(["0", "0", "0", "1"])
     page.get_by_role("link", name="Vote: who is right?").click()
