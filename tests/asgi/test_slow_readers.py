@@ -114,7 +114,7 @@ def test_small_thumbnail_does_not_wait_for_a_flood_of_large_pictures(server: Ser
 
 
 def picture(server: Server, path: str, source: str) -> int:
-    with httpx.Client(transport=httpx.HTTPTransport(local_address=source), timeout=60) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(local_address=source), timeout=240) as client:
         return client.get(server.url + path).status_code
 
 
