@@ -23,6 +23,8 @@ from bench.reviewer.truth import Box, annotated, differences, plan_for
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 SCREEN = ViewportSize(width=1440, height=900)
+# A person is slower than the server; the script is not, and waits at the end.
+SENT_MS = 600_000
 # Steps of the slider from where it stands down to every weaker object that is kept.
 ALL_GHOSTS = 4
 
@@ -73,7 +75,7 @@ def review_all(
         page.wait_for_function(
             "(uuid) => !location.pathname.includes(uuid) || document.querySelector('[data-review]').hidden", arg=uuid
         )
-    page.wait_for_function("() => document.querySelector('[data-review]').dataset.pending === '0'")
+    page.wait_for_function("() => document.querySelector('[data-review]').dataset.pending === '0'", timeout=SENT_MS)
     return hands, done
 
 

@@ -12,6 +12,7 @@ WAIT_MS = 20_000
 # A list that is longer than the screen is shown one screen after the other.
 MOST_SCREENS = 20
 # A place of the screen that picks an object: its chip, else a point of its box that no smaller box and no chip covers.
+# In whole pixels, as a mouse has them.
 _PLACE_OF = """
 (key) => {
   const boxes = [...document.querySelectorAll(".stage .box")].map((group) => {
@@ -32,7 +33,7 @@ _PLACE_OF = """
   const within = (right, down) => [box.left + right * box.width, box.top + down * box.height];
   const points = shares.flatMap((down) => shares.map((right) => within(right, down)));
   const places = chip === undefined ? points : [[chip.x + chip.width / 2, chip.y + chip.height / 2], ...points];
-  return places.find(([x, y]) => picked(x, y) === key) ?? null;
+  return places.map((place) => place.map(Math.round)).find(([x, y]) => picked(x, y) === key) ?? null;
 }
 """
 _SCREEN_POINT = """
@@ -235,6 +236,8 @@ class NewPage(Counting):
         else:
             self.click_row(key)
             self.press("x")
+        if button == "left":
+            expect(self.row(key)).to_have_attribute("aria-current", "true", timeout=WAIT_MS)
 
     def _draw(self, box: Box) -> None:
         corners = self.corners(box)
