@@ -22,7 +22,6 @@ from detection.history.addresses import list_url, query_string
 from detection.history.filters import DetectionFilter
 from detection.history.pagination import BadCursorError, Cursor
 from detection.history.selectors import models_in_history, visible_detections
-from detection.inference.errors import CheckpointError
 from detection.inference.network import full_name
 from detection.registry import listing
 from detection.web.responses import render_with_error
@@ -58,10 +57,7 @@ def compare(request: HttpRequest) -> HttpResponse:
 
 def _choices() -> tuple[list[str], dict[str, str]]:
     """Return NAME@VERSION of all models that have answered or can be asked, and what to ask the latter by."""
-    try:
-        references = {full_name(*model): reference for reference, model in listing.references()}
-    except CheckpointError:
-        references = {}
+    references = {full_name(*model): reference for reference, model in listing.references()}
     return sorted({*references, *(full_name(*model) for model in models_in_history())}), references
 
 

@@ -24,7 +24,7 @@ from detection.history.pagination import BadCursorError, Cursor, HistoryPage, pa
 from detection.history.selectors import models_in_history, visible_detections
 from detection.i18n.class_titles import class_title
 from detection.models import BulkAction, Detection
-from detection.registry import catalogue, listing
+from detection.registry import listing
 from detection.web.query import parse_whole
 from detection.web.responses import ANSWERED_ERRORS, HttpResponseSeeOther, render_with_error
 
@@ -160,7 +160,7 @@ def _render(
         "removed_together": jobs.deletions(caller)[: trash.SHOWN_COUNT],
         "running": [str(one.uuid) for one in jobs.visible_actions(caller).filter(state=BulkAction.State.RUNNING)[:3]],
         "formats": export_formats().values(),
-        "model_choices": listing.choices() or [catalogue.default_model()[0]],
+        "model_choices": [reference for reference, _model in listing.references()],
         **_albums(caller, filters),
         "undo_minutes": trash.UNDO_MINUTES,
         "newer_url": shown.newer and list_url(filters, cursor=str(shown.newer)),

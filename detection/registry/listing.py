@@ -45,9 +45,13 @@ def choices() -> list[str]:
 def references() -> list[tuple[str, ModelKey]]:
     """Return what callers may request, the default first: each value of `?model=`, with the model's name and version.
 
-    Nothing is loaded; a model whose card cannot be read is left out. Raises CheckpointError where it is the default.
+    Nothing is loaded; a model whose card cannot be read is left out. None where that is the default.
     """
-    config, default = current.config(), catalogue.default_model()
+    config = current.config()
+    try:
+        default = catalogue.default_model()
+    except CheckpointError:
+        return []
     found = {default: default[0]}
     for name in dict.fromkeys((*config.models, *added_versions(config))):
         with suppress(UnknownModelError, AmbiguousModelError, CheckpointError):

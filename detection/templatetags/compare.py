@@ -1,6 +1,5 @@
 """Template tag that asks another model about the photo of a page, and lists the answers that there are."""
 
-from contextlib import suppress
 from typing import Any
 
 from django import template
@@ -9,7 +8,6 @@ from django.template import Context
 from detection.accounts.access import caller_of
 from detection.compare.pairs import model_of, other_answers
 from detection.history.presentation import summary
-from detection.inference.errors import CheckpointError
 from detection.models import Detection
 from detection.registry import listing
 
@@ -23,13 +21,10 @@ def other_models(context: Context, detection: Detection) -> dict[str, Any]:
     request = context["request"]
     answers = list(other_answers(detection, caller_of(request.user))[:MOST_ANSWERS])
     answered = {(one.model_name, one.model_version) for one in (detection, *answers)}
-    choices: list[str] = []
-    with suppress(CheckpointError):
-        choices = [reference for reference, model in listing.references() if model not in answered]
     return {
         "detection": detection,
         "answers": [(one, model_of(one), summary(one.objects_found.all())) for one in answers],
-        "choices": choices,
+        "choices": [reference for reference, model in listing.references() if model not in answered],
         "request": request,
         "csrf_token": context.get("csrf_token"),
     }

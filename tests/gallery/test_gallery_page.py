@@ -1,7 +1,9 @@
 """The page of the gallery without its script: filters, chips, paging, empty states, and the number of queries."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -198,3 +200,18 @@ def test_photo_leads_to_its_neighbours_among_those_that_match(client: Client) ->
     assert client.get(f"{oldest.get_absolute_url()}?class=dog&date_from=x").context["newer"] == dog
     deleted = client.post(f"{newest.get_absolute_url()}delete/?class=cat")
     assert [one.detection for one in client.get(deleted["Location"]).context["items"]] == [oldest]
+
+
+@pytest.mark.django_db
+def test_added_version_can_look_again_too(client: Client, limits: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "nanodet_plus_m@2.0"
+    shutil.copytree("models/nanodet_plus_m", folder)
+    card = (folder / "model.toml").read_text(encoding="utf-8").replace('version = "1.0"', 'version = "2.0"')
+    (folder / "model.toml").write_text(card, encoding="utf-8")
+    limits(data_dir=tmp_path)
+    default, *others = client.get("/history/").context["model_choices"]
+    assert (default, "nanodet_plus_m@2.0" in others) == ("mobilenet_ssd_voc", True)
+    (folder / "model.toml").write_text("damaged", encoding="utf-8")
+    limits(data_dir=tmp_path, model_prefix=folder)
+    page = client.get("/history/")
+    assert (page.status_code, page.context["model_choices"]) == (200, [])
