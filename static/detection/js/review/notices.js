@@ -1,7 +1,7 @@
 // What the page has to say: what was not saved, and what waits for a server that is away.
 
 import { gettext, inLanguage, interpolate, ngettext } from "../common/i18n.js";
-import { Refused } from "./outbox.js";
+import { Refused } from "./steps/outbox.js";
 
 function waitingText(count, error) {
   if (error instanceof Refused && [401, 403].includes(error.status)) {

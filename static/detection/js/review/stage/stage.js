@@ -1,7 +1,7 @@
 // The photo with its boxes, as one SVG in pixels of the photo. A drag draws a box, or sizes the current one by its handles;
 // a click picks; the wheel and two fingers enlarge. While a box is edited by keyboard, drags are about that box.
 
-import { BoxLayer, element } from "../boxes/layer.js";
+import { BoxLayer, element } from "../../boxes/layer.js";
 import { HANDLES, boxOf, drawing, handleAt, handlePoint, holds, isLargeEnough, moving, nudged, sizing } from "./boxes.js";
 import { Gestures } from "./gestures.js";
 import { Magnifier } from "./magnifier.js";

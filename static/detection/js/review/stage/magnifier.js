@@ -1,6 +1,6 @@
 // Shows what lies under the pointer four times as large, in a corner away from it: small objects, and what a finger hides.
 
-import { element } from "../boxes/layer.js";
+import { element } from "../../boxes/layer.js";
 
 const ACROSS_PX = 168;
 const TIMES = 4;

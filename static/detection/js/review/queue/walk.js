@@ -1,7 +1,7 @@
 // The way through the queue: photos that were visited, by id and in order, and those that come.
 
 import { Prefetch } from "./prefetch.js";
-import { Review } from "./state.js";
+import { Review } from "../steps/state.js";
 
 export class Walk {
   #server;
