@@ -134,6 +134,21 @@ def test_openvino_compiles_once_for_a_device(device: str, plugin: str, core: Fak
     assert engine.prefetch >= 1
 
 
+def test_network_is_compiled_without_a_cache_that_fails(
+    core: FakeCore, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_model = core.compile_model
+
+    def fail_by_another_process(model: object, plugin: str, options: dict[str, object]) -> object:
+        if "CACHE_DIR" in options:
+            raise RuntimeError("filesystem error: cannot set permissions: No such file or directory")
+        return compile_model(model, plugin, options)
+
+    monkeypatch.setattr(core, "compile_model", fail_by_another_process)
+    engine = create_engine(network, EngineOptions(device="intel-gpu", precision="f16", cache_dir=Path("cache")))
+    assert engine.infer(pictures(1))["cls_prob"].shape[0] == 1
+
+
 def test_precisions_of_a_device_are_its_own(core: FakeCore, network: Network) -> None:
     openvino = EngineOptions(engine="openvino")
     assert offered_precisions(replace(openvino, device="intel-gpu")) == ("int8", "f16", "f32")

@@ -1,5 +1,6 @@
 """Engine on OpenVINO: the default on CPUs, and Intel's GPUs and NPUs."""
 
+import logging
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from detection.inference.errors import EngineError
 from detection.inference.hardware import has_int8_products, usable_cores
 from detection.inference.network import Network
 from detection.inference.types import FloatArray, ImageArray
+
+logger = logging.getLogger(__name__)
 
 _PRECISIONS = {"f32": ov.Type.f32, "bf16": ov.Type.bf16, "f16": ov.Type.f16}
 _INT8 = "int8"
@@ -43,10 +46,9 @@ class OpenVinoEngine:
             # Compiled, an output may also have the name of a layer that was merged into it.
             names = [output.get_any_name() for output in model.outputs]
             hints = {**kind_of(device).options, "INFERENCE_PRECISION_HINT": _arithmetic(core, precision, device)}
-            if cache_dir is not None:
-                hints["CACHE_DIR"] = cache_dir
             variants = [
-                core.compile_model(model, _plugin(device), {**hints, **each}) for each in _streams(device, threads)
+                _compile(core, model, _plugin(device), {**hints, **each}, cache_dir)
+                for each in _streams(device, threads)
             ]
             # A stream that has no decoded photo ready leaves a core idle.
             self.prefetch = threads if device == CPU else variants[-1].get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
@@ -130,6 +132,20 @@ def _settle_batch(model: Any, network: Network) -> int:
     width, height = network.size_wh
     model.reshape([1, height, width, 3])
     return 1
+
+
+def _compile(core: Any, model: Any, plugin: str, hints: dict[str, Any], cache_dir: str | None) -> Any:
+    """Compile a network, or take it from the folder of compiled ones.
+
+    OpenVINO locks nothing there: one of several processes that start at the same time may fail by what another one
+    writes or removes. It then compiles without the folder.
+    """
+    if cache_dir is not None:
+        try:
+            return core.compile_model(model, plugin, {**hints, "CACHE_DIR": cache_dir})
+        except RuntimeError as error:
+            logger.info("OpenVINO compiles without its cache, which fails: %s", error)
+    return core.compile_model(model, plugin, hints)
 
 
 def _streams(device: str, threads: int) -> list[dict[str, Any]]:
