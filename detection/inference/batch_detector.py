@@ -1,5 +1,6 @@
 """Callable on batches of photos' bytes, for engines that spread work over machines: Ray Data, Daft, Dask."""
 
+import pickle
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,8 @@ BYTES = "bytes"
 
 
 class BatchDetector:
-    """Detector on batches; loads its model at the first one, once in a process, and is pickled without it.
+    """Detector on batches; loads its model at the first one, and is pickled without it, often: engines do so for each
+    batch. All copies of one that a process gets are the same object, with one model.
 
     A batch is photos' bytes, answered by a list of `Answer`, or columns, of which `bytes` has the photos: answered by
     the other columns beside `width`, `height`, `prediction` and `error`; one of the last two is None in each row.
@@ -31,7 +33,7 @@ class BatchDetector:
         self._detector: Detector | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._options, self._threshold, self._tiles)
+        return _of_this_process, (pickle.dumps((self._options, self._threshold, self._tiles)),)
 
     @property
     def detector(self) -> Detector:
@@ -83,6 +85,13 @@ class BatchDetector:
             detector, self._detector = self._detector, None
         if detector is not None:
             detector.close()
+
+
+_by_arguments: dict[bytes, BatchDetector] = {}
+
+
+def _of_this_process(arguments: bytes) -> BatchDetector:
+    return _by_arguments.setdefault(arguments, BatchDetector(*pickle.loads(arguments)))  # noqa: S301
 
 
 def prediction_body(objects: Iterable[NamedBox]) -> dict[str, Any]:

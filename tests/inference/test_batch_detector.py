@@ -17,6 +17,7 @@ def test_batches_are_answered_in_order_as_lists_and_as_columns(tmp_path: Path, c
     source = ModelSource(BASE_DIR / "models" / "mobilenet_ssd_voc")
     made = BatchDetector(DetectorOptions(source, tmp_path, EngineOptions()), threshold=0.5)
     detector = pickle.loads(pickle.dumps(made))  # noqa: S301
+    assert pickle.loads(pickle.dumps(made)) is detector  # noqa: S301
     cat, broken = detector([chelsea, b"no photo"])
     assert (cat["width"], cat["height"], [one["objectClass"] for one in cat["prediction"]]) == (451, 300, ["cat"])
     assert broken["error"].startswith("The photo cannot be read")
