@@ -5,9 +5,10 @@ photos itself, so that their bytes do not pass through the coordinator. Imported
 """
 
 import logging
+import math
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from detection.bulk.files import BadPhotoError, PhotoFile
+from detection.bulk.pipeline import in_order
 from detection.inference.batch_detector import BatchDetector
 from detection.inference.detector import DetectorOptions
 from detection.inference.errors import EngineError
@@ -26,11 +28,11 @@ logger = logging.getLogger(__name__)
 CHUNK = 16
 _ROOT = Path(__file__).resolve().parents[2]
 LOCAL = "local"
-# So that an actor reads the next photos while it detects in those before.
-_CHUNKS_AN_ACTOR = 2
 _READ_AHEAD = 8
 _LOOK_EVERY_S = 2.0
-_CHUNKS_AT_ONCE = 32
+_MOST_CHUNKS_AN_ACTOR = 16
+# Threads of the coordinator, of which one waits for each chunk that an actor has.
+_MOST_CHUNKS = 1024
 Line = dict[str, Any]
 
 
@@ -40,11 +42,12 @@ class Worker:
     def __init__(self, detector: BatchDetector) -> None:
         self._detector = detector
         self.sha256 = detector.detector.network.sha256
-        self._readers = ThreadPoolExecutor(detector.detector.workers + _READ_AHEAD)
+        self._photos_at_once = detector.detector.workers + _READ_AHEAD
+        self._readers = ThreadPoolExecutor(self._photos_at_once)
 
-    def about(self) -> str:
-        """Return the hash of the model."""
-        return self.sha256
+    def chunks_at_once(self) -> int:
+        """Return the number of chunks that keep all cores busy while one is on its way back."""
+        return min(math.ceil(self._photos_at_once / CHUNK) + 1, _MOST_CHUNKS_AN_ACTOR)
 
     def lines(self, photos: Sequence[PhotoFile]) -> list[Line]:
         """Return the lines of these photos. Raises OSError where they cannot be read any further, EngineError."""
@@ -109,34 +112,41 @@ class Cluster:
         self._follower = threading.Thread(target=self._follow_nodes, daemon=True)
         self._follower.start()
 
-    @property
-    def at_once(self) -> int:
-        """Number of chunks on their way, or waiting for an actor."""
-        return _CHUNKS_AT_ONCE
+    def answers(self, chunks: Iterator[list[PhotoFile]]) -> Iterator[tuple[list[PhotoFile], list[Line]]]:
+        """Yield the chunks with their lines, in their order. A chunk is read when the one before has its actor.
 
-    def lines(self, photos: Sequence[PhotoFile]) -> list[Line]:
-        """Return the lines of a chunk from whichever actor is free; from another one where it is lost.
-
-        Waits while there is none. Raises what the worker raises.
+        Waits while there is no actor. Raises what a worker raises.
         """
-        while True:
-            actor = self._free.get()
-            if isinstance(actor, Exception):
-                self._free.put(actor)
-                raise actor
-            try:
-                lines: list[Line] = self._ray.get(actor.lines.remote(photos))
-            except self._ray.exceptions.RayActorError:
-                self._lose(actor)
-                continue
-            self._free.put(actor)
-            return lines
+        return in_order(((self._place(), chunk) for chunk in chunks), self._answer, _MOST_CHUNKS)
 
     def close(self) -> None:
         """Let the cluster go: its actors end."""
         self._closed.set()
         self._follower.join()
         self._ray.shutdown()
+
+    def _place(self) -> Any:
+        """Wait until an actor has room for a chunk; return it, or the error of a node that cannot load the model."""
+        return self._free.get()
+
+    def _answer(self, placed: tuple[Any, list[PhotoFile]]) -> tuple[list[PhotoFile], list[Line]]:
+        """Return a chunk with its lines, from its actor; from another one where that is lost."""
+        actor, photos = placed
+        while not isinstance(actor, Exception):
+            try:
+                lines: list[Line] = self._ray.get(actor.lines.remote(photos))
+            except self._ray.exceptions.RayActorError:
+                self._lose(actor)
+                actor = self._place()
+                continue
+            except BaseException:
+                # The other chunks still have to come to their ends.
+                self._free.put(actor)
+                raise
+            self._free.put(actor)
+            return photos, lines
+        self._free.put(actor)
+        raise actor
 
     def _follow_nodes(self) -> None:
         while not self._closed.is_set():
@@ -159,7 +169,7 @@ class Cluster:
                 made = self._ray.remote(_Actor).options(
                     num_cpus=threads,
                     num_gpus=1 if gpus else 0,
-                    max_concurrency=_CHUNKS_AN_ACTOR,
+                    max_concurrency=_MOST_CHUNKS_AN_ACTOR,
                     scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
                 )
                 actor = made.remote(self._make_worker, threads)
@@ -169,7 +179,7 @@ class Cluster:
     def _greet(self, actor: Any) -> None:
         """Wait until an actor has its model, then let it take chunks."""
         try:
-            self._ray.get(actor.about.remote())
+            places = self._ray.get(actor.chunks_at_once.remote())
         except self._ray.exceptions.ActorDiedError as error:
             # Its constructor raised, where nodes differ or have no model; or its node is gone.
             if cause := getattr(error, "cause", None) or _cause(error):
@@ -178,7 +188,7 @@ class Cluster:
         except self._ray.exceptions.RayError:
             self._lose(actor)
         else:
-            for _ in range(_CHUNKS_AN_ACTOR):
+            for _ in range(places):
                 self._free.put(actor)
 
     def _lose(self, actor: Any) -> None:
@@ -200,8 +210,8 @@ class _Actor:
     def __init__(self, make_worker: Callable[[int], Any], threads: int) -> None:
         self._worker = make_worker(threads)
 
-    def about(self) -> Any:
-        return self._worker.about()
+    def chunks_at_once(self) -> Any:
+        return self._worker.chunks_at_once()
 
     def lines(self, photos: Sequence[PhotoFile]) -> Any:
         return self._worker.lines(photos)

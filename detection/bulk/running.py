@@ -134,7 +134,7 @@ def _lines(
 
 def _lines_of_cluster(cluster: Cluster, jobs: Iterator[Job | None]) -> Iterator[tuple[PhotoFile, Line]]:
     chunks = _chunks(_with_content(job) for job in jobs if job is not None)
-    for photos, lines in in_order(chunks, lambda chunk: (chunk, cluster.lines(chunk)), cluster.at_once):
+    for photos, lines in cluster.answers(chunks):
         yield from zip(photos, lines, strict=True)
 
 

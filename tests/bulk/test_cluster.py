@@ -2,15 +2,17 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from detection.bulk.cluster import Spread
+from detection.bulk.cluster import CHUNK, Spread, Worker
 from detection.bulk.files import PhotoFile, read_capped
 from detection.conf import BASE_DIR
+from detection.inference.batch_detector import BatchDetector
 from detection.inference.detector import DetectorOptions
 from detection.inference.engines.base import EngineOptions
 from detection.inference.errors import EngineError
@@ -31,7 +33,15 @@ def test_worker_reads_and_answers_or_names_what_cannot_be_read(tmp_path: Path, c
     cat, gone = worker.lines([PhotoFile(name, partial(read_capped, Path(name), 10**6)) for name in names])
     assert (cat["file"], cat["prediction"][0]["objectClass"]) == (names[0], "cat")
     assert gone == {"file": names[1], "error": "The file cannot be read: No such file or directory."}
-    assert worker.about() == made.sha256
+
+
+@pytest.mark.parametrize(("photos_at_once", "chunks"), [(1, 2), (16, 3), (64, 6), (1000, 16)])
+def test_machine_has_the_photos_of_all_its_cores_in_hand_while_a_chunk_is_on_its_way(
+    photos_at_once: int, chunks: int
+) -> None:
+    detector = SimpleNamespace(network=SimpleNamespace(sha256=""), workers=photos_at_once)
+    assert Worker(cast("BatchDetector", SimpleNamespace(detector=detector))).chunks_at_once() == chunks
+    assert (chunks - 1) * CHUNK >= min(photos_at_once, 15 * CHUNK)
 
 
 def test_node_with_another_model_is_refused(tmp_path: Path) -> None:
