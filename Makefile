@@ -78,7 +78,7 @@ remote: $(VENV)/.tools-installed $(REMOTE_VENV)/.installed ## Our model on KServ
 clients: $(VENV)/.tools-installed $(CLIENTS_VENV)/.installed ## Clients of other servers against ours, in an environment of their own (Python and Node.js)
 	CLIENTS_PYTHON=$(CURDIR)/$(CLIENTS_VENV)/bin/python CLIENTS_NODE=$(CURDIR)/$(CLIENTS_VENV) $(BIN)/python -m pytest tests/clients $(PYTEST_ARGS)
 
-cluster: $(VENV)/.tools-installed $(CLUSTER_VENV)/.installed ## detect --ray on a Ray cluster of three nodes, in an environment of its own
+cluster: $(VENV)/.tools-installed $(CLUSTER_VENV)/.installed ## detect --ray on a Ray cluster of three nodes, our detector in Ray Data, Dask and Daft, in an environment of its own
 	RAY_PYTHON=$(CURDIR)/$(CLUSTER_VENV)/bin/python $(BIN)/python -m pytest tests/cluster $(PYTEST_ARGS)
 
 exporters: $(VENV)/.tools-installed $(EXPORTERS_VENV)/.installed ## Export with the projects' own packages (PyTorch: 7 GB), record what they find, compare
@@ -190,9 +190,10 @@ $(DOCS_VENV)/bin/python:
 
 CLUSTER_LISTS := requirements.txt requirements-sources.txt requirements-ray.txt
 
-$(CLUSTER_VENV)/.installed: $(CLUSTER_LISTS) $(CLUSTER_VENV)/bin/python
-	@echo "Installing requirements-ray.txt into $(CLUSTER_VENV): a minute or two at the first time."
+$(CLUSTER_VENV)/.installed: $(CLUSTER_LISTS) tests/cluster/requirements.txt $(CLUSTER_VENV)/bin/python
+	@echo "Installing requirements-ray.txt and tests/cluster/requirements.txt into $(CLUSTER_VENV): a minute or two at the first time."
 	@$(CLUSTER_VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes $(addprefix -r ,$(CLUSTER_LISTS))
+	@$(CLUSTER_VENV)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check -r tests/cluster/requirements.txt
 	@touch $@
 
 $(CLUSTER_VENV)/bin/python:

@@ -1,6 +1,7 @@
-"""A Ray cluster of three nodes on this machine, by Ray's own utility: `kill` on standard input kills one of them.
+"""A Ray cluster on this machine, by Ray's own utility: `kill` on standard input kills one of its nodes.
 
-Run in the environment of `make cluster`; prints its address, then a line for each thing done.
+Run in the environment of `make cluster`, with the cores of each node (1 1 1: three nodes of one). Prints its address,
+then a line for each thing done.
 """
 
 import sys
@@ -8,7 +9,7 @@ import sys
 from ray.cluster_utils import Cluster
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
+nodes = [cluster.add_node(num_cpus=int(cores)) for cores in sys.argv[1:]]
 cluster.wait_for_nodes(timeout=600)
 print(cluster.address, flush=True)
 for line in sys.stdin:
