@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,6 +110,18 @@ def suppressed(found: Detections, iou_above: float) -> Detections:
         across_classes=False,
     )
     return Detections(found.boxes_xyxy_unit[alive], found.scores[alive], found.class_ids[alive])
+
+
+@cache
+def cells_of(size_wh: tuple[int, int], strides: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+    """Return column and row (cells, 2) and stride (cells,) of each cell, level by level, row by row."""
+    places, widths = [], []
+    for stride in strides:
+        columns, rows = (-(-side // stride) for side in size_wh)
+        y, x = np.mgrid[:rows, :columns]
+        places.append(np.stack([x.ravel(), y.ravel()], axis=1))
+        widths.append(np.full(rows * columns, stride))
+    return np.concatenate(places).astype(np.float32), np.concatenate(widths).astype(np.float32)
 
 
 def require_outputs(outputs: Outputs, network: Network, expected: dict[str, tuple[int, ...]]) -> None:

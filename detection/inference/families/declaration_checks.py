@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from detection.inference.engines.base import Outputs
 from detection.inference.errors import CheckpointError
-from detection.inference.families.base import describe, require_labels, require_probabilities, softmax
+from detection.inference.families.base import cells_of, describe, require_labels, require_probabilities, softmax
 from detection.inference.families.columns import Columns, as_table, read_columns
 from detection.inference.families.declaration import Declaration, Layout, layout_of
 from detection.inference.network import Network
@@ -22,6 +22,11 @@ _ENOUGH_ROWS = 20
 _FEW, _NEARLY_ALL, _CORNERS = 0.2, 0.9, 0.98
 _LARGEST_SIZE = 1.1
 _SCORED = 0.05
+# A class that is likelier than this nearly everywhere is not one of objects; its logit.
+_UNSURE, _UNSURE_LOGIT = 0.3, -0.85
+# Networks with a row for each cell. How far the places of their boxes go along with those of the cells, at least.
+_COMMON_STRIDES = ((8, 16, 32), (8, 16, 32, 64))
+_TOGETHER = 0.6
 
 
 def require_declared(declaration: Declaration, outputs: Outputs, network: Network) -> None:
@@ -37,6 +42,7 @@ def require_declared(declaration: Declaration, outputs: Outputs, network: Networ
         _refuse(network, f"`count` is {tables['count'][0, 0]:g}, and there are {len(tables['boxes'])} rows", "count")
     if declaration.strides:
         _require_cells(declaration, len(tables["boxes"]), network)
+        _require_levels(declaration, layout, outputs, network)
     used = _used(tables)
     if declaration.activation == "none":
         for key in ("scores", "objectness"):
@@ -54,6 +60,18 @@ def _require_cells(declaration: Declaration, rows: int, network: Network) -> Non
     cells = sum(-(-width // stride) * -(-height // stride) for stride in declaration.strides)
     if rows != cells:
         _refuse(network, f"it has {rows} rows, and the input has {cells} cells of these strides", "strides, or unit")
+
+
+def _require_levels(declaration: Declaration, layout: Layout, outputs: Outputs, network: Network) -> None:
+    """Refuse levels in another order than their strides."""
+    for key in ("boxes", "scores"):
+        levels = layout.by_key[key]
+        for level, stride in zip(levels, declaration.strides, strict=False) if len(levels) > 1 else ():
+            rows = len(read_columns(outputs, (level,), layout.turned))
+            cells = len(cells_of(network.size_wh, (stride,))[1])
+            if rows != cells:
+                what = f"{level.output} has {rows} rows, and the input has {cells} cells of {stride} pixels"
+                _refuse(network, what, f"{key}, or strides")
 
 
 def _tables(layout: Layout, outputs: Outputs) -> dict[str, FloatArray]:
@@ -135,9 +153,9 @@ def require_plausible(declaration: Declaration, outputs: Outputs, network: Netwo
     layout = layout_of(declaration)
     tables = _tables(layout, outputs)
     used = _used(tables)
+    _require_cells_apart(declaration, tables["boxes"], network)
     boxes, scores = tables["boxes"][used], tables["scores"][used]
-    # What some exports fill up with has four times the same number, 0 or -1.
-    boxes = boxes[(boxes != boxes[:, :1]).any(axis=1)]
+    boxes = boxes[_are_boxes(boxes)]
     if len(boxes):
         _require_unit(declaration, boxes, network)
         _require_order(declaration, boxes, network)
@@ -149,6 +167,12 @@ def require_plausible(declaration: Declaration, outputs: Outputs, network: Netwo
             _require_background(declaration, scores, network)
     if "labels" in tables and declaration.first_label:
         _require_first_label(declaration, tables["labels"][used, 0], scores[:, 0], network)
+
+
+def _are_boxes(boxes: FloatArray) -> NDArray[np.bool_]:
+    """Return which rows are no padding: what some exports fill up with has four times the same number, 0 or -1."""
+    are_boxes: NDArray[np.bool_] = (boxes != boxes[:, :1]).any(axis=1)
+    return are_boxes
 
 
 def _require_unit(declaration: Declaration, boxes: FloatArray, network: Network) -> None:
@@ -164,6 +188,40 @@ def _require_unit(declaration: Declaration, boxes: FloatArray, network: Network)
 def _are_places(declaration: Declaration, boxes: FloatArray, network: Network) -> bool:
     """Return whether centres spread over the whole input, as pixels do; offsets from a cell are a few at most."""
     return declaration.box == "cxcywh" and bool(boxes[:, :2].max() > network.edge / 2)
+
+
+def _require_cells_apart(declaration: Declaration, boxes: FloatArray, network: Network) -> None:
+    """Refuse places where offsets and distances from cells belong, and the other way round.
+
+    Where each row is a cell, places in the photo go along with the place of the cell, and what is relative to it does
+    not: from a trained network or not.
+    """
+    are_boxes = _are_boxes(boxes)
+    common = [each for each in _COMMON_STRIDES if len(cells_of(network.size_wh, each)[1]) == len(boxes)]
+    if are_boxes.sum() < _ENOUGH_ROWS:
+        return
+    for strides in (declaration.strides,) if declaration.strides else common:
+        cells, widths = cells_of(network.size_wh, strides)
+        places = cells * widths[:, None]
+        axes = (1, 0, 1, 0) if declaration.box == "yxyx" else (0, 1, 0, 1)
+        columns = [_correlation(boxes[are_boxes, column], places[are_boxes, axis]) for column, axis in enumerate(axes)]
+        are_places = min(columns if declaration.box == "ltrb" else columns[:2]) > _TOGETHER
+        if declaration.strides and are_places:
+            _refuse(network, "its boxes are places in the photo, and not relative to cells", "unit, or strides")
+        if not declaration.strides and max(columns[:2]) < _TOGETHER:
+            _refuse(
+                network,
+                f"each of its {len(boxes)} rows is a cell of the strides {', '.join(map(str, strides))}, and its boxes "
+                "are not where the cells are",
+                "unit, strides, or box",
+            )
+
+
+def _correlation(one: FloatArray, other: FloatArray) -> float:
+    """Return how far two columns of numbers go along with each other, -1 to 1; 0 where one is the same everywhere."""
+    if not (np.ptp(one) and np.ptp(other)):
+        return 0.0
+    return float(np.corrcoef(one.astype(np.float64), other)[0, 1])
 
 
 def _require_order(declaration: Declaration, boxes: FloatArray, network: Network) -> None:
@@ -239,7 +297,7 @@ def _require_no_objectness(layout: Layout, outputs: Outputs, network: Network) -
 def _is_unsure(column: FloatArray, declaration: Declaration) -> bool:
     """Return whether a column is improbable in itself: a place without objects has a best class too."""
     middle = float(np.median(column))
-    return middle < 0 if declaration.activation == "sigmoid" else middle < 0.5  # noqa: PLR2004 one half and its logit
+    return middle < _UNSURE_LOGIT if declaration.activation == "sigmoid" else middle < _UNSURE
 
 
 def _require_first_label(declaration: Declaration, labels: FloatArray, scores: FloatArray, network: Network) -> None:

@@ -1,7 +1,6 @@
 """Family of all networks whose card declares where boxes, scores and labels are; exporters are presets of it."""
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from detection.inference.engines.base import Outputs
 from detection.inference.families.base import (
     MAX_CANDIDATES,
     Family,
+    cells_of,
     centres_to_corners,
     most_probable,
     most_probable_of_logits,
@@ -89,18 +89,6 @@ def _from_cells(declaration: Declaration, numbers: FloatArray, corners: FloatArr
     distances = numbers * widths if declaration.unit == "stride" else numbers
     centres = points * widths
     return np.concatenate([centres - distances[:, :2], centres + distances[:, 2:]], axis=1)
-
-
-@cache
-def cells_of(size_wh: tuple[int, int], strides: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
-    """Return column and row (cells, 2) and stride (cells,) of each cell, level by level, row by row."""
-    places, widths = [], []
-    for stride in strides:
-        columns, rows = (-(-side // stride) for side in size_wh)
-        y, x = np.mgrid[:rows, :columns]
-        places.append(np.stack([x.ravel(), y.ravel()], axis=1))
-        widths.append(np.full(rows * columns, stride))
-    return np.concatenate(places).astype(np.float32), np.concatenate(widths).astype(np.float32)
 
 
 def _candidates(answer: _Answer, classes: int, min_probability: float) -> _Candidates:

@@ -11,6 +11,7 @@ from detection.inference.engines.base import Outputs
 from detection.inference.errors import CheckpointError
 from detection.inference.families.base import (
     Family,
+    cells_of,
     only_output,
     require_outputs,
     require_probabilities,
@@ -18,7 +19,7 @@ from detection.inference.families.base import (
     require_strides,
 )
 from detection.inference.families.declaration import Declaration
-from detection.inference.families.declared import cells_of, decode_as
+from detection.inference.families.declared import decode_as
 from detection.inference.network import Network
 from detection.inference.types import Detections
 

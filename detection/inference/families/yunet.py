@@ -11,13 +11,14 @@ import numpy as np
 from detection.inference.engines.base import Outputs
 from detection.inference.families.base import (
     Family,
+    cells_of,
     require_outputs,
     require_probabilities,
     require_share,
     require_strides,
 )
 from detection.inference.families.declaration import Declaration
-from detection.inference.families.declared import cells_of, decode_as
+from detection.inference.families.declared import decode_as
 from detection.inference.network import Network
 from detection.inference.types import Detections
 

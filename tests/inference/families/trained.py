@@ -19,6 +19,7 @@ from tests.inference.families import reference
 from tests.inference.paths import REPOSITORY
 
 EDGE, CLASSES, BINS = 416, 80, 8
+STRIDES = (8, 16, 32, 64)
 PHOTO = REPOSITORY / "static" / "detection" / "samples" / "chelsea.jpg"
 COCO_IDS = tuple(each for each in range(1, 91) if each not in {12, 26, 29, 30, 45, 66, 68, 69, 71, 83})
 
@@ -48,7 +49,7 @@ def answers(cache_dir: Any) -> tuple[Answer, ...]:
 
 def _answer(cells: FloatArray) -> Answer:
     """Decode as models/nanodet_plus_m/PROVENANCE.md has it."""
-    grid = np.array(reference.cells((EDGE, EDGE), (8, 16, 32, 64)), np.float32)
+    grid = np.array(reference.cells((EDGE, EDGE), STRIDES), np.float32)
     powers = np.exp(cells[:, CLASSES:].reshape(-1, 4, BINS))
     distances = (powers @ np.arange(BINS)) / powers.sum(axis=2) * grid[:, 2:]
     points = grid[:, :2] * grid[:, 2:]
@@ -133,6 +134,40 @@ def _gaps(answer: Answer) -> Outputs:
     logits = np.full((len(scores), 91), -9.0)
     logits[:, list(COCO_IDS)] = _logits(scores)
     return _f32(dets=_centred(corners) / EDGE, labels=logits)
+
+
+def _cells() -> Any:
+    """Column, row and stride of each cell, (cells, 3)."""
+    return np.array(reference.cells((EDGE, EDGE), STRIDES), np.float32)
+
+
+def _levels(array: Any) -> list[Any]:
+    ends = np.cumsum([(-(-EDGE // stride)) ** 2 for stride in STRIDES])[:-1]
+    return np.split(array, ends)
+
+
+def _rtmdet(answer: Answer) -> Outputs:
+    """Distances from the middle of a cell in pixels, and logits, level by level, columns first."""
+    cells = _cells()
+    points = (cells[:, :2] + 0.5) * cells[:, 2:]
+    boxes = answer.boxes_xyxy_px
+    distances = np.concatenate([points - boxes[:, :2], boxes[:, 2:] - points], axis=1)
+    parts = {"reg": distances, "cls": _logits(answer.scores)}
+    return _f32(
+        **{
+            f"{name}_{stride}": level.T
+            for name, part in parts.items()
+            for stride, level in zip(STRIDES, _levels(part), strict=True)
+        }
+    )
+
+
+def _yolox(answer: Answer) -> Outputs:
+    """Offsets from cells and logarithms of sizes, in strides, an objectness and scores."""
+    cells, rows = _cells(), _v5(answer)
+    centres = rows[:, :2] / cells[:, 2:] - cells[:, :2]
+    sizes = np.log(np.maximum(rows[:, 2:4], 0.01) / cells[:, 2:])
+    return _f32(output=np.concatenate([centres, sizes, rows[:, 4:]], axis=1))
 
 
 def _softmaxed(answer: Answer, *, first: bool) -> Outputs:
@@ -230,6 +265,31 @@ RIGHT: dict[str, Layout] = {
             "unit": "fraction",
             "activation": "softmax",
             "background": "last",
+        },
+    ),
+    "RTMDet, raw": (
+        _rtmdet,
+        {
+            "boxes": tuple(f"reg_{stride}" for stride in STRIDES),
+            "scores": tuple(f"cls_{stride}" for stride in STRIDES),
+            "box": "ltrb",
+            "strides": STRIDES,
+            "offset": 0.5,
+            "activation": "sigmoid",
+            "turned": True,
+            "nms": 0.65,
+        },
+    ),
+    "YOLOX, raw": (
+        _yolox,
+        {
+            "boxes": "output[0:4]",
+            "objectness": "output[4]",
+            "scores": "output[5:85]",
+            "box": "cxcywh",
+            "unit": "stride",
+            "strides": STRIDES,
+            "nms": 0.45,
         },
     ),
     "SSD, raw": (
