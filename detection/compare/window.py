@@ -11,9 +11,8 @@ from typing import NamedTuple, Self
 from django.db.models import QuerySet
 
 from detection.accounts.access import Caller, limits
-from detection.compare.pairs import Pair, pair_of
+from detection.compare.pairs import Pair, pairs_of
 from detection.history.pagination import Cursor, page_of
-from detection.history.presentation import with_reported_objects
 from detection.inference.network import full_name
 from detection.models import Detection, Removal
 
@@ -163,6 +162,6 @@ def _newest(answers: Iterable[_Answer], model: ModelName) -> int | None:
 
 def _pairs(keys: Sequence[tuple[int, int]]) -> tuple[Pair, ...]:
     wanted = {pk for pair in keys for pk in pair}
-    detections = with_reported_objects(Detection.objects.filter(pk__in=wanted)).in_bulk()
+    detections = Detection.objects.select_related("photo").in_bulk(wanted)
     # One that was deleted meanwhile has no pair any more.
-    return tuple(pair_of(detections[a], detections[b]) for a, b in keys if a in detections and b in detections)
+    return pairs_of([(detections[a], detections[b]) for a, b in keys if a in detections and b in detections])

@@ -67,7 +67,7 @@ def partners(ours: Sequence[Placed], theirs: Sequence[Placed]) -> list[tuple[int
     # An IoU is the same in pixels and in fractions of the photo.
     boxes, others = (np.array([found.box_xyxy_unit for found in objects], np.float64) for objects in (ours, theirs))
     names, other_names = (np.array([common_name(found.class_name) for found in one]) for one in (ours, theirs))
-    overlaps = np.stack([iou(box, others) for box in boxes]) * (names[:, None] == other_names[None, :])
+    overlaps = iou(boxes, others) * (names[:, None] == other_names[None, :])
     pairs: list[tuple[int, int]] = []
     while overlaps.max(initial=0.0) >= MATCH_IOU:
         left, right = divmod(int(overlaps.argmax()), len(theirs))

@@ -48,11 +48,11 @@ def of_classes(results: Sequence[PhotoResult], class_ids: Collection[int]) -> li
     return chosen
 
 
-def iou(box_xyxy: Boxes, others_xyxy: Boxes) -> NDArray[np.float64]:
-    """Return the intersection over union of one box, (4,), with each of (T, 4); 0 where the union is empty."""
-    low = np.maximum(box_xyxy[:2], others_xyxy[:, :2])
-    high = np.minimum(box_xyxy[2:], others_xyxy[:, 2:])
-    intersection = np.prod(np.maximum(high - low, 0), axis=1)
-    areas = np.prod(others_xyxy[:, 2:] - others_xyxy[:, :2], axis=1)
-    union = np.prod(box_xyxy[2:] - box_xyxy[:2]) + areas - intersection
+def iou(boxes_xyxy: Boxes, others_xyxy: Boxes) -> NDArray[np.float64]:
+    """Return the intersection over union of boxes, (..., 4), with each of (T, 4), as (..., T); 0 for an empty union."""
+    low = np.maximum(boxes_xyxy[..., None, :2], others_xyxy[:, :2])
+    high = np.minimum(boxes_xyxy[..., None, 2:], others_xyxy[:, 2:])
+    intersection = np.prod(np.maximum(high - low, 0), axis=-1)
+    areas, other_areas = (np.prod(some[..., 2:] - some[..., :2], axis=-1) for some in (boxes_xyxy, others_xyxy))
+    union = areas[..., None] + other_areas - intersection
     return np.asarray(np.divide(intersection, union, out=np.zeros_like(union), where=union > 0), np.float64)

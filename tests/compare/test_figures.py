@@ -6,8 +6,7 @@ import pytest
 
 from detection.compare import figures
 from detection.compare.figures import Truth
-from detection.compare.pairs import Pair, pair_of
-from detection.history.presentation import with_reported_objects
+from detection.compare.pairs import Pair, pairs_of
 from detection.models import DetectedObject, Detection
 from detection.review import service as review_service
 from detection.review.service import Reviewer, Statement
@@ -18,8 +17,9 @@ COUNTS = ("class_name", "both", "only_a", "only_b")
 
 
 def pair(*rows: Detection) -> Pair:
-    a, b = (with_reported_objects(Detection.objects.filter(pk=one.pk)).get() for one in rows)
-    return pair_of(a, b)
+    a, b = rows
+    (made,) = pairs_of([(a, b)])
+    return made
 
 
 def counts(rows: Any, names: tuple[str, ...] = COUNTS) -> list[tuple[Any, ...]]:
