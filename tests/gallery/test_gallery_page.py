@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from detection.gallery import facets
 from detection.models import Detection
 from detection.review import service as review_service
 from detection.review.service import Reviewer, Statement
@@ -215,3 +216,11 @@ def test_added_version_can_look_again_too(client: Client, limits: Any, tmp_path:
     limits(data_dir=tmp_path, model_prefix=folder)
     page = client.get("/history/")
     assert (page.status_code, "nanodet_plus_m@2.0" in page.context["model_choices"]) == (200, False)
+
+
+@pytest.mark.django_db
+def test_large_counts_are_written_as_people_read_them(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored_detection(("cat", 0.9))
+    assert ">1 photo<" in client.get("/history/").content.decode()
+    monkeypatch.setattr(facets, "count_of", lambda _matching: facets.MAX_COUNTED + 1)
+    assert ">More than 1,000 photos<" in client.get("/history/").content.decode()
