@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-PARTS = ("engines", "frontend", "service", "rivals", "overload", "startup", "memory", "gpu")
+PARTS = ("engines", "frontend", "service", "rivals", "overload", "startup", "memory", "tiles", "gpu")
 # Run only when they are named: a soak test takes a quarter of an hour, and attacks slow down what runs beside them.
 LONG_PARTS = ("soak", "attacks")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench import __main__ as bench_main
-from bench import engines, frontend, gpu, lists, memory, models, overload, photos, service, startup
+from bench import engines, frontend, gpu, lists, memory, models, overload, photos, service, startup, tiles
 from bench.environments import EnvironmentMissingError
 from bench.load import LoadResult
 from bench.report import Report
@@ -172,3 +172,12 @@ def test_lists_are_asked_with_each_filter_and_nothing_is_written(tmp_path: Path)
     assert "/api/detections/?class=cat&reviewed=0" in asked["API, two filters"]
     assert len(report.claims) == len(asked)
     assert all(0 < one["query_ms"] < one["answer_ms"] for of_paths in asked.values() for one in of_paths.values())
+
+
+def test_tiles_are_compared_with_the_network_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "SIZE_WH", (900, 600))
+    report, written = measure(tiles.main, SHORT, tmp_path)
+
+    assert set(written["results"]["wall_ratio"]) == {"network", "tiles", "whole"}
+    assert all(ratio > 0 for ratio in written["results"]["cpu_ratio"].values())
+    assert set(claims_of(report)) == {"time in tiles, of the network alone", "peak of the resident set"}

@@ -14,8 +14,8 @@ CHOICES = (WHOLE, "2", "3", AUTO)
 # The share of a tile that it has in common with its neighbour: an object up to that size is whole in one of them.
 OVERLAP = 0.2
 MOST_A_SIDE = 3
-# A JPEG is decoded at reduced size as long as each tile keeps this many times the network's edge.
-_DECODING_MARGIN = 1.75
+# A JPEG is decoded at reduced size as long as each tile keeps this share of the network's edge (docs/accuracy.md).
+_DECODING_MARGIN = 0.9
 # A box that comes so near to an inner edge of its tile, in parts of the tile, is taken for one that is cut by it.
 _TOUCHING = 0.01
 # Tiles that are enlarged by more than this show nothing more, and networks are too sure there (docs/accuracy.md).
