@@ -16,6 +16,7 @@ from detection.inference.cards.card import has_card, read_card
 from detection.inference.errors import CheckpointError
 from detection.inference.model_files import name_and_version
 from detection.observability import tracing
+from detection.program import PROGRAM
 from detection.serving.locations import model_folder, models_parents, shadow_folder
 from detection.serving.service import configured_source
 
@@ -109,7 +110,7 @@ def check_data_dir(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[ch
         return []
     return [
         checks.Warning(
-            f"DATA_DIR {config.data_dir} cannot be written: `manage.py serve` stops at the start where it has to keep "
+            f"DATA_DIR {config.data_dir} cannot be written: `{PROGRAM} serve` stops at the start where it has to keep "
             "its database or prepared models there.",
             hint="Set DATA_DIR to a folder that the server's user may write, or change its owner.",
             id="detection.W001",
@@ -145,7 +146,7 @@ def check_access(app_configs: Sequence[Any] | None, **_kwargs: Any) -> list[chec
     return [
         checks.Warning(
             f"ACCESS IS OPEN on {config.rest_host}:{config.rest_port}. Whoever reaches it sees and deletes all photos.",
-            hint="Set ACCESS=login and make accounts (manage.py createsuperuser), or REST_HOST=127.0.0.1; "
+            hint=f"Set ACCESS=login and make accounts ({PROGRAM} createsuperuser), or REST_HOST=127.0.0.1; "
             "leave it where only friends can reach the port.",
             id="detection.W002",
         )

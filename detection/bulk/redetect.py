@@ -30,6 +30,7 @@ from detection.models import Detection, Photo
 from detection.photos import store as photo_store
 from detection.predict import service as predict_service
 from detection.predict.service import Upload
+from detection.program import PROGRAM
 from detection.serving import service as serving
 from detection.serving.service import Asked
 
@@ -39,7 +40,7 @@ PATIENT_AT_ONCE = 2
 _WAIT_S = 0.2
 _NAMESPACE = uuid.UUID("6f0b7a52-3c1e-4d55-9a0f-5f1f6d7f2b1c")
 _GONE = "The photo was deleted meanwhile."
-_NO_FILE = "The file is missing or damaged. `manage.py prune --orphans` says more."
+_NO_FILE = f"The file is missing or damaged. `{PROGRAM} prune --orphans` says more."
 
 
 @dataclass(frozen=True, slots=True)

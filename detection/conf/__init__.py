@@ -27,9 +27,10 @@ from detection.conf.config import (
     make_data_dir,
 )
 from detection.conf.key_file import secret_key
-from detection.conf.locations import BASE_DIR, PACKAGES_DIR, static_root
+from detection.conf.locations import BASE_DIR, static_root
 from detection.conf.reading import Problem
 from detection.conf.values import Rate
+from detection.program import PACKAGES_DIR
 
 __all__ = [
     "BASE_DIR",

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import platformdirs
 
-# Parent folder of the packages: a clone's root, or site-packages.
-PACKAGES_DIR = Path(__file__).resolve().parent.parent.parent
-_IS_CLONE = (PACKAGES_DIR / "manage.py").is_file() and (PACKAGES_DIR / "models").is_dir()
+from detection.program import PACKAGES_DIR, is_clone
+
+_IS_CLONE = is_clone(PACKAGES_DIR)
 # Parent folder of `models`, `static` and `templates`, which pyproject.toml puts there in a wheel.
 BASE_DIR = PACKAGES_DIR if _IS_CLONE else PACKAGES_DIR / "detector_site" / "bundled"
 # A wheel's files belong to the installer, so data are the user's.

@@ -14,6 +14,7 @@ from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
 from detection.models import Photo
+from detection.program import PROGRAM
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +81,8 @@ def has_index() -> bool:
 
 def _advice() -> str:
     if connection.vendor == "sqlite":
-        return "Use an SQLite with FTS5, 3.34 or newer, then run `manage.py migrate`."
-    return "Let a superuser run `CREATE EXTENSION pg_trgm` in this database, then run `manage.py migrate`."
+        return f"Use an SQLite with FTS5, 3.34 or newer, then run `{PROGRAM} migrate`."
+    return f"Let a superuser run `CREATE EXTENSION pg_trgm` in this database, then run `{PROGRAM} migrate`."
 
 
 def each_called(text: str) -> Q:

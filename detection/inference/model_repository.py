@@ -19,6 +19,7 @@ from detection.inference.errors import InferenceError
 from detection.inference.files import replace_file
 from detection.inference.network import Network
 from detection.inference.text_files import read_json
+from detection.program import PROGRAM
 
 SERVERS = ("triton", "ovms")
 MODEL_FILE = "model.onnx"
@@ -119,7 +120,7 @@ def next_steps(network: Network, folder: Path, server: str) -> str:
         url = "grpc://HOST:9000"
     return (
         f"Serve it:\n  {command}\n(GPU: add --gpus all for Triton.) Then, here:\n"
-        f"  MODEL_ENGINE=remote REMOTE_URL='{url}?model={network.name}' manage.py serve"
+        f"  MODEL_ENGINE=remote REMOTE_URL='{url}?model={network.name}' {PROGRAM} serve"
     )
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from detection.learning.estimate import Evidence, Floats, Share, share_right
 from detection.learning.evidence import pooled
+from detection.program import PROGRAM
 
 BINS = 10
 LEAST_JUDGED = 200
@@ -141,7 +142,7 @@ def needed(judged: int, least: int = LEAST_JUDGED) -> str:
     """Return how many verdicts are missing, in a sentence."""
     return (
         f"A calibration needs {least} judged objects of the model, and there are {judged}: review {least - judged} "
-        "more, best those of a measuring sample (`manage.py operating_point sample`)."
+        f"more, best those of a measuring sample (`{PROGRAM} operating_point sample`)."
     )
 
 

@@ -16,6 +16,7 @@ from detection.learning.calibration import (
 from detection.learning.evidence import pooled
 from detection.learning.proposals import evidence_for
 from detection.models import Calibration
+from detection.program import PROGRAM
 
 
 def measure(model: tuple[str, str], evidence_of: str = "") -> tuple[Reliability, str]:
@@ -52,7 +53,7 @@ def withdraw(model: tuple[str, str], number: int) -> Calibration:
     row = Calibration.objects.filter(model_name=model[0], model_version=model[1], number=number).first()
     if row is None:
         raise CalibrationError(
-            f"{'@'.join(model).rstrip('@')} has no calibration {number}: see `manage.py calibration list`."
+            f"{'@'.join(model).rstrip('@')} has no calibration {number}: see `{PROGRAM} calibration list`."
         )
     Calibration.objects.filter(pk=row.pk).update(is_withdrawn=True)
     return row

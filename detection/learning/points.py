@@ -14,6 +14,7 @@ from detection.learning.estimate import Evidence, Figures, figures_at
 from detection.learning.evidence import pooled
 from detection.learning.goals import Goal, choose
 from detection.models import DetectedObject, Detection, OperatingPoint, PointClass
+from detection.program import PROGRAM
 
 # With fewer, thresholds of classes do worse than one for all (docs/review.md).
 LEAST_VERDICTS = 200
@@ -102,7 +103,7 @@ def find(model: tuple[str, str], reference: str) -> OperatingPoint:
         known = ", ".join(map(str, points)) or "none"
         raise OperatingPointError(
             f"There is no operating point {reference}. Known are: {known}. Make one with "
-            "`manage.py operating_point propose`."
+            f"`{PROGRAM} operating_point propose`."
         )
     return found
 

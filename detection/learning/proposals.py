@@ -9,6 +9,7 @@ from detection.learning.estimate import Evidence
 from detection.learning.evidence import from_verdicts
 from detection.learning.goals import Goal
 from detection.models import OperatingPoint
+from detection.program import PROGRAM
 from detection.registry.catalogue import default_source, find_model
 
 VERDICTS, SAMPLE = "verdicts", "sample"
@@ -42,7 +43,7 @@ def evidence_for(model: tuple[str, str], evidence_of: str = "") -> tuple[Mapping
         return known.evidence, said
     if evidence_of == SAMPLE:
         raise points.OperatingPointError(
-            f"No object of a measuring sample of {'@'.join(model).rstrip('@')} is judged. Draw one with `manage.py "
+            f"No object of a measuring sample of {'@'.join(model).rstrip('@')} is judged. Draw one with `{PROGRAM} "
             "operating_point sample`, and judge it in Review under “Measuring sample”."
         )
     return from_verdicts(*model), VERDICTS

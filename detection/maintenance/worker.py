@@ -21,6 +21,7 @@ from detection.inference.periodic import PeriodicThread
 from detection.maintenance import batch_lists, expired_rows, orphans
 from detection.maintenance.file_lock import try_lock
 from detection.maintenance.retention import Pruned, RetentionError, Rules, clock_problem, prune
+from detection.program import PROGRAM
 
 logger = logging.getLogger(__name__)
 
@@ -116,9 +117,10 @@ class BackgroundWorker:
         if not self._has_warned:
             self._has_warned = True
             logger.warning(
-                "%s If the clock is right, detections are deleted by age from tomorrow on, or now by `manage.py prune "
+                "%s If the clock is right, detections are deleted by age from tomorrow on, or now by `%s prune "
                 "--older-than ... --yes`. If it is wrong, set it.",
                 problem,
+                PROGRAM,
             )
         return replace(self._rules, max_age=None)
 

@@ -14,6 +14,7 @@ from detection.inference.errors import CheckpointError
 from detection.inference.model_files import ModelSource, card_threshold, classes_of, name_and_version
 from detection.inference.network import full_name
 from detection.models import Detection
+from detection.program import PROGRAM
 from detection.registry import versions as model_versions
 from detection.serving import points
 from detection.serving import service as serving
@@ -33,8 +34,9 @@ def default_source() -> ModelSource:
         row = model_versions.active()
     except Error as error:
         logger.warning(
-            "Whether a version of a model is active is not known, so MODEL_PREFIX's is used. Run `manage.py migrate` "
+            "Whether a version of a model is active is not known, so MODEL_PREFIX's is used. Run `%s migrate` "
             "if the database is new, else look at it: %s",
+            PROGRAM,
             error,
         )
         return configured
@@ -45,7 +47,7 @@ def default_source() -> ModelSource:
     except CheckpointError as error:
         raise CheckpointError(
             f"{row} is active, and cannot be used here: {error} Or let another version answer with "
-            "`manage.py model activate`."
+            f"`{PROGRAM} model activate`."
         ) from error
 
 
@@ -69,7 +71,7 @@ def find_model(reference: str) -> ModelSource:
     if folder is None:
         raise CheckpointError(
             f"There is no model {reference}. Use one of {', '.join(_references())}, or add it with "
-            "`manage.py model add`."
+            f"`{PROGRAM} model add`."
         )
     return ModelSource(folder)
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
+from detection.program import PROGRAM
+
 CHUNK_BYTES = 1 << 18
 TIMEOUT_S = 30.0
 ATTEMPTS = 4
@@ -104,7 +106,7 @@ class HttpSource:
         if not length.isdecimal() or int(length) == 0:
             raise DownloadError(
                 f"{self.base_url} does not tell its size. Download it by other means into a folder of its own, and "
-                "run `manage.py model_card` on that."
+                f"run `{PROGRAM} model_card` on that."
             )
         return int(length)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from detection.evaluation.archives import unpacked
 from detection.inference.cards.card import CARD_NAME, has_card
 from detection.inference.errors import CheckpointError
+from detection.program import PROGRAM
 
 _LEVELS, _MOST_FOLDERS = 4, 1000
 
@@ -25,7 +26,7 @@ def model_folder_in(place: Path) -> Iterator[Path]:
         found = nested_folder(folder, has_card)
         if not has_card(found):
             raise CheckpointError(
-                f"{place} has no model card ({CARD_NAME}). Unpack it, and `manage.py model_card FOLDER` drafts one."
+                f"{place} has no model card ({CARD_NAME}). Unpack it, and `{PROGRAM} model_card FOLDER` drafts one."
             )
         yield found
 

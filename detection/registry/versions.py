@@ -26,6 +26,7 @@ from detection.inference.model_files import ModelSource, name_and_version
 from detection.inference.network import full_name
 from detection.inference.text_files import SHORT_BYTES
 from detection.models import ModelVersion
+from detection.program import PROGRAM
 from detection.serving import service as serving
 from detection.serving.trial import SAMPLE_PHOTO, files_beside, try_model
 from detection.webhooks import outbox
@@ -80,7 +81,7 @@ def find(reference: str) -> ModelVersion:
             raise ModelVersionError(sentence)
         known = ", ".join(map(str, ModelVersion.objects.all())) or "none"
         raise ModelVersionError(
-            f"There is no model {reference}. Known are: {known}. Add it with `manage.py model add`."
+            f"There is no model {reference}. Known are: {known}. Add it with `{PROGRAM} model add`."
         )
     return found
 
@@ -144,7 +145,7 @@ def remove(row: ModelVersion) -> None:
         deleted, _ = ModelVersion.objects.filter(pk=row.pk, is_active=False).delete()
     if not deleted:
         raise ModelVersionError(
-            f"The version {row} is active. Activate another one first, or `manage.py model deactivate` it."
+            f"The version {row} is active. Activate another one first, or `{PROGRAM} model deactivate` it."
         )
     shutil.rmtree(folder_of(row), ignore_errors=True)
 

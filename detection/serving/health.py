@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from detection.errors import error_body
 from detection.models import Detection
 from detection.observability.middleware import name_route
+from detection.program import PROGRAM
 from detection.serving import service as serving
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ def database_problem() -> str:
     """Return why a query has failed, as a sentence: the database lacks tables of this version, or does not answer."""
     try:
         if _lacks_tables():
-            return "The database lacks tables of this version. Run `manage.py migrate`, as `manage.py serve` does."
+            return f"The database lacks tables of this version. Run `{PROGRAM} migrate`, as `{PROGRAM} serve` does."
     except Error:
         logger.debug("The database does not list its tables.", exc_info=True)
     return "The database does not answer. Look at DATABASE_URL and its server."

@@ -12,9 +12,11 @@ from django.utils.translation import pgettext
 
 from detection.i18n import class_titles
 from detection.models import Calibration
+from detection.program import program
 from detection.statistics.figures.words import count_text, percent_text
 
 register = template.Library()
+register.simple_tag(program)
 register.filter("class_title", class_titles.class_title)
 register.filter("count_text", count_text)
 register.filter("percent_text", percent_text)

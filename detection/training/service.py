@@ -17,6 +17,7 @@ from detection.exports.stream import Export, zipped
 from detection.inference.types import PixelBox
 from detection.models import Detection, TrainingPhoto, TrainingSet
 from detection.photos import rendering
+from detection.program import PROGRAM
 from detection.training.near_duplicates import fingerprint, groups_of
 from detection.training.splits import Split, split_of_each
 
@@ -124,7 +125,7 @@ def find(reference: str) -> TrainingSet:
     if found is None:
         known = ", ".join(map(str, TrainingSet.objects.all())) or "none"
         raise TrainingSetError(
-            f"There is no training set {reference}. Known are: {known}. Make one with `manage.py training_set freeze`."
+            f"There is no training set {reference}. Known are: {known}. Make one with `{PROGRAM} training_set freeze`."
         )
     return found
 

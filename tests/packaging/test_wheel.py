@@ -154,6 +154,11 @@ def test_detects_in_photos_from_the_command_line(installation: Installation) -> 
     assert json.loads(line)["prediction"][0]["objectClass"] == "cat"
 
 
+def test_messages_name_the_program_that_is_installed(installation: Installation) -> None:
+    installation.command("migrate", "--verbosity=0")
+    assert "Make one with `detector-site calibration make`." in installation.command("calibration", "list")
+
+
 def test_static_files_are_collected_into_the_data_folder(installation: Installation) -> None:
     installation.command("collectstatic", "--noinput", "--ignore", "redoc")
     assert (installation.data_dir / "staticfiles" / "staticfiles.json").is_file()

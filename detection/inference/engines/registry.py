@@ -13,6 +13,7 @@ from detection.inference.engines.devices import CPU, devices_of, kind_of
 from detection.inference.engines.several import SeveralDevices
 from detection.inference.errors import EngineError
 from detection.inference.network import Network
+from detection.program import PROGRAM
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def create_engine(network: Network, options: EngineOptions) -> Engine:
     if (options.precision == "int8") != network.quantized:
         raise EngineError(
             f"The network {network.name} is {'' if network.quantized else 'not '}quantized, which does not fit "
-            f"MODEL_PRECISION={options.precision}. Make an int8 model with `manage.py quantize`, or use f32."
+            f"MODEL_PRECISION={options.precision}. Make an int8 model with `{PROGRAM} quantize`, or use f32."
         )
     if not network.is_onnx and name != "openvino":
         raise EngineError(

@@ -18,6 +18,7 @@ from detection.inference.errors import EngineError, EngineUnavailableError
 from detection.inference.network import Network
 from detection.inference.periodic import PeriodicThread
 from detection.inference.types import ImageArray
+from detection.program import PROGRAM
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class RemoteEngine:
                 got = "nothing" if array is None else f"{array.dtype} {list(array.shape)}"
                 raise EngineError(
                     f"The model server answered {got} for the output {expected.name}, which is {dtype} {list(shape)}. "
-                    "Let it serve what `manage.py export_model` writes."
+                    f"Let it serve what `{PROGRAM} export_model` writes."
                 )
             if not np.isfinite(array).all():
                 raise EngineError(f"The model server answered numbers that are not finite for {expected.name}.")
@@ -175,7 +176,7 @@ def _check(metadata: Mapping[str, Any], inputs: Sequence[Tensor], outputs: Seque
                 known = ", ".join(map(str, theirs[part].values())) or "none"
                 raise EngineError(
                     f"The model {model} there does not fit: {tensor} is missing among its {part} ({known}). Let it "
-                    "serve what `manage.py export_model` writes, or name another one by "
+                    f"serve what `{PROGRAM} export_model` writes, or name another one by "
                     "model= in REMOTE_URL, or by MODEL_PREFIX here."
                 )
     free = {tensor.shape[0] for part in theirs.values() for tensor in part.values() if tensor.shape}

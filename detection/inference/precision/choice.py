@@ -20,6 +20,7 @@ from detection.inference.files import replace_file
 from detection.inference.network import Network
 from detection.inference.precision.int8_files import quantized_network, quantized_paths
 from detection.inference.text_files import read_json
+from detection.program import PROGRAM
 
 TABLE_NAME = "precision.json"
 BASELINE = "f32"
@@ -71,7 +72,7 @@ def read_table(network: Network) -> dict[str, EngineMeasurements]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{path} cannot be understood. Delete it, or write it anew: "
-            "`manage.py evaluate DATASET --compare f32,bf16,int8 --write-table`."
+            f"`{PROGRAM} evaluate DATASET --compare f32,bf16,int8 --write-table`."
         ) from error
 
 

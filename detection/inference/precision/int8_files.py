@@ -14,8 +14,9 @@ from detection.inference.errors import CheckpointError
 from detection.inference.files import replace_file
 from detection.inference.network import Network
 from detection.inference.text_files import parse_json
+from detection.program import PROGRAM
 
-_ADVICE = "Run `manage.py quantize PHOTOS...` with the same settings, or set MODEL_PRECISION to f32 or auto."
+_ADVICE = f"Run `{PROGRAM} quantize PHOTOS...` with the same settings, or set MODEL_PRECISION to f32 or auto."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from django.db import Error
 from detection.conf import current
 from detection.maintenance.backup import BackupError, back_up
 from detection.maintenance.worker import bulk_deletion_lock
+from detection.program import PROGRAM
 
 
 class Command(BaseCommand):
@@ -32,5 +33,5 @@ class Command(BaseCommand):
         except (BackupError, OSError, Error) as error:
             raise CommandError(str(error)) from error
         for name in contents.missing:
-            self.stderr.write(f"{name}: missing or damaged, and not in the backup; see `manage.py prune --check`")
+            self.stderr.write(f"{name}: missing or damaged, and not in the backup; see `{PROGRAM} prune --check`")
         self.stdout.write(f"{options['file']}: {contents.detections:,} detections, {contents.photos:,} photos.")

@@ -12,6 +12,7 @@ from detection.learning.calibration import LEAST_JUDGED, CalibrationError, Relia
 from detection.learning.points import OperatingPointError
 from detection.learning.proposals import SAMPLE, VERDICTS, source_of
 from detection.models import Calibration
+from detection.program import PROGRAM
 
 
 class Command(BaseCommand):
@@ -101,4 +102,4 @@ def _listed(_options: Mapping[str, Any]) -> str:
             f"{'*' if is_used else ' '} {row}  {state}error {row.error:.3f}, calibrated {row.error_after:.3f}, from "
             f"{row.judged} verdicts  made {row.created_at:%Y-%m-%d %H:%M} UTC"
         )
-    return "\n".join(lines) or "There is no calibration yet. Make one with `manage.py calibration make`."
+    return "\n".join(lines) or f"There is no calibration yet. Make one with `{PROGRAM} calibration make`."

@@ -35,6 +35,7 @@ from detection.inference.network import Network
 from detection.inference.precision.choice import settle_precision
 from detection.inference.types import rest_of
 from detection.predict import service as predict_service
+from detection.program import PROGRAM
 from detection.registry import catalogue
 from detection.serving import service as serving
 
@@ -68,7 +69,7 @@ class Command(BaseCommand):
             "--move-to", type=Path, metavar="FOLDER", help="with --watch: move each photo there that has its line"
         )
         parser.add_argument("--output", type=Path, metavar="FILE", help="for the results (default: standard output)")
-        parser.add_argument("--format", help="jsonl, or one of `manage.py export` (default: as the name of FILE ends)")
+        parser.add_argument("--format", help=f"jsonl, or one of `{PROGRAM} export` (default: as the name of FILE ends)")
         parser.add_argument("--annotated", type=Path, metavar="DIR", help="write the photos there, with red boxes")
         parser.add_argument(
             "--sidecars",

@@ -30,6 +30,7 @@ from detection.inference.model_files import ModelSource, open_model
 from detection.inference.precision.choice import BASELINE, EngineMeasurements, Measurement, write_table
 from detection.inference.tiles.grid import CHOICES
 from detection.models import TrainingMeasurement, TrainingSet
+from detection.program import PROGRAM
 from detection.registry.catalogue import default_source, find_model
 from detection.serving import service as serving
 from detection.training import service as training
@@ -39,7 +40,7 @@ from detection.training.service import TrainingSetError
 _TABLE_WIDTH = 1000
 _BIAS = (
     "If these annotations are a model's own boxes that people confirmed, the figures flatter that model. Those of "
-    "blind reviews do not: `manage.py export --blind 1`."
+    f"blind reviews do not: `{PROGRAM} export --blind 1`."
 )
 _PLURALS = {"precision": "precisions", "model": "models", "tiles": "tiles"}
 

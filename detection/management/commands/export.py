@@ -15,6 +15,7 @@ from detection.exports.selection import Selection
 from detection.exports.stream import Export
 from detection.inference.errors import CheckpointError
 from detection.inference.files import replacing
+from detection.program import PROGRAM
 from detection.registry.catalogue import classes_of_models
 
 _STDOUT = "-"
@@ -49,7 +50,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except DatabaseError as error:
             raise CommandError(
-                f"The database cannot be read: {error}. Run `manage.py migrate`, or look at it."
+                f"The database cannot be read: {error}. Run `{PROGRAM} migrate`, or look at it."
             ) from error
         except OSError as error:
             raise CommandError(

@@ -10,6 +10,7 @@ from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.model_repository import SERVERS, has_free_batch, next_steps, write_repository
 from detection.inference.precision.int8_files import quantized_network
+from detection.program import PROGRAM
 from detection.registry import catalogue
 
 
@@ -30,7 +31,7 @@ class Command(BaseCommand):
             metavar="FOLDER",
             help="a folder with a model card (default: the active version, else MODEL_PREFIX's model)",
         )
-        parser.add_argument("--int8", action="store_true", help="its int8 model (`manage.py quantize` makes it)")
+        parser.add_argument("--int8", action="store_true", help=f"its int8 model (`{PROGRAM} quantize` makes it)")
         parser.add_argument("--replace", action="store_true", help="take the place of the model that is there")
 
     def handle(self, *_args: Any, **options: Any) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from detection.conf import load_config
+from detection.program import PROGRAM
 from detection.registry import versions as model_versions
 from detection.registry.downloads import DownloadError, KnownFile, source_from
 from detection.registry.known_models import KNOWN_MODELS, RESNET50_SSD, KnownModel
@@ -19,7 +20,7 @@ class Command(BaseCommand):
     """Command with exit code 0: the model is installed and verified; 1: an error on standard error says what to do."""
 
     help = (
-        "Download a published model (`manage.py models available` lists them), or one file of any address with --url, "
+        f"Download a published model (`{PROGRAM} models available` lists them), or one file of any address with --url, "
         "and verify it."
     )
     # An invalid setting must not keep the operator from fetching the model that would fix it.
@@ -58,8 +59,8 @@ def _fetch(options: dict[str, Any], on_bytes: "ProgressOfFiles") -> str:
         installed = install_from_url(options["url"], options["sha256"], models_dir, on_bytes, name=options["name"])
         return (
             f"{_done(installed, 1)}: {installed.folder}\n"
-            f"Then describe it, and add it: manage.py model_card {installed.folder}; "
-            f"manage.py model add {installed.folder}"
+            f"Then describe it, and add it: {PROGRAM} model_card {installed.folder}; "
+            f"{PROGRAM} model add {installed.folder}"
         )
     model = KNOWN_MODELS[options["model"]]
     installed = install(model, source_from(options["source"] or model.url), models_dir, on_bytes)
@@ -103,8 +104,8 @@ def _next_step(model: KnownModel, installation: Installation) -> str:
     """Return how the model comes to answer; the checkpoint of 2017 takes the default's place by itself."""
     if model.name != RESNET50_SSD.name:
         return (
-            f"Try it and add it: manage.py model add {installation.folder}; then let it answer: "
-            f"manage.py model activate {model.name}. Or offer it beside the default: add {model.name} to MODELS."
+            f"Try it and add it: {PROGRAM} model add {installation.folder}; then let it answer: "
+            f"{PROGRAM} model activate {model.name}. Or offer it beside the default: add {model.name} to MODELS."
         )
     prefix = load_config().model_prefix
     active = _active_version()
@@ -113,7 +114,7 @@ def _next_step(model: KnownModel, installation: Installation) -> str:
     if active:
         return (
             f"{active} is the active version and keeps answering, also after the next start. To use this checkpoint "
-            "run `manage.py model deactivate` and start the server again."
+            f"run `{PROGRAM} model deactivate` and start the server again."
         )
     return "The server uses this checkpoint from its next start on."
 

@@ -9,6 +9,7 @@ from django.db import DatabaseError
 
 from detection.bulk.review_import import take_over
 from detection.bulk.reviewed_files import ReviewFileError, read_reviews
+from detection.program import PROGRAM
 from detection.review.service import Reviewer, reviewer_of
 from detection.web.text import plain
 
@@ -58,5 +59,5 @@ def _reviewer(name: str | None) -> Reviewer:
         return Reviewer(None, _NAME)
     user = get_user_model().objects.filter(username=name).first()
     if user is None:
-        raise CommandError(f"There is no user {name}. Make one with `manage.py createsuperuser`, or leave it out.")
+        raise CommandError(f"There is no user {name}. Make one with `{PROGRAM} createsuperuser`, or leave it out.")
     return reviewer_of(user)

@@ -13,6 +13,7 @@ from detection.evaluation.datasets import load_dataset
 from detection.inference.cards.card import CARD_NAME
 from detection.inference.errors import CheckpointError, InferenceError
 from detection.models import ModelVersion
+from detection.program import PROGRAM
 from detection.registry import versions as model_versions
 from detection.registry.model_places import model_folder_in
 from detection.registry.versions import ModelVersionError
@@ -62,7 +63,7 @@ class Command(BaseCommand):
                 row = model_versions.add(folder)
             address = reverse("admin:detection_modelversion_look", args=[row.pk])
             return (
-                f"Added {row}. `manage.py model activate {row}` lets it answer; {address} shows before what it finds "
+                f"Added {row}. `{PROGRAM} model activate {row}` lets it answer; {address} shows before what it finds "
                 "in a few photos."
             )
         if action == "list":

@@ -14,6 +14,7 @@ from detection.inference.cards.trial import try_card
 from detection.inference.errors import InferenceError
 from detection.inference.files import replace_file
 from detection.inference.network import FITS
+from detection.program import PROGRAM
 from detection.registry.model_places import nested_folder
 from detection.serving.trial import SAMPLE_PHOTO
 
@@ -29,7 +30,7 @@ class Command(BaseCommand):
     help = (
         "Write the model card (model.toml) of a folder with an ONNX, OpenVINO or TFLite file: its hashes, and input "
         "and decoding by what the export is, what is beside it and what it answers to a photo. A card that would be "
-        "refused is not written. Look it over, then `manage.py model add FOLDER` takes it in."
+        f"refused is not written. Look it over, then `{PROGRAM} model add FOLDER` takes it in."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -72,7 +73,7 @@ class Command(BaseCommand):
             raise CommandError(f"{path} cannot be written ({error.strerror}). Make the folder writable.") from error
         why = "\n".join(f"- {reason}" for reason in drafted.reasons)
         self.stdout.write(
-            f"{drafted.text}\nWhy:\n{why}\n\nWritten to {path}. Look it over, then: manage.py model add {folder}"
+            f"{drafted.text}\nWhy:\n{why}\n\nWritten to {path}. Look it over, then: {PROGRAM} model add {folder}"
         )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from detection.program import PROGRAM
 from detection.registry.known_models import KNOWN_MODELS, KnownModel
 from detection.registry.pretrained import is_installed
 
@@ -14,7 +15,7 @@ _HEADINGS = ("", "name", "model", "licence", "MB", "accuracy", "core ms")
 class Command(BaseCommand):
     """Command with exit code 0: the list is printed; * marks the models whose files are here."""
 
-    help = "List the published models that `manage.py fetch_model NAME` downloads; * marks those that are here."
+    help = f"List the published models that `{PROGRAM} fetch_model NAME` downloads; * marks those that are here."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -26,6 +26,7 @@ from detection.learning.sampling import SampleError
 from detection.learning.simulation import simulated_months
 from detection.learning.strata import EDGES
 from detection.models import OperatingPoint, PointClass, SampleStratum
+from detection.program import PROGRAM
 from detection.serving import service as serving
 
 
@@ -106,7 +107,7 @@ def _proposed(options: Mapping[str, Any]) -> str:
         source = source_of(reference)
         evidence = _measured(source, dataset)
         point = propose(source, name, goal, evidence, evidence_name=dataset.name, least=options["least"])
-    return f"{_table(point)}\nProposed {point} for {point.model}. Look first: `manage.py operating_point try {point}`."
+    return f"{_table(point)}\nProposed {point} for {point.model}. Look first: `{PROGRAM} operating_point try {point}`."
 
 
 def _measured(source: ModelSource, dataset: Path) -> dict[str, Evidence]:
@@ -180,7 +181,7 @@ def _listed(options: Mapping[str, Any]) -> str:
         f"made {row.created_at:%Y-%m-%d %H:%M} UTC"
         for row in rows
     ]
-    return "\n".join(lines) or "There is no operating point yet. Make one with `manage.py operating_point propose`."
+    return "\n".join(lines) or f"There is no operating point yet. Make one with `{PROGRAM} operating_point propose`."
 
 
 def _simulated(options: Mapping[str, Any]) -> str:
@@ -197,7 +198,7 @@ def _sampled(options: Mapping[str, Any]) -> str:
     drawn = sum(row.drawn for row in sample.strata.all())
     return (
         f"{_aligned(rows)}\nDrew {drawn} of the {sample.objects_kept} objects of {sample.model} in its newest "
-        f"{sample.photos} photos. Judge them in Review under “Measuring sample”, then `manage.py operating_point "
+        f"{sample.photos} photos. Judge them in Review under “Measuring sample”, then `{PROGRAM} operating_point "
         "propose NAME --goal GOAL`."
     )
 

@@ -13,6 +13,7 @@ from detection.inference.engines.registry import is_installed
 from detection.inference.errors import InferenceError
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.photos.formats import SUFFIXES
+from detection.program import PROGRAM
 from detection.registry import catalogue
 
 
@@ -56,7 +57,7 @@ class Command(BaseCommand):
             f"Calibrated on {len(paths)} photos, the int8 model of {network.full_name}: {model} "
             f"({model.stat().st_size / 1e6:.1f} MB).\n"
             "MODEL_PRECISION=int8 uses it from the next start on. What it costs in accuracy:\n"
-            "manage.py evaluate DATASET --compare f32,int8 --write-table (then MODEL_PRECISION=auto may use it too)."
+            f"{PROGRAM} evaluate DATASET --compare f32,int8 --write-table (then MODEL_PRECISION=auto may use it too)."
         )
 
 

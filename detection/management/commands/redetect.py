@@ -15,6 +15,7 @@ from detection.conf import current
 from detection.errors import RequestError
 from detection.inference.detector import Detector, load_detector
 from detection.inference.errors import InferenceError
+from detection.program import PROGRAM
 from detection.registry.catalogue import find_model, use_points
 from detection.serving import service as serving
 
@@ -35,7 +36,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("model", metavar="MODEL", help="NAME or NAME@VERSION, as `manage.py evaluate --models`")
+        parser.add_argument("model", metavar="MODEL", help=f"NAME or NAME@VERSION, as `{PROGRAM} evaluate --models`")
         parser.add_argument(
             "--threshold", type=probability, help="report objects above it (default: PROBABILITY_MORE, else the card's)"
         )

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
 from detection.maintenance.backup import BackupError, restore
+from detection.program import PROGRAM
 
 
 class Command(BaseCommand):
@@ -17,7 +18,7 @@ class Command(BaseCommand):
     help = "Bring a backup back. Stop the server first: what it records meanwhile would be lost."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path, help="a file of `manage.py backup`")
+        parser.add_argument("file", type=Path, help=f"a file of `{PROGRAM} backup`")
         parser.add_argument("--replace", action="store_true", help="also when the database has detections, which go")
 
     def handle(self, *_args: Any, **options: Any) -> None:

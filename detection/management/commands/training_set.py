@@ -12,6 +12,7 @@ from detection.exports.registry import export_formats
 from detection.inference.errors import CheckpointError
 from detection.inference.files import replacing
 from detection.models import TrainingSet
+from detection.program import PROGRAM
 from detection.registry.catalogue import classes_of_models
 from detection.training import service
 from detection.training.service import TrainingSetError
@@ -22,7 +23,7 @@ class Command(BaseCommand):
 
     help = (
         "Freeze reviewed photos with their labels as a training set NAME@NUMBER: freeze, export, list. Near duplicates "
-        "are in one split. `manage.py evaluate NAME@NUMBER` measures models on its test split."
+        f"are in one split. `{PROGRAM} evaluate NAME@NUMBER` measures models on its test split."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -84,4 +85,4 @@ def _listed(_options: Mapping[str, Any]) -> str:
         f"{row}  {_counts(row)}  {row.sha256[:12]}  made {row.created_at:%Y-%m-%d %H:%M} UTC  {row.licence}"
         for row in TrainingSet.objects.all()
     ]
-    return "\n".join(lines) or "There is no training set yet. Make one with `manage.py training_set freeze`."
+    return "\n".join(lines) or f"There is no training set yet. Make one with `{PROGRAM} training_set freeze`."

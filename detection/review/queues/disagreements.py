@@ -5,12 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from detection.evaluation.matching import Agreement, compare
 from detection.inference.types import FoundObject, reported_at
 from detection.models import DetectedObject, Detection, QueuePlace, ShadowRun
+from detection.program import PROGRAM
 from detection.review.queues.filling import Filler
 from detection.review.queues.kinds import counted, of_places
 
@@ -48,7 +50,9 @@ TILES = of_places(
     _("Tiles and whole photo disagree"),
     _("Photos that one model looked at with tiles and without, and found other objects, the most of them first."),
     _of_tiles,
-    empty=_("Let “manage.py redetect NAME --tiles 2” look at photos of the history again."),
+    empty=format_lazy(
+        _("Let “{program} redetect NAME --tiles 2” look at photos of the history again."), program=PROGRAM
+    ),
 )
 
 

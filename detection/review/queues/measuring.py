@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.text import format_lazy
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +14,7 @@ from detection.learning import sampling
 from detection.learning.estimate import Share
 from detection.learning.sampling import Progress
 from detection.models import OperatingPoint, QueuePlace, Sample, SampledObject
+from detection.program import PROGRAM
 from detection.review.queues.kinds import Answered, of_places
 from detection.statistics.figures.words import percent_text
 
@@ -46,7 +48,9 @@ MEASURE = of_places(
     _("Measuring sample"),
     _("Objects drawn by chance in each class and probability: their verdicts tell the precision of all photos."),
     _reason,
-    empty=_("Draw one with “manage.py operating_point sample”, or in the admin under Measuring samples."),
+    empty=format_lazy(
+        _("Draw one with “{program} operating_point sample”, or in the admin under Measuring samples."), program=PROGRAM
+    ),
     rows=_rows,
     asked=_asked,
     is_done=_is_done,

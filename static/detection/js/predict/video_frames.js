@@ -119,7 +119,7 @@ export async function withFrames({ photos, videos, note, folder }, onProgress) {
       all.push(...frames);
       notes.push(interpolate(gettext("%(name)s: one frame each %(seconds)s s."), { ...named, seconds: number(step, step > STEP_S ? 1 : 0) }));
     } catch {
-      notes.push(interpolate(gettext("This browser cannot play %(name)s. Choose an MP4 or WebM video, or use manage.py detect on the server."), named));
+      notes.push(interpolate(gettext("This browser cannot play %(name)s. Choose an MP4 or WebM video, or use the command “detect” on the server."), named));
     }
   }
   onProgress("");
