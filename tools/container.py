@@ -44,6 +44,7 @@ class Image:
     folder: str = "/"
     user: str = "0"
     health: list[str] = field(default_factory=list)
+    health_times: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=list)
 
     def prefix(self, more: Mapping[str, str] | None = None) -> list[str]:
@@ -62,14 +63,19 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
         yield name.upper(), rest.strip()
 
 
-def build(image: Image, variant: str) -> None:
-    """Carry out all instructions. Raises CalledProcessError and ValueError at the first that cannot be."""
-    for name, rest in instructions((PROJECT / "Dockerfile").read_text(encoding="utf-8")):
+def build(image: Image, variant: str, context: Path = PROJECT, *, is_dry: bool = False) -> None:
+    """Carry out all instructions. Raises CalledProcessError and ValueError at the first that cannot be.
+
+    is_dry: the root has been built before; find out the image's settings alone.
+    """
+    for name, rest in instructions((context / "Dockerfile").read_text(encoding="utf-8")):
+        if is_dry and name in {"RUN", "COPY"}:
+            continue
         print(f"{name} {rest}"[:150], flush=True)
-        _carry_out(image, name, rest, variant)
+        _carry_out(image, name, rest, variant, context)
 
 
-def _carry_out(image: Image, name: str, rest: str, variant: str) -> None:
+def _carry_out(image: Image, name: str, rest: str, variant: str, context: Path) -> None:
     match name:
         case "ARG":
             argument, _, default = rest.partition("=")
@@ -80,14 +86,16 @@ def _carry_out(image: Image, name: str, rest: str, variant: str) -> None:
             image.folder = rest
             (image.root / rest.lstrip("/")).mkdir(parents=True, exist_ok=True)
         case "COPY":
-            _copy(image, rest.split())
+            _copy(image, rest.split(), context)
         case "RUN":
             network = {key: value for key, value in os.environ.items() if _OF_THE_NETWORK.match(key)}
             subprocess.run([*image.prefix(network), "sh", "-c", rest], check=True)
         case "USER":
             image.user = rest
         case "HEALTHCHECK":
-            image.health = json.loads(rest[rest.index("CMD") + len("CMD") :])
+            options, _, command = rest.partition("CMD")
+            image.health = json.loads(command)
+            image.health_times = {name.replace("-", "_"): time for name, time in re.findall(r"--(\S+)=(\S+)", options)}
         case "CMD":
             image.command = json.loads(rest)
         case "FROM" | "VOLUME" | "EXPOSE" | "LABEL":
@@ -96,11 +104,11 @@ def _carry_out(image: Image, name: str, rest: str, variant: str) -> None:
             raise ValueError(f"{name} is not known here: add it to tools/container.py.")
 
 
-def _copy(image: Image, names: list[str]) -> None:
+def _copy(image: Image, names: list[str], context: Path) -> None:
     *sources, target = names
     into = image.root / image.folder.lstrip("/") / target
     for source in sources:
-        found = PROJECT / source
+        found = context / source
         if found.is_dir():
             shutil.copytree(found, into, ignore=shutil.ignore_patterns("__pycache__", "*.part"), dirs_exist_ok=True)
         else:
@@ -148,22 +156,22 @@ def try_out(image: Image) -> None:
     try:
         _wait_until_it_serves(server)
         healthy = subprocess.run([*image.prefix(settings), *image.health], check=False, capture_output=True, text=True)
-        _require(healthy.returncode == 0, f"The health check fails: {healthy.stdout}{healthy.stderr}")
+        require(healthy.returncode == 0, f"The health check fails: {healthy.stdout}{healthy.stderr}")
         print("The health check succeeds.")
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/predict", PHOTO.read_bytes(), {"Content-Type": "image/jpeg"}
         )
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             found = json.load(answer)["prediction"]
-        _require([one["objectClass"] for one in found] == ["cat"], f"The answer is {found}.")
+        require([one["objectClass"] for one in found] == ["cat"], f"The answer is {found}.")
         print(f"A photo is answered: {found}")
     finally:
         server.terminate()
         status = server.wait(_STOP_S)
-    _require(status == 0, f"It ended with {status}.")
+    require(status == 0, f"It ended with {status}.")
     _require_owner(image)
     late = subprocess.run([*image.prefix(settings), *image.health], check=False, capture_output=True)
-    _require(late.returncode != 0, "The health check succeeds without a server.")
+    require(late.returncode != 0, "The health check succeeds without a server.")
 
 
 def _wait_until_it_serves(server: "subprocess.Popen[str]") -> None:
@@ -172,17 +180,17 @@ def _wait_until_it_serves(server: "subprocess.Popen[str]") -> None:
         print(f"  {line.rstrip()}")
         if line.startswith(_SERVING) or time.monotonic() > ends:
             break
-    _require(server.poll() is None and time.monotonic() < ends, "The server does not start.")
+    require(server.poll() is None and time.monotonic() < ends, "The server does not start.")
 
 
 def _require_owner(image: Image) -> None:
     """Require that what was written in /data is the user's, and that nothing of his is elsewhere in the image."""
     data = image.root / "data"
     owners = {path.lstat().st_uid for path in (data, *data.rglob("*"))}
-    _require(owners == {int(image.user)}, f"/data belongs to {owners}.")
+    require(owners == {int(image.user)}, f"/data belongs to {owners}.")
     app = image.root / image.folder.lstrip("/")
     own = [path for path in app.rglob("*") if path.lstat().st_uid == int(image.user)]
-    _require(not own, f"Written into {image.folder}: {own[:5]}")
+    require(not own, f"Written into {image.folder}: {own[:5]}")
 
 
 def refuse_a_gpu(image: Image) -> None:
@@ -191,11 +199,12 @@ def refuse_a_gpu(image: Image) -> None:
     ended = subprocess.run(
         [*image.prefix(settings), *image.command], check=False, capture_output=True, text=True, timeout=_START_S
     )
-    _require(ended.returncode == 1, f"With MODEL_CONTEXT_GPU=true it ends with {ended.returncode}.")
+    require(ended.returncode == 1, f"With MODEL_CONTEXT_GPU=true it ends with {ended.returncode}.")
     print(f"Without a GPU it says: {ended.stderr.strip().splitlines()[-1]}")
 
 
-def _require(is_so: bool, sentence: str) -> None:
+def require(is_so: bool, sentence: str) -> None:
+    """Raise AssertionError with the sentence where it is not so."""
     if not is_so:
         raise AssertionError(sentence)
 

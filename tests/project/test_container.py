@@ -24,6 +24,8 @@ def test_every_instruction_is_carried_out(tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "app" / "detection" / "web" / "api_examples.json").is_file()
     assert (image.user, image.folder, image.command) == ("10001", "/app", ["python", "manage.py", "serve"])
     assert image.health == ["python", "-m", "detection.serving.probe"]
+    times = {"interval": "30s", "timeout": "5s", "start_period": "90s", "retries": "3"}
+    assert image.health_times == times
     assert image.environment["DATA_DIR"] == "/data"
     assert image.prefix()[:3] == ["chroot", "--userspec=10001:10001", str(tmp_path)]
 
