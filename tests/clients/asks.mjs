@@ -6,7 +6,9 @@ const { InferenceClient } = await import(pathToFileURL(`${process.argv[2]}/dist/
 const { url, key, photo, model, threshold } = JSON.parse(readFileSync(0, "utf8"));
 try {
   const endpointUrl = `${url}/api/hf/${model}?threshold=${threshold}`;
-  const found = await new InferenceClient(key).objectDetection({ data: new Blob([readFileSync(photo)]), endpointUrl });
+  const args = { data: new Blob([readFileSync(photo)]), endpointUrl };
+  // By default it repeats what was answered by 503, without an end.
+  const found = await new InferenceClient(key).objectDetection(args, { retry_on_error: false });
   const rows = found.map(({ label, score, box }) => [label, score, box.xmin, box.ymin, box.xmax, box.ymax]);
   console.log(JSON.stringify({ found: rows }));
 } catch (error) {
