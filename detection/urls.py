@@ -32,7 +32,7 @@ from detection.serving import health
 from detection.sharing import views as sharing_views
 from detection.statistics import views as statistics_views
 from detection.statistics.api import StatisticsTableView, StatisticsView
-from detection.web.api_docs import ApiDocsView
+from detection.web.api_docs.views import ApiDocsView
 from detection.web.manifest import favicon, manifest
 
 pages = [

@@ -203,7 +203,7 @@ SPECTACULAR_SETTINGS = {
         "detection.accounts.schema.describe_access",
         "detection.registry.schema.name_models",
         "detection.oip.schema.name_operations",
-        "detection.web.api_examples.add_examples",
+        "detection.web.api_docs.examples.add_examples",
     ],
     # No badge of a foreign validation service.
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},

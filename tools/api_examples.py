@@ -1,4 +1,4 @@
-"""Examples of the API's description: `python -m tools.api_examples` writes detection/web/api_examples.json.
+"""Examples of the API's description: `python -m tools.api_examples` writes detection/web/api_docs/examples.json.
 
 Every request is sent to a server of its own, started for it; ids, times and the host are replaced, so that the examples
 do not differ from one machine to another more than they must.

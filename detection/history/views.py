@@ -12,7 +12,7 @@ from detection.history import addresses, presentation, trash
 from detection.history.addresses import filters_in, list_url, matching, place_of
 from detection.history.selectors import visible_detections
 from detection.models import Detection, calibration_of
-from detection.web.code_samples import entry_point_samples
+from detection.web.api_docs.code_samples import entry_point_samples
 from detection.web.forms import ThresholdForm, first_sentence
 from detection.web.responses import ANSWERED_ERRORS, HttpResponseSeeOther, render_with_error
 

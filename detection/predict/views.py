@@ -18,7 +18,7 @@ from detection.predict import service as predict_service
 from detection.predict.sample_photos import SAMPLES, sample_named
 from detection.registry import catalogue, listing
 from detection.serving import service as serving
-from detection.web.code_samples import entry_point_samples
+from detection.web.api_docs.code_samples import entry_point_samples
 from detection.web.forms import TILES_TEXTS, PhotoForm, first_sentence
 from detection.web.responses import ANSWERED_ERRORS, HttpResponseSeeOther, render_with_error
 

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 from django.test import Client
 
-from detection.web.api_examples import recorded
+from detection.web.api_docs.examples import recorded
 from tests.support.serving import running_server
 from tools.api_examples import walk
 

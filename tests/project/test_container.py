@@ -21,7 +21,7 @@ def test_every_instruction_is_carried_out(tmp_path: Path, monkeypatch: pytest.Mo
     assert any("VARIANT=cpu" in command for command in ran)
     assert "collectstatic" in " ".join(map(str, ran))
     assert (tmp_path / "app" / "manage.py").is_file()
-    assert (tmp_path / "app" / "detection" / "web" / "api_examples.json").is_file()
+    assert (tmp_path / "app" / "detection" / "web" / "api_docs" / "examples.json").is_file()
     assert (image.user, image.folder, image.command) == ("10001", "/app", ["python", "manage.py", "serve"])
     assert image.health == ["python", "-m", "detection.serving.probe"]
     times = {"interval": "30s", "timeout": "5s", "start_period": "90s", "retries": "3"}

@@ -13,7 +13,7 @@ from django.test import Client, RequestFactory
 from django.urls import clear_script_prefix, set_script_prefix
 
 from detection.conf import Config
-from detection.web.code_samples import CodeSample, entry_point_samples, predict_samples
+from detection.web.api_docs.code_samples import CodeSample, entry_point_samples, predict_samples
 from tests.support import photos
 from tests.support.builders import stored_detection
 from tests.support.serving import Server, running_server

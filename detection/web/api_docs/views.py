@@ -7,7 +7,7 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from detection.web.code_samples import entry_point_samples
+from detection.web.api_docs.code_samples import entry_point_samples
 
 
 class ApiDocsView(SpectacularSwaggerSplitView):
