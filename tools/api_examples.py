@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 from PIL import Image
 
-from detection.inference.fair_queue import OVERLOADED
+from detection.inference.queues.fair_queue import OVERLOADED
 from tests.support.serving import Server, running_server
 
 ROOT = Path(__file__).resolve().parent.parent

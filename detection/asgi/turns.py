@@ -12,7 +12,7 @@ from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallab
 from detection.accounts.schema import OPEN_TO_ALL
 from detection.errors import headers_for, respond_to
 from detection.inference.errors import OverloadedError
-from detection.inference.fair_queue import OVERLOADED, FairQueue, Shares
+from detection.inference.queues.fair_queue import OVERLOADED, FairQueue, Shares
 from detection.web import callers
 from detection.web.asgi_messages import Shape, plain_error, send_json
 

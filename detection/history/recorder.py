@@ -29,12 +29,12 @@ from django.utils import timezone
 from detection.conf import current
 from detection.errors import AccountClosedError, StorageUnavailableError
 from detection.history import indexing, plain_rows
-from detection.inference.fair_queue import FairPool
 from detection.inference.hardware import usable_cores
 from detection.inference.messages import Message, gettext_noop
 from detection.inference.photos.appearance import brightness_of, sharpness_of
 from detection.inference.photos.decode import PhotoInfo
 from detection.inference.photos.decoding_memory import LARGE_BYTES, decoding_bytes
+from detection.inference.queues.fair_queue import FairPool
 from detection.inference.tiles.grid import WHOLE
 from detection.inference.types import FoundObject, ImageArray, Thresholds, reported_at
 from detection.models import BatchItem, DetectedObject, Detection, Photo

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
 
-from detection.inference.fair_queue import most_large
 from detection.inference.hardware import usable_cores
+from detection.inference.queues.fair_queue import most_large
 
 R = TypeVar("R")
 # A tenth of what a thread of the usual priority gets, where both want all of a core (Linux, sched(7)).

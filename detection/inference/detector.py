@@ -9,7 +9,6 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from detection.inference.batching import Batcher
 from detection.inference.boxes import to_objects
 from detection.inference.engines.base import Engine, EngineOptions, Outputs
 from detection.inference.engines.registry import choose_engine, create_engine
@@ -19,12 +18,13 @@ from detection.inference.families.registry import FAMILIES
 from detection.inference.hardware import usable_cores
 from detection.inference.model_files import ModelSource, open_model
 from detection.inference.network import Network
-from detection.inference.photo_queue import PhotoQueue, Task, Views
 from detection.inference.photos.appearance import sampled_rows
 from detection.inference.photos.decode import PhotoInfo, decode_photo
 from detection.inference.photos.decoding_memory import LARGE_BYTES, decoding_bytes, run_decoding
 from detection.inference.photos.preprocess import Placement, fit_photo
 from detection.inference.precision.choice import settle_precision
+from detection.inference.queues.batching import Batcher
+from detection.inference.queues.photo_queue import PhotoQueue, Task, Views
 from detection.inference.sanity_checks import check_outputs, decoding_errors_as_checkpoint_errors
 from detection.inference.tiles.grid import UNTILED, WHOLE, Tile, Tiling, tiling_of
 from detection.inference.tiles.merging import merged

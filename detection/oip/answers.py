@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from detection.inference.fair_queue import FairTurns
+from detection.inference.queues.fair_queue import FairTurns
 from detection.oip.messages import BYTES, LENGTH, InferenceRequest, MessageError
 from detection.web.serializers import to_json
 

@@ -10,11 +10,11 @@ from PIL import Image
 
 from detection.conf.current import config
 from detection.inference.background import in_background
-from detection.inference.fair_queue import FairTurns, most_large
 from detection.inference.hardware import usable_cores
 from detection.inference.photos.decode import decode_photo
 from detection.inference.photos.decoding_memory import decoding, decoding_bytes
 from detection.inference.photos.draw import draw_objects
+from detection.inference.queues.fair_queue import FairTurns, most_large
 from detection.inference.types import DrawnBox, NamedBox, PixelBox, StageTimings
 from detection.models import Detection, Photo
 from detection.observability import metrics

@@ -11,7 +11,7 @@ from detection.bulk import redetect
 from detection.conf import Config
 from detection.history import trash
 from detection.inference.errors import OverloadedError
-from detection.inference.fair_queue import OVERLOADED
+from detection.inference.queues.fair_queue import OVERLOADED
 from detection.models import Detection
 from detection.predict import service as predict_service
 from detection.predict.service import Upload

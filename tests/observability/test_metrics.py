@@ -18,9 +18,9 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from detection.conf import BASE_DIR
-from detection.inference.batching import Batcher
 from detection.inference.detector import Detector
 from detection.inference.errors import ImageDecodeError, OverloadedError
+from detection.inference.queues.batching import Batcher
 from detection.inference.types import FoundObject, PixelBox
 from detection.models import Detection
 from detection.observability import metrics

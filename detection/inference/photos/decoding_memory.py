@@ -13,9 +13,9 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, TypeVar
 
 from detection.inference.background import in_background
-from detection.inference.fair_queue import FairTurns, most_large
 from detection.inference.hardware import usable_cores
 from detection.inference.photos.webp_file import is_animated
+from detection.inference.queues.fair_queue import FairTurns, most_large
 
 R = TypeVar("R")
 # A photo that takes more is large: a JPEG of 24 megapixels, a PNG of 12, a WebP of 8.

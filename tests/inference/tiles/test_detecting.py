@@ -17,7 +17,7 @@ from detection.inference.photos.decode import decode_photo
 from detection.inference.photos.preprocess import fit_photo
 from detection.inference.types import ImageArray
 from tests.inference.engines import BrightnessEngine
-from tests.inference.test_batching import wait_until_waiting
+from tests.inference.queues.test_batching import wait_until_waiting
 from tests.inference.test_detector import grey, make_detector
 from tests.support import photos
 

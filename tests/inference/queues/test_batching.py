@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from detection.inference.batching import Batcher
 from detection.inference.errors import EngineError
+from detection.inference.queues.batching import Batcher
 from detection.inference.types import ImageArray
 from tests.inference.engines import EDGE, BrightnessEngine
 

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from detection.inference.errors import DetectorClosedError, OverloadedError
-from detection.inference.fair_queue import OVERLOADED, FairQueue, Shares, most_large
 from detection.inference.messages import Message, gettext_noop
+from detection.inference.queues.fair_queue import OVERLOADED, FairQueue, Shares, most_large
 
 P = TypeVar("P")
 V = TypeVar("V")

@@ -7,7 +7,7 @@ import pytest
 
 from detection.inference.detector import Prediction
 from detection.inference.errors import OverloadedError
-from detection.inference.fair_queue import OTHERS_S, FairPool, FairQueue, FairTurns, Shares
+from detection.inference.queues.fair_queue import OTHERS_S, FairPool, FairQueue, FairTurns, Shares
 from tests.inference.engines import BrightnessEngine
 from tests.inference.test_detector import grey, make_detector
 
