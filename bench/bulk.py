@@ -114,10 +114,10 @@ def _bulk(folder: Path, number: int, record: bool) -> None:
 
     from rich.console import Console
 
-    from detection.bulk.inputs import Inputs
     from detection.bulk.journal import Records, Run
     from detection.bulk.processing import PhotoOptions
     from detection.bulk.running import Task, process_all
+    from detection.bulk.sources.inputs import Inputs
 
     inputs = Inputs((str(folder / "photos"),), io.BytesIO(), 20_000_000)
     run = Run(uuid.uuid4(), "jsonl", 0.5, "", "", "")

@@ -19,9 +19,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from PIL import Image
 
-from detection.bulk import videos
 from detection.bulk.journal import Records
 from detection.bulk.processing import annotated_path
+from detection.bulk.sources import videos
 from detection.errors import DetectionTimeoutError, StorageUnavailableError
 from detection.inference.errors import EngineError
 from detection.inference.videos import frames

@@ -19,13 +19,13 @@ from rich.console import Console
 from detection.bulk.arguments import add_frames, add_tiles, probability
 from detection.bulk.cluster import LOCAL, Cluster, Spread
 from detection.bulk.files import PhotoFile, Skipped
-from detection.bulk.inputs import Inputs
 from detection.bulk.journal import JSON_LINES, JournalError, Printed, Records, Run, RunFiles, open_run
 from detection.bulk.output import FormatError, chosen_format, finish
 from detection.bulk.processing import ALL_SIDECARS, SIDECARS, AnnotatedError, PhotoOptions
 from detection.bulk.progress import say
 from detection.bulk.running import Task, Totals, leave, process_all
 from detection.bulk.shard import ALL, Shard
+from detection.bulk.sources.inputs import Inputs
 from detection.bulk.watching import Watched, move
 from detection.conf import current
 from detection.errors import DetectionTimeoutError, RequestError, StorageUnavailableError

@@ -12,9 +12,9 @@ from unittest import mock
 
 import pytest
 
-from detection.bulk import archives
 from detection.bulk.files import BadPhotoError, PhotoFile, Skipped
-from detection.bulk.inputs import Inputs
+from detection.bulk.sources import archives
+from detection.bulk.sources.inputs import Inputs
 
 LIMIT = 1000
 Files = dict[str, bytes]

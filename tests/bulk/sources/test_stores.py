@@ -10,9 +10,9 @@ import fsspec
 import pytest
 from botocore.config import Config
 
-from detection.bulk import stores
 from detection.bulk.files import BadPhotoError
-from detection.bulk.inputs import Inputs
+from detection.bulk.sources import stores
+from detection.bulk.sources.inputs import Inputs
 from tests.support.object_store import BUCKET, ObjectStore, object_store
 
 ROOT = f"s3://{BUCKET}"

@@ -8,8 +8,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from detection.bulk.inputs import Inputs
-from detection.bulk.lists import ListError, names_in
+from detection.bulk.sources.inputs import Inputs
+from detection.bulk.sources.lists import ListError, names_in
 
 
 def table(path: Path, columns: Mapping[str, Any]) -> Path:

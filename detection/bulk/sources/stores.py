@@ -13,8 +13,8 @@ from functools import cache, partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from detection.bulk.archives import is_archive, is_photo_member
 from detection.bulk.files import BadPhotoError, PhotoFile, checked_size, failing, too_large
+from detection.bulk.sources.archives import is_archive, is_photo_member
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://")
 # Those that hold very many names, which obstore lists a page at a time; fsspec would hold them all.

@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from detection.bulk.archives import ARCHIVE_ERRORS, count_members, is_archive, members
 from detection.bulk.files import PhotoFile, Skipped, failing, is_photo_name, read_capped
-from detection.bulk.lists import ListError, is_list, names_in
 from detection.bulk.shard import ALL, Shard
-from detection.bulk.stores import is_address, photos_at
-from detection.bulk.videos import frames_of
+from detection.bulk.sources.archives import ARCHIVE_ERRORS, count_members, is_archive, members
+from detection.bulk.sources.lists import ListError, is_list, names_in
+from detection.bulk.sources.stores import is_address, photos_at
+from detection.bulk.sources.videos import frames_of
 from detection.inference.videos.choice import FrameChoice
 from detection.inference.videos.names import is_video_name
 
