@@ -197,18 +197,25 @@ def _require_cells_apart(declaration: Declaration, boxes: FloatArray, network: N
     not: from a trained network or not.
     """
     are_boxes = _are_boxes(boxes)
-    common = [each for each in _COMMON_STRIDES if len(cells_of(network.size_wh, each)[1]) == len(boxes)]
     if are_boxes.sum() < _ENOUGH_ROWS:
         return
-    for strides in (declaration.strides,) if declaration.strides else common:
+    axes = (1, 0, 1, 0) if declaration.box == "yxyx" else (0, 1, 0, 1)
+
+    def together(strides: tuple[int, ...]) -> list[float]:
         cells, widths = cells_of(network.size_wh, strides)
-        places = cells * widths[:, None]
-        axes = (1, 0, 1, 0) if declaration.box == "yxyx" else (0, 1, 0, 1)
-        columns = [_correlation(boxes[are_boxes, column], places[are_boxes, axis]) for column, axis in enumerate(axes)]
-        are_places = min(columns if declaration.box == "ltrb" else columns[:2]) > _TOGETHER
-        if declaration.strides and are_places:
+        places = (cells * widths[:, None])[are_boxes]
+        return [_correlation(boxes[are_boxes, column], places[:, axis]) for column, axis in enumerate(axes)]
+
+    if declaration.strides:
+        columns = together(declaration.strides)
+        if min(columns if declaration.box == "ltrb" else columns[:2]) > _TOGETHER:
             _refuse(network, "its boxes are places in the photo, and not relative to cells", "unit, or strides")
-        if not declaration.strides and max(columns[:2]) < _TOGETHER:
+        return
+    for strides in _COMMON_STRIDES:
+        # PP-YOLOE has its coarsest level first.
+        if len(cells_of(network.size_wh, strides)[1]) == len(boxes) and all(
+            max(together(order)[:2]) < _TOGETHER for order in (strides, strides[::-1])
+        ):
             _refuse(
                 network,
                 f"each of its {len(boxes)} rows is a cell of the strides {', '.join(map(str, strides))}, and its boxes "

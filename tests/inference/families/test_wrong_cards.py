@@ -16,7 +16,7 @@ from detection.inference.families.places import require_places
 from detection.inference.network import Network
 from detection.inference.sanity_checks import check_outputs, decoding_errors_as_checkpoint_errors
 from detection.inference.types import Detections
-from tests.inference.families.trained import COCO_IDS, RIGHT, answers, network
+from tests.inference.families.trained import COCO_IDS, RIGHT, answers, levels_of, network
 from tests.inference.families.wrong_cards import Card, wrong_cards
 from tests.inference.paths import REPOSITORY
 
@@ -105,3 +105,11 @@ def test_a_single_class_and_an_untrained_network_are_not_refused() -> None:
     right = {"boxes": "boxes", "scores": "logits", "activation": "sigmoid", "nms": 0.5}
     assert len(self_test(right, [outputs] * 3)) > 0
     assert len(COCO_IDS) == 80
+
+
+def test_boxes_of_cells_with_the_coarsest_level_first_are_places_too(cache: Path) -> None:
+    make, right = RIGHT["YOLO-NAS, raw"]
+    outputs: list[Outputs] = [
+        {name: np.concatenate(levels_of(array)[::-1]) for name, array in make(each).items()} for each in answers(cache)
+    ]
+    assert self_test(right, outputs).class_ids[0] == CAT

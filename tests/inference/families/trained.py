@@ -141,7 +141,8 @@ def _cells() -> Any:
     return np.array(reference.cells((EDGE, EDGE), STRIDES), np.float32)
 
 
-def _levels(array: Any) -> list[Any]:
+def levels_of(array: Any) -> list[Any]:
+    """The rows of each level, finest first."""
     ends = np.cumsum([(-(-EDGE // stride)) ** 2 for stride in STRIDES])[:-1]
     return np.split(array, ends)
 
@@ -157,7 +158,7 @@ def _rtmdet(answer: Answer) -> Outputs:
         **{
             f"{name}_{stride}": level.T
             for name, part in parts.items()
-            for stride, level in zip(STRIDES, _levels(part), strict=True)
+            for stride, level in zip(STRIDES, levels_of(part), strict=True)
         }
     )
 
