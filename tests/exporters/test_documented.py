@@ -80,6 +80,13 @@ BYTES = ((1, EDGE, EDGE, 3), TensorProto.UINT8)
 CUSTOM_VISION = {"Image.BitmapPixelFormat": "Bgr8", "Image.NominalPixelRange": "NominalRange_0_255"}
 ULTRALYTICS = {"author": "Ultralytics", "description": "Ultralytics rtdetr-l model", "task": "detect"}
 SIGMOID = np.log(np.clip(ONE_HOT, 0.001, 0.999) / (1 - np.clip(ONE_HOT, 0.001, 0.999)))
+
+
+def libreyolo(name: str) -> dict[str, str]:
+    """The metadata that LibreYOLO writes, as far as it is read."""
+    return {"libreyolo_version": "1.6.0", "model_family": name, "task": "detect"}
+
+
 # Outputs, further arguments of `export`, files beside, what the card has to say of the input.
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "Ultralytics RT-DETR before 8.4": (
@@ -134,6 +141,36 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str,
         {"infer_cfg.yml": INFER_CFG},
         {"std": (255, 255, 255)},
     ),
+    "LibreYOLO's YOLO9": (
+        {"output": rows(CORNERS, ONE_HOT, count=84).transpose(0, 2, 1)},
+        {"metadata": libreyolo("yolo9")},
+        {},
+        {"fit": "letterbox_top_left", "std": (255, 255, 255)},
+    ),
+    "LibreYOLO's YOLO-NAS": (
+        {"pred_logits": rows(CORNERS, count=84), "pred_boxes": rows(ONE_HOT, count=84)},
+        {"metadata": libreyolo("yolonas")},
+        {},
+        {"fit": "letterbox", "std": (255, 255, 255)},
+    ),
+    "LibreYOLO's RTMDet": (
+        {"output": rows(CORNERS, ONE_HOT, count=84)},
+        {"metadata": libreyolo("rtmdet")},
+        {},
+        {"fit": "letterbox_top_left", "colour": "bgr", "std": (57.375, 57.12, 58.395)},
+    ),
+    "LibreYOLO's PP-YOLOE": (
+        {"boxes": rows(CORNERS, count=84), "scores": rows(ONE_HOT, count=84)},
+        {"metadata": libreyolo("ppyoloe")},
+        {},
+        {"fit": "stretch", "std": (58.395, 57.12, 57.375)},
+    ),
+    "LibreYOLO's D-FINE": (
+        {"pred_logits": SIGMOID[None], "pred_boxes": (CENTRES / EDGE)[None]},
+        {"metadata": libreyolo("dfine")},
+        {},
+        {"fit": "stretch", "std": (255, 255, 255)},
+    ),
     "RT-DETR of Hugging Face": (
         {"logits": SIGMOID[None], "pred_boxes": (CENTRES / EDGE)[None]},
         {},
@@ -176,6 +213,11 @@ ASKED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"boxes": CORNERS[None], "labels": LABELS[None] + 1, "scores": SCORES[None]},
         {},
         "not plain whether its classes start at 0",
+    ),
+    "six columns whose classes may start at 1": (
+        {"detections": rows(CORNERS, SCORES, LABELS + 1, count=9)},
+        {},
+        "`first_label` under",
     ),
     "neither as many classes": ({"output": rows(CORNERS, ONE_HOT, ONE_HOT, count=30)}, {}, "neither 4 nor 5 more than"),
     "boxes relative to anchors": (

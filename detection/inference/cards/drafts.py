@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from detection.inference.cards.beside import Beside, read_beside
+from detection.inference.cards.draft import IMAGENET, UNIT, Draft
 from detection.inference.cards.evidence import Evidence, Signature, answers_to, signature_of
 from detection.inference.cards.foreign import how_to_export
-from detection.inference.cards.presets import EXPORTERS, IMAGENET, UNIT, Draft
+from detection.inference.cards.presets import EXPORTERS
 from detection.inference.cards.shapes import infer
 from detection.inference.class_names import is_plain
 from detection.inference.errors import CheckpointError

@@ -10,31 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from detection.inference.cards.draft import IMAGENET, LETTERBOX, UNIT, Draft
 from detection.inference.cards.evidence import Evidence
+from detection.inference.cards.libreyolo import is_of_libreyolo, libreyolo
 
-UNIT = {"std": [255, 255, 255]}
-IMAGENET = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}
-LETTERBOX = {"fit": "letterbox", "pad": 114}
 _BOX = 4
 _ROW_WITH_CLASS = 6
 # The category numbers of COCO that are in use, out of 1 to 90 (instances_val2017.json).
 _COCO_IDS = [each for each in range(1, 91) if each not in {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}]
 # Hugging Face's DETRs with a last column for "no object", whose loss is a cross entropy.
 _SOFTMAX_TYPES = {"detr", "table-transformer", "yolos"}
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """Content of a card that follows from the exporter.
-
-    input: keys of `[input]` beside the size; None where nothing says how photos are scaled. reasons: why, in clauses
-    for people.
-    """
-
-    family: str
-    decoding: Mapping[str, Any]
-    input: Mapping[str, Any] | None
-    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +313,7 @@ EXPORTERS: Mapping[str, Exporter] = {
         lambda evidence: _is_row_of_cells(evidence) and _has_objectness(evidence),
         _yolox,
     ),
+    "libreyolo": Exporter("LibreYOLO's `model.export()`", is_of_libreyolo, libreyolo),
     "nanodet": Exporter("NanoDet's tools/export_onnx.py", lambda evidence: _bins(evidence) > 0, _nanodet),
     "rtdetr": Exporter("tools/export_onnx.py of RT-DETR and D-FINE", _is_decoded_detr, _decoded_detr),
     "rfdetr": Exporter("RF-DETR's `model.export()`", _is_rf_detr, _rf_detr),

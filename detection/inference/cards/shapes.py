@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from detection.inference.cards.draft import Draft
 from detection.inference.cards.evidence import Evidence
-from detection.inference.cards.presets import Draft
 from detection.inference.types import FloatArray
 
 _BOX = 4
@@ -60,6 +60,7 @@ def _columns(name: str, table: FloatArray, evidence: Evidence) -> tuple[dict[str
     if columns == _BOX + 2 and len(whole) == 1:
         label = whole[0]
         score = 2 * _BOX + 1 - label
+        _require_first_class(table[table[:, score] > 0, label])
         why.append(f"column {label} has whole numbers, the classes, and column {score} the scores")
         return decoding | {"scores": f"{name}[{score}]", "labels": f"{name}[{label}]"}, why
     if columns == _BOX + evidence.classes:
@@ -104,11 +105,18 @@ def _of_several(evidence: Evidence, boxes: str, others: Sequence[str]) -> Draft:
     if len(labels) != 1 or any(array.shape[1] != 1 for array in flat.values()):
         raise ValueError(f"it is not plain which of {', '.join(others)} has the classes")
     (scores,) = set(others) - set(labels)
-    lowest = flat[labels[0]].min(initial=np.inf)
-    if not np.isfinite(lowest) or lowest > 0:
-        raise ValueError("it is not plain whether its classes start at 0: none of that number was found in a photo")
+    _require_first_class(flat[labels[0]])
     why.append(f"{labels[0]} has whole numbers, the classes, and {scores} one score each")
     return Draft("declared", decoding | {"scores": scores, "labels": labels[0]}, None, tuple(why))
+
+
+def _require_first_class(labels: FloatArray) -> None:
+    lowest = labels.min(initial=np.inf)
+    if not np.isfinite(lowest) or lowest > 0:
+        raise ValueError(
+            "it is not plain whether its classes start at 0: none of that number was found in a photo. In a card "
+            "written by hand that is `first_label` under [decoding], 0 or 1 (EfficientDet's DetBenchPredict: 1)"
+        )
 
 
 def _fits(evidence: Evidence, name: str, table: FloatArray) -> bool:
