@@ -19,7 +19,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -227,13 +226,14 @@ def main() -> None:
     try:
         images = build(root, folder, said)
         if not given.alone:
-            # Images are built with this machine's network; the site runs in one of its own, which ends with it.
+            # Images are built with this machine's network; the site runs in one of its own. It ends with this process,
+            # as do all others, for this one is the first of their namespace.
+            apart = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
             again = [sys.executable, "-m", "tools.compose", str(root), str(folder), "--alone"]
-            os.execvp("unshare", ["unshare", "--net", *again])  # noqa: S606 - the tools of this machine
+            os.execvp("unshare", [*apart, *again])  # noqa: S606 - the tools of this machine
         for old in ("containers", "volumes"):
             shutil.rmtree(folder / old, ignore_errors=True)
-        with closing(Site(said, images, folder)) as site:
-            try_out(site)
+        try_out(Site(said, images, folder))
     except (subprocess.SubprocessError, AssertionError, ValueError, httpx.HTTPError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 

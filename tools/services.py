@@ -1,7 +1,8 @@
 """Services of a Compose file as processes: each in namespaces, a root, a network address and volumes of its own.
 
 What the file says is done: command, environment, health check with its times, volumes, mounted files, names of hosts,
-signal and time of the stop. The network is that of the calling process; `tools.compose` gives it one without any other.
+signal and time of the stop. Network and process numbers are those of the caller; `tools.compose` has
+its own, so that both end with it.
 """
 
 import itertools
@@ -177,11 +178,6 @@ class Service:
         assert self._process is not None
         return self._process.wait(timeout_s)
 
-    def close(self) -> None:
-        """Leave no process behind."""
-        if self._pid():
-            self.kill()
-
 
 def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True)
@@ -243,8 +239,3 @@ class Site:
             status = service.stop()
             print(f"  {service.name} ends with {status} after {time.monotonic() - started:.1f} s", flush=True)
             require(status == 0, f"{service.name} ends with {status}.")
-
-    def close(self) -> None:
-        """Leave no process behind."""
-        for service in self.services.values():
-            service.close()
