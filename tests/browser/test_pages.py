@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 import httpx
 import pytest
@@ -162,3 +163,18 @@ def test_keyboard_reaches_the_content_and_the_file_picker(page: Page) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.locator("#image")).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_api_documentation_on_a_phone_shows_all_of_its_code(page: Page, scheme: Literal["light", "dark"]) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/api/docs/")
+    expect(page.locator(".opblock").first).to_be_visible()
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 390
+    code, copy = (
+        page.locator(selector).first.bounding_box() for selector in (".programs pre", ".programs .code button")
+    )
+    assert code is not None
+    assert copy is not None
+    assert copy["y"] >= code["y"] + code["height"], "the button is below the code"
