@@ -219,6 +219,15 @@ ASKED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         "`first_label` under",
     ),
+    "a raw EfficientDet": (
+        {
+            f"{name}_{side}": np.full((1, columns, side, side), 0.5, np.float32)
+            for name, columns in (("class", 27), ("box", 36))
+            for side in (8, 4)
+        },
+        {},
+        "export it with that",
+    ),
     "neither as many classes": ({"output": rows(CORNERS, ONE_HOT, ONE_HOT, count=30)}, {}, "neither 4 nor 5 more than"),
     "boxes relative to anchors": (
         {"boxes": np.full((1, 300, 4), 3.0, np.float32), "scores": np.full((1, 300, 3), 0.5, np.float32)},

@@ -29,6 +29,12 @@ def infer(evidence: Evidence) -> Draft:
         raise ValueError("it could not be run on a photo, which tells what its numbers mean")
     if len(evidence.seen) == 1:
         return _of_one(evidence, *evidence.only_output)
+    if all(len(axes) == 4 for axes in evidence.outputs.values()):  # noqa: PLR2004 batch, numbers, height, width
+        raise ValueError(
+            "its outputs are maps, level by level. Where their numbers are relative to anchors, only its own code "
+            "decodes them: export it with that (EfficientDet: DetBenchPredict). Distances from cells are listed in a "
+            "card written by hand: boxes = [...], scores = [...], strides"
+        )
     boxes = [name for name, axes in evidence.outputs.items() if axes[-1:] == (_BOX,)]
     others = [name for name in evidence.outputs if name not in boxes]
     if len(boxes) != 1 or len(others) > 2:  # noqa: PLR2004 scores and labels
