@@ -20,7 +20,7 @@ html_theme = "furo"
 html_title = f"Detector site {release}"
 html_favicon = "../static/detection/favicon.svg"
 html_extra_path = ["site"]  # from the root to the first page
-html_copy_source = html_show_sourcelink = False
+html_copy_source = html_show_sourcelink = html_show_copyright = False
 # Code blocks that are indented have no language.
 highlight_language = "none"
 copybutton_prompt_text = "$ "
