@@ -25,6 +25,7 @@ from detection.serving import malloc
 from detection.serving import service as serving
 
 GRACE_S = 30
+_MOST_UNSENT_BYTES = 131_072
 _STOPPED = "Stopped."
 _ALL_FINISHED = "Stopped: running requests were finished."
 _SOME_BROKEN_OFF = "Stopped before all requests were finished."
@@ -84,6 +85,9 @@ def _bind(config: Config) -> socket.socket:
         raise CommandError(f"REST_HOST={config.rest_host} is no host name. Set it to 127.0.0.1, say.") from error
     bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        # Connections inherit it: what a reader does not take stays on the disk, not megabytes of it in the kernel.
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MOST_UNSENT_BYTES)
     try:
         bound.bind((host, config.rest_port))
     except OSError as error:
