@@ -7,7 +7,6 @@ import django
 from asgiref.typing import ASGI3Application
 from channels.routing import ProtocolTypeRouter
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "detector_site.settings")
 # Before the modules below: they import tables and settings.
@@ -17,6 +16,7 @@ from detection.accounts.access import caller_of_request  # noqa: E402
 from detection.asgi.api_keys import ApiKeys  # noqa: E402
 from detection.asgi.body_limits import BodyLimit, KnownLength  # noqa: E402
 from detection.asgi.cors import Cors  # noqa: E402
+from detection.asgi.django_threads import ThreadedHandler  # noqa: E402
 from detection.asgi.memory_budget import MemoryBudget  # noqa: E402
 from detection.asgi.site_path import SitePath, with_site_path  # noqa: E402
 from detection.asgi.turns import CallersTurns  # noqa: E402
@@ -38,9 +38,10 @@ _LEAST_TURNS = 4
 
 def _build(budget: MemoryBudget) -> ASGI3Application:
     config = settings.DETECTOR
-    pages = with_site_path(cast("ASGI3Application", get_asgi_application()), config.site_path)
+    turns = max(_LEAST_TURNS, 2 * usable_cores())
+    pages = with_site_path(cast("ASGI3Application", ThreadedHandler(most_idle=turns)), config.site_path)
     entries = {f"{path}{end}" for path in (config.rest_entry_point.rstrip("/"), "/api/predict") for end in ("", "/")}
-    shared = CallersTurns(pages, max(_LEAST_TURNS, 2 * usable_cores()), config.request_timeout_s, shaped)
+    shared = CallersTurns(pages, turns, config.request_timeout_s, shaped)
     http = FastPath(KnownLength(shared), entries - {"/"}, settings.ALLOWED_HOSTS)
     consumers = {
         "/ws/predict": PredictConsumer.as_asgi(),
