@@ -1,12 +1,12 @@
 """Photos of the demo history: sample photos, and crops and mirror images of them that are always the same."""
 
-import io
 import random
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from PIL import Image, ImageOps
 
+from detection.inference.photos.encode import encoded
 from detection.models import Detection
 from detection.predict.sample_photos import SAMPLES, SamplePhoto
 
@@ -71,6 +71,4 @@ def _changed(sample: SamplePhoto, chance: random.Random) -> bytes:
     image_rgb = image_rgb.crop((left, top, left + width, top + height))
     if chance.randrange(2):
         image_rgb = ImageOps.mirror(image_rgb)
-    buffer = io.BytesIO()
-    image_rgb.save(buffer, "JPEG", quality=_QUALITY)
-    return buffer.getvalue()
+    return encoded(image_rgb, "JPEG", quality=_QUALITY)

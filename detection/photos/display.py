@@ -1,9 +1,10 @@
 """Makes JPEGs of photos for browsers and for the store, bounded by the size of what came in."""
 
-import io
 from collections.abc import Iterator
 
 from PIL import Image
+
+from detection.inference.photos.encode import encoded
 
 QUALITY = 92
 # A JPEG of a HEIC or AVIF has two to four times its bytes; small pictures of few colours have more.
@@ -18,9 +19,7 @@ _HOPELESS = 6
 
 def to_jpeg(image_rgb: Image.Image, quality: int = QUALITY) -> bytes:
     """Return a JPEG with the colours of single pixels, which thin lines and text need."""
-    buffer = io.BytesIO()
-    image_rgb.save(buffer, "JPEG", quality=quality, subsampling=0)
-    return buffer.getvalue()
+    return encoded(image_rgb, "JPEG", quality=quality, subsampling=0)
 
 
 def bounded_jpeg(image_rgb: Image.Image, upload_bytes: int) -> bytes:

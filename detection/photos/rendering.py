@@ -1,6 +1,5 @@
 """Renders pictures of stored detections on request: the photo with red boxes, and a thumbnail."""
 
-import io
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from detection.inference.hardware import usable_cores
 from detection.inference.photos.decode import decode_photo
 from detection.inference.photos.decoding_memory import decoding, decoding_bytes
 from detection.inference.photos.draw import draw_objects
+from detection.inference.photos.encode import encoded
 from detection.inference.queues.fair_queue import FairTurns, most_large
 from detection.inference.types import DrawnBox, NamedBox, PixelBox, StageTimings
 from detection.models import Detection, Photo
@@ -152,6 +152,4 @@ def _in_turn(size: int, key: Hashable | None, make: Callable[[], bytes]) -> byte
 
 
 def _encode(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=_QUALITY)
-    return buffer.getvalue()
+    return encoded(image, "JPEG", quality=_QUALITY)

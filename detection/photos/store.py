@@ -5,7 +5,6 @@ independent of the choice.
 """
 
 import hashlib
-import io
 import logging
 import os
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from detection.inference.errors import ImageDecodeError
 from detection.inference.messages import Message, gettext_noop
 from detection.inference.photos.decode import DecodedPhoto, PhotoInfo, decode_photo, read_info
 from detection.inference.photos.decoding_memory import decoding_bytes, run_decoding
+from detection.inference.photos.encode import encoded
 from detection.models import Photo
 from detection.photos.display import bounded_jpeg
 from detection.photos.metadata import NotStrippableError, strip_metadata
@@ -166,9 +166,7 @@ def read_upright(photo: Photo) -> bytes:
     data = read(photo)
     if _is_plain(photo, data, in_srgb=True):
         return data
-    buffer = io.BytesIO()
-    _decoded(photo, data).image_rgb.save(buffer, photo.format, quality=_EXPORT_QUALITY)
-    return buffer.getvalue()
+    return encoded(_decoded(photo, data).image_rgb, photo.format, quality=_EXPORT_QUALITY)
 
 
 def is_shown_as_is(photo: Photo, data: bytes) -> bool:

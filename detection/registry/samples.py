@@ -1,7 +1,6 @@
 """Objects that a version finds in a few photos, drawn for a person to judge before it answers."""
 
 import base64
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -18,6 +17,7 @@ from detection.inference.detector import Detector, Prediction
 from detection.inference.errors import ImageDecodeError
 from detection.inference.photos.decode import decode_photo
 from detection.inference.photos.draw import draw_objects
+from detection.inference.photos.encode import encoded
 from detection.inference.types import FoundObject, reported_at
 from detection.models import ModelVersion
 from detection.photos import store as photo_store
@@ -86,9 +86,7 @@ def _sample(name: str, data: bytes, prediction: Prediction, threshold: float) ->
 
 
 def _data_address(image_rgb: Image.Image) -> str:
-    buffer = io.BytesIO()
-    image_rgb.save(buffer, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return f"data:image/jpeg;base64,{base64.b64encode(encoded(image_rgb, 'JPEG', quality=85)).decode()}"
 
 
 def _closed(detector: Detector) -> Detector:
