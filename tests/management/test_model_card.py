@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from detection.inference.cards.card import ModelCard, read_card
 from detection.inference.detector import DetectorOptions, load_detector
 from detection.inference.engines.base import EngineOptions
+from detection.inference.families.base import cells_of
 from detection.inference.model_files import ModelSource
 from detection.serving import service as serving
 from tests.support import photos
@@ -207,8 +208,10 @@ def test_the_columns_of_rf_detr_find_their_classes(
 
 
 def test_a_free_size_and_an_unknown_scale_are_asked_for(tmp_path: Path) -> None:
-    cells = np.tile(np.array([32, 32, 8, 8, 0, 0.9, 0], np.float32), (84, 1))
-    folder = export(tmp_path / "net", "picture", {"output0": cells.T.copy()}, edge=0)
+    cells, strides = cells_of((64, 64), (8, 16, 32))
+    boxes = np.tile(np.array([0, 0, 8, 8, 0, 0.9, 0], np.float32), (84, 1))
+    boxes[:, :2] = cells * strides[:, None]
+    folder = export(tmp_path / "net", "picture", {"output0": boxes.T.copy()}, edge=0)
     (folder / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")
     with pytest.raises(CommandError, match="photos of any size"):
         card(folder)
