@@ -4,6 +4,7 @@
 """
 
 import base64
+import itertools
 import json
 import os
 import re
@@ -219,18 +220,19 @@ def test_failed_photo_is_tried_again(page: Page, few: Path) -> None:
 
 
 def test_busy_server_is_waited_for(page: Page, few: Path) -> None:
-    busy = [{"Retry-After": "1"}, {}]
+    waits, is_busy = itertools.cycle([{}, {"Retry-After": "1"}]), True
 
-    def refuse_twice(route: Route) -> None:
-        if busy:
+    def refuse_while_busy(route: Route) -> None:
+        if is_busy:
             body = json.dumps({"error": "Too many photos wait."})
-            route.fulfill(status=503, headers={"Content-Type": "application/json", **busy.pop()}, body=body)
+            route.fulfill(status=503, headers={"Content-Type": "application/json", **next(waits)}, body=body)
         else:
             route.continue_()
 
-    page.route("**/photos/*", refuse_twice)
+    page.route("**/photos/*", refuse_while_busy)
     drop(page, few)
     expect(page.get_by_role("alert")).to_contain_text("Too many photos wait. The photos wait")
+    is_busy = False
     wait_until_answered(page)
     expect(total(page, "done")).to_have_text("8")
     expect(page.get_by_role("alert")).to_be_hidden()
