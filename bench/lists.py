@@ -154,7 +154,9 @@ def _classes() -> tuple[str, str]:
 
 
 def _pairs(filters: Sequence[_Chosen]) -> list[tuple[_Chosen, ...]]:
-    return [pair for pair in combinations(filters, 2) if pair[0][0] != pair[1][0]]
+    """Return pairs of different filters that something can pass: no class that is asked for and left out."""
+    pairs = [pair for pair in combinations(filters, 2) if pair[0][0] != pair[1][0]]
+    return [pair for pair in pairs if {name for name, _ in pair} != {"class", "not_class"} or pair[0][1] != pair[1][1]]
 
 
 def _deep(filters: Sequence[_Chosen]) -> list[tuple[_Chosen, ...]]:
