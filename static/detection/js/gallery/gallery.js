@@ -75,6 +75,14 @@ function decorateAll() {
   list.classList.toggle("selecting", !selection.isEmpty);
 }
 
+/** Shows it on the element of one photo, if there is one. */
+function decorateAgain(photo) {
+  const tile = photo === undefined ? null : list.querySelector(`[data-photo="${photo.id}"]`);
+  if (tile !== null) {
+    decorate(tile, photo);
+  }
+}
+
 function showCount() {
   const most = Number(counted.dataset.most);
   const values = { count: number(Math.min(total, most)) };
@@ -154,10 +162,12 @@ function onScroll() {
     if (window.scrollY !== grid.placedAt) {
       remember(isAtStart ? null : grid.firstSeen(0));
     }
-    // Tab leads to a photo that is seen; the one before may have no element any more.
+    // Tab leads to a photo that is seen.
     if (focused() === undefined) {
+      const before = current ?? grid.photos[0];
       current = grid.firstSeen(0);
-      decorateAll();
+      decorateAgain(before);
+      decorateAgain(current ?? grid.photos[0]);
     }
   }, SETTLED_MS);
 }
