@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Iterator
 
 from detection.inference.photos.bits import Bits
-from detection.inference.photos.container_limits import MAX_PARTS, Box, boxes_of
+from detection.inference.photos.container_limits import MAX_PARTS, Box, boxes_of, too_many_parts
 from detection.inference.photos.size_limits import too_large
 
 # Decoders pad to whole coding units, and encoders code a little more than is shown.
@@ -28,24 +28,42 @@ _HIGH_TIER_LEVEL = 7
 
 
 def refuse_large_pictures(data: bytes, max_pixels: int) -> None:
-    """Raise ImageTooLargeError for a file whose coded pictures have more pixels than are accepted."""
+    """Raise ImageTooLargeError for a file whose coded pictures have more pixels than are accepted, and ImageDecodeError
+    for one of too many parts.
+    """
     for width, height in coded_sizes(data):
         if max(0, width - _MARGIN_PX) * max(0, height - _MARGIN_PX) > max_pixels:
             raise too_large(width, height, max_pixels)
 
 
 def coded_sizes(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield width and height in pixels of each coded sequence; what is damaged is left out."""
+    """Yield width and height in pixels of each coded sequence; what is damaged is left out.
+
+    Raises ImageDecodeError for too many parts: a part may have no byte, and pieces may lie on each other.
+    """
+    parts = _Parts()
     for meta in _inside(data, Box(b"", 0, len(data)), (b"meta",)):
         content = Box(b"", meta.start + _FULL_BOX_HEAD, meta.end)
         for box in _inside(data, content, (b"iprp", b"ipco", b"hvcC")):
-            yield from _readable(_units_of_configuration(data, box), _hevc_size)
+            yield from _readable(_units_of_configuration(data, box, parts), _hevc_size)
         kinds = dict(_kinds_of_items(data, content))
-        for number, piece in _items(data, content):
+        for number, piece in _items(data, content, parts):
             if kinds.get(number) in _HEVC_ITEMS:
-                yield from _readable(_nal_units(data, piece), _hevc_size)
+                yield from _readable(_nal_units(data, piece, parts), _hevc_size)
             elif kinds.get(number) == b"av01":
-                yield from _readable(_av1_units(data, piece), _av1_size)
+                yield from _readable(_av1_units(data, piece, parts), _av1_size)
+
+
+class _Parts:
+    """Count of the parts of a file. Raises ImageDecodeError above MAX_PARTS."""
+
+    def __init__(self) -> None:
+        self._left = MAX_PARTS
+
+    def count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise too_many_parts()
 
 
 def _readable(units: Iterator[bytes], size_of: Callable[[bytes], tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -77,26 +95,28 @@ def _kinds_of_items(data: bytes, content: Box) -> Iterator[tuple[int, bytes]]:
                 yield number, reader.take(4).to_bytes(4, "big")
 
 
-def _items(data: bytes, content: Box) -> Iterator[tuple[int, Box]]:
+def _items(data: bytes, content: Box, parts: _Parts) -> Iterator[tuple[int, Box]]:
     """Yield the number of each item and where its pieces lie in the file (ISO/IEC 14496-12, 8.11.3)."""
     inner = next(_inside(data, content, (b"idat",)), None)
     for box in _inside(data, content, (b"iloc",)):
         with contextlib.suppress(EOFError):
-            yield from _pieces(data, box, inner)
+            yield from _pieces(data, box, inner, parts)
 
 
-def _pieces(data: bytes, box: Box, inner: Box | None) -> Iterator[tuple[int, Box]]:
+def _pieces(data: bytes, box: Box, inner: Box | None, parts: _Parts) -> Iterator[tuple[int, Box]]:
     reader = _Numbers(data, box)
     version = reader.take(1)
     reader.take(3)
     sizes, bases = reader.take(1), reader.take(1)
     wide = 2 if version < _WIDE_LOCATIONS else 4
-    for _ in range(min(reader.take(wide), MAX_PARTS)):
+    for _ in range(reader.take(wide)):
+        parts.count()
         number = reader.take(wide)
         method = reader.take(2) & 0x0F if version else 0
         reader.take(2)
         base = reader.take(bases >> 4)
         for _ in range(reader.take(2)):
+            parts.count()
             reader.take(bases & 0x0F if version else 0)
             start = base + reader.take(sizes >> 4) + (inner.start if method == 1 and inner else 0)
             length = reader.take(sizes & 0x0F)
@@ -118,7 +138,7 @@ class _Numbers:
         return int.from_bytes(self._data[self._at - count : self._at], "big")
 
 
-def _units_of_configuration(data: bytes, box: Box) -> Iterator[bytes]:
+def _units_of_configuration(data: bytes, box: Box, parts: _Parts) -> Iterator[bytes]:
     """Yield the parameter sets in a HEVCDecoderConfigurationRecord (ISO/IEC 14496-15, 8.3.3.1)."""
     position = box.start + _CONFIGURATION_HEAD
     arrays = data[position]
@@ -127,30 +147,29 @@ def _units_of_configuration(data: bytes, box: Box) -> Iterator[bytes]:
         kind, count = struct.unpack_from(">BH", data, position)
         position += 3
         for _ in range(count):
+            parts.count()
             (length,) = struct.unpack_from(">H", data, position)
             if kind & 0x3F == _HEVC_SEQUENCE:
                 yield data[position + 2 : position + 2 + min(length, _HEADER_BYTES)]
             position += 2 + length
 
 
-def _nal_units(data: bytes, item: Box) -> Iterator[bytes]:
+def _nal_units(data: bytes, item: Box, parts: _Parts) -> Iterator[bytes]:
     """Yield the parameter sets that an item of HEVC itself holds, each behind its length."""
     position = item.start
-    for _ in range(MAX_PARTS):
-        if position + 6 > item.end:
-            return
+    while position + 6 <= item.end:
+        parts.count()
         (length,) = struct.unpack_from(">I", data, position)
         if data[position + 4] >> 1 & 0x3F == _HEVC_SEQUENCE:
             yield data[position + 4 : position + 4 + min(length, _HEADER_BYTES)]
         position += 4 + length
 
 
-def _av1_units(data: bytes, item: Box) -> Iterator[bytes]:
+def _av1_units(data: bytes, item: Box, parts: _Parts) -> Iterator[bytes]:
     """Yield the sequence headers of an item of AV1 (AV1 specification, 5.3)."""
     position = item.start
-    for _ in range(MAX_PARTS):
-        if position >= item.end:
-            return
+    while position < item.end:
+        parts.count()
         head = data[position]
         position += 2 if head & 0x04 else 1
         length, shift = 0, 0

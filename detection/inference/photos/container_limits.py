@@ -42,7 +42,7 @@ def refuse_costly_tiff(data: bytes) -> None:
     for number, (tag, count, size) in enumerate(_tags(data)):
         total += count * size
         if number > MAX_TAGS or (tag in _PIECES and count > MAX_PARTS) or total > 2 * len(data) + _MORE_BYTES:
-            raise _too_many_parts()
+            raise too_many_parts()
 
 
 def refuse_large_codestream(data: bytes, max_pixels: int) -> None:
@@ -57,14 +57,14 @@ def refuse_large_codestream(data: bytes, max_pixels: int) -> None:
         elif box.kind == _JP2_CODESTREAM and not start:
             start = box.start
         if boxes > MAX_PARTS:
-            raise _too_many_parts()
+            raise too_many_parts()
     if data[start : start + 4] != _CODESTREAM or len(data) < start + _SIZE.size + 8:
         return
     width, height, left, top, _, _, _, _, channels = _SIZE.unpack_from(data, start + 8)
     if max(0, width - left) * max(0, height - top) > max_pixels:
         raise too_large(width - left, height - top, max_pixels)
     if channels > _MAX_CHANNELS:
-        raise _too_many_parts()
+        raise too_many_parts()
 
 
 def boxes_of(data: bytes, start: int, end: int) -> Iterator[Box]:
@@ -102,5 +102,5 @@ def _tags(data: bytes) -> Iterator[tuple[int, int, int]]:
         return
 
 
-def _too_many_parts() -> ImageDecodeError:
+def too_many_parts() -> ImageDecodeError:
     return ImageDecodeError(TOO_MANY_PARTS(limit=f"{MAX_PARTS:,}"))
