@@ -4,7 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from detection.statistics.plots.scales import round_ticks
-from detection.statistics.plots.svg import Caption, Element, add, add_link, add_text, percent, plot
+from detection.statistics.plots.svg import (
+    Caption,
+    Element,
+    add,
+    add_level,
+    add_link,
+    add_tick,
+    percent,
+    plot,
+)
 
 FIELD_PX = 200.0
 _TOP_PX = 10.0
@@ -13,7 +22,6 @@ _TOP_PX = 10.0
 LINE_PX = 17.0
 _TICK_TEXT_PX = 1.5 * LINE_PX
 _TICKS_PX = _TICK_TEXT_PX + 0.5 * LINE_PX
-_LABEL_GAP_PX = 8.0
 # Share of a column's place; the rest separates neighbours.
 _COLUMN_SHARE = 0.8
 
@@ -64,16 +72,12 @@ def stacked_columns(
     marks = round_ticks(max((sum(column.counts) for column in columns), default=0))
     field = _Field(len(columns), marks[-1], series)
     for mark in marks:
-        y = field.y_at(mark)
-        add(root, "line", class_="plot-grid" if mark else "plot-axis", x1="0", x2="100%", y1=y, y2=y)
-        add_text(root, written(mark), class_="plot-scale", x=-_LABEL_GAP_PX, y=y, dy="0.32em", text_anchor="end")
+        add_level(root, written(mark), field.y_at(mark), is_axis=not mark)
     for place, column in enumerate(columns):
         _add_column(root, field, place, column)
     for number, tick in enumerate(ticks):
-        anchor = {0.0: "start", 1.0: "end"}.get(tick.at, "middle")
         css_class = "plot-tick between" if number % 2 else "plot-tick"
-        y = _TOP_PX + FIELD_PX + _TICK_TEXT_PX
-        add_text(root, tick.text, class_=css_class, x=percent(tick.at), y=y, text_anchor=anchor)
+        add_tick(root, tick.text, tick.at, _TOP_PX + FIELD_PX + _TICK_TEXT_PX, css_class)
     return root
 
 

@@ -6,12 +6,10 @@ from itertools import pairwise
 
 from detection.statistics.intervals import Interval
 from detection.statistics.plots.columns import FIELD_PX, LINE_PX
-from detection.statistics.plots.svg import Caption, Element, add, add_text, percent, plot
+from detection.statistics.plots.svg import QUARTERS, Caption, Element, add, add_level, add_tick, percent, plot
 
 _TOP_PX = 10.0
 _DOT_PX = 5.0
-_LABEL_GAP_PX = 8.0
-_QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +32,9 @@ def reliability_diagram(
     scale: the texts at the quarters of both axes, from 0 to 1.
     """
     root = plot(caption, _TOP_PX + FIELD_PX + 2 * LINE_PX, "plot-columns plot-reliability")
-    for at, text in zip(_QUARTERS, scale, strict=True):
-        add(root, "line", class_="plot-grid" if at else "plot-axis", x1="0", x2="100%", y1=_y(at), y2=_y(at))
-        add_text(root, text, class_="plot-scale", x=-_LABEL_GAP_PX, y=_y(at), dy="0.32em", text_anchor="end")
-        anchor = {0.0: "start", 1.0: "end"}.get(at, "middle")
-        y = _TOP_PX + FIELD_PX + 1.5 * LINE_PX
-        add_text(root, text, class_="plot-tick", x=percent(at), y=y, text_anchor=anchor)
+    for at, text in zip(QUARTERS, scale, strict=True):
+        add_level(root, text, _y(at), is_axis=not at)
+        add_tick(root, text, at, _TOP_PX + FIELD_PX + 1.5 * LINE_PX)
     add(root, "line", class_="plot-diagonal", x1="0", x2="100%", y1=_y(0), y2=_y(1))
     for (x0, y0), (x1, y1) in pairwise(curve):
         add(root, "line", class_="plot-curve", x1=percent(x0), x2=percent(x1), y1=_y(y0), y2=_y(y1))

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detection.statistics.intervals import Interval
-from detection.statistics.plots.svg import Caption, Element, add, add_link, add_text, percent, plot
+from detection.statistics.plots.svg import (
+    QUARTERS,
+    Caption,
+    Element,
+    add,
+    add_link,
+    add_text,
+    add_tick,
+    percent,
+    plot,
+)
 
 ROW_PX = 40.0
 _TEXT_PX = 15.0
@@ -12,7 +22,6 @@ _BAR_TOP_PX = 22.0
 _BAR_PX = 8.0
 _DOT_PX = 5.0
 _SCALE_PX = 22.0
-_QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +61,9 @@ def shares(caption: Caption, rows: Sequence[Share], scale: Sequence[str]) -> Ele
     """Draw dots on lines from 0 to 1, each with its interval. scale: the texts at the quarters, from 0 to 1."""
     root = plot(caption, len(rows) * ROW_PX + _SCALE_PX, "plot-rows")
     bottom = len(rows) * ROW_PX
-    for at, text in zip(_QUARTERS, scale, strict=True):
+    for at, text in zip(QUARTERS, scale, strict=True):
         add(root, "line", class_="plot-grid", x1=percent(at), x2=percent(at), y1=_BAR_TOP_PX, y2=bottom)
-        anchor = {0.0: "start", 1.0: "end"}.get(at, "middle")
-        add_text(root, text, class_="plot-tick", x=percent(at), y=bottom + _TEXT_PX, text_anchor=anchor)
+        add_tick(root, text, at, bottom + _TEXT_PX)
     for place, row in enumerate(rows):
         group = _add_row(root, place, row, row.tooltip)
         y = place * ROW_PX + _BAR_TOP_PX + _BAR_PX / 2

@@ -6,6 +6,9 @@ from xml.etree import ElementTree as ET
 from django.utils.safestring import SafeString, mark_safe
 
 Element = ET.Element
+# Where a scale from 0 to 1 has its lines.
+QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_LABEL_GAP_PX = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,18 @@ def add_text(parent: Element, text: str, **attributes: str | float) -> Element:
     element = add(parent, "text", **attributes)
     element.text = text
     return element
+
+
+def add_level(parent: Element, text: str, y_px: float, *, is_axis: bool) -> None:
+    """Add a line across the plot, and its text left of it."""
+    add(parent, "line", class_="plot-axis" if is_axis else "plot-grid", x1="0", x2="100%", y1=y_px, y2=y_px)
+    add_text(parent, text, class_="plot-scale", x=-_LABEL_GAP_PX, y=y_px, dy="0.32em", text_anchor="end")
+
+
+def add_tick(parent: Element, text: str, at: float, y_px: float, css_class: str = "plot-tick") -> None:
+    """Add the text of a place on the axis that does not leave the plot at its ends. at: 0 to 1, from left to right."""
+    anchor = {0.0: "start", 1.0: "end"}.get(at, "middle")
+    add_text(parent, text, class_=css_class, x=percent(at), y=y_px, text_anchor=anchor)
 
 
 def add_link(parent: Element, href: str) -> Element:
