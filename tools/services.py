@@ -26,9 +26,9 @@ _HEALTH = {"interval": "30s", "timeout": "30s", "retries": "3", "start_period": 
 # Runs in the namespaces of a service: mounts its root, waits for its network, becomes its command.
 _BEGIN = """
 set -e
-mount -t overlay overlay -o "lowerdir=$0,upperdir=$1/upper,workdir=$1/work" "$1/root"
-mount --rbind /dev "$1/root/dev"
-mount -t proc proc "$1/root/proc"
+mount -t overlay overlay -o "lowerdir=$0,upperdir=$1/upper,workdir=$1/work" "$1/merged"
+mount --rbind /dev "$1/merged/dev"
+mount -t proc proc "$1/merged/proc"
 eval "$2"
 shift 2
 read -r _
@@ -79,10 +79,10 @@ class Service:
         """Start it with nothing of an earlier start but its volumes and its log."""
         container_folder = self.folder / "containers" / self.name
         shutil.rmtree(container_folder, ignore_errors=True)
-        for name in ("upper/etc", "work", "root"):
+        for name in ("upper/etc", "work", "merged"):
             (container_folder / name).mkdir(parents=True)
         (container_folder / "upper/etc/hosts").write_text(self.hosts)
-        root = container_folder / "root"
+        root = container_folder / "merged"
         image = replace(self.image, root=root, environment=self.image.environment | self.said.get("environment", {}))
         apart = ["unshare", "--net", "--mount", "--ipc", "--pid", "--fork", "--kill-child"]
         begin = ["sh", "-c", _BEGIN, str(self.image.root), str(container_folder), "\n".join(self._mounts(root))]
@@ -142,7 +142,7 @@ class Service:
     ) -> "subprocess.CompletedProcess[str]":
         """Run a command beside its process, as `docker compose exec` does."""
         environment = self.image.environment | self.said.get("environment", {}) | dict(more or {})
-        image = replace(self.image, root=self.folder / "containers" / self.name / "root", environment=environment)
+        image = replace(self.image, root=self.folder / "containers" / self.name / "merged", environment=environment)
         enter = ["nsenter", f"--target={self._pid()}", "--net", "--mount", "--ipc", "--pid"]
         return subprocess.run(
             [*enter, *image.prefix(), *command], capture_output=True, text=True, check=False, timeout=timeout_s
