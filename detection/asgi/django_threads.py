@@ -1,8 +1,8 @@
 """Django as an ASGI application whose threads are kept, and in which a request stays in one of them.
 
-Django's own handler starts a thread for each request and ends it, both while the event loop waits, and where one
-middleware has no asynchronous form, it walks the others on the loop and in the thread in turn. Sixty requests of one
-caller then stop the loop, and with it everybody else, a hundred times.
+Django's own handler starts threads for each request and ends them, and where one middleware has no asynchronous form,
+it walks the others on the event loop and in a thread in turn. At each of these steps the loop waits for Python's lock,
+and with it everybody else: a burst of one caller's requests made others wait.
 """
 
 from concurrent.futures import ThreadPoolExecutor
