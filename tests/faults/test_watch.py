@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.arrivals import watch_through_kills
+from tests.support.arrivals import assert_each_answered_once_through_kills
 
 
 @pytest.mark.timeout(900)
 def test_each_of_a_thousand_files_is_answered_once_or_named(tmp_path: Path) -> None:
-    watch_through_kills(tmp_path, count=1000, kills=3)
+    assert_each_answered_once_through_kills(tmp_path, count=1000, kills=3)

@@ -16,13 +16,13 @@ from detection.bulk import watching
 from detection.bulk.watching import Watched
 from detection.predict import service as predict_service
 from tests.support import photos
-from tests.support.arrivals import watch_through_kills
+from tests.support.arrivals import assert_each_answered_once_through_kills
 
 pytestmark = pytest.mark.django_db
 
 
 def test_arrivals_are_answered_once_through_a_kill(tmp_path: Path) -> None:
-    watch_through_kills(tmp_path, count=30, kills=1)
+    assert_each_answered_once_through_kills(tmp_path, count=30, kills=1)
 
 
 @pytest.fixture

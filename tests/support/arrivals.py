@@ -67,7 +67,7 @@ def _zip_of(number: int) -> bytes:
     return buffer.getvalue()
 
 
-def watch_through_kills(here: Path, count: int, kills: int) -> None:
+def assert_each_answered_once_through_kills(here: Path, count: int, kills: int) -> None:
     """Let files arrive in a watched folder, kill the command as often, and look whether each photo was answered once
     and each failure named.
     """
