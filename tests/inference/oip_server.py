@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from detection.inference.network import Network
 from detection.inference.types import ImageArray
 from tests.inference.engines import EDGE, small_network
+from tests.support.loopback import serving
 
 NAME = "tiny"
 # The protocol's names of NumPy's types, and of ONNX Runtime's.
@@ -149,18 +150,9 @@ class Plan:
 @contextmanager
 def http_server(plan: Plan, port: int = 0) -> Iterator[Plan]:
     """Serve over HTTP until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"plan": plan}))
-    server.daemon_threads = True
-    plan.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    handler = type("Handler", (_Handler,), {"plan": plan})
+    with serving(handler, port=port, end=plan.end.set, waits_for_requests=False) as plan.url:
         yield plan
-    finally:
-        plan.end.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -5,8 +5,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.support.loopback import serving
 
 
 @dataclass
@@ -35,18 +37,8 @@ class FileServer:
 def file_server(files: dict[str, bytes], **behaviour: Any) -> Iterator[FileServer]:
     """Serve `files` on the loopback interface until the block ends."""
     plan = FileServer(files, **behaviour)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(plan))
-    server.daemon_threads = False
-    plan.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(_handler(plan), end=plan.finished.set) as plan.url:
         yield plan
-    finally:
-        plan.finished.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _handler(plan: FileServer) -> type[BaseHTTPRequestHandler]:

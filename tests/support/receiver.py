@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.support.loopback import serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +55,9 @@ class Receiver:
 def receiver(**plan: Any) -> Iterator[Receiver]:
     """Serve on the loopback interface until the block ends."""
     made = Receiver(**plan)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(made))
-    server.daemon_threads = False
-    made.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(_handler(made), end=made.ended.set) as url:
+        made.url = f"{url}/hook"
         yield made
-    finally:
-        made.ended.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _handler(plan: Receiver) -> type[BaseHTTPRequestHandler]:
