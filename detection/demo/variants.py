@@ -6,8 +6,8 @@ from datetime import datetime, time, timedelta
 
 from PIL import Image, ImageOps
 
-from detection.inference.photos.encode import encoded
 from detection.models import Detection
+from detection.photos.encode import encoded
 from detection.predict.sample_photos import SAMPLES, SamplePhoto
 
 COUNT = 48

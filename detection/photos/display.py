@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from detection.inference.photos.encode import encoded
+from detection.photos.encode import encoded
 
 QUALITY = 92
 # A JPEG of a HEIC or AVIF has two to four times its bytes; small pictures of few colours have more.

@@ -13,12 +13,12 @@ from detection.inference.hardware import usable_cores
 from detection.inference.photos.decode import decode_photo
 from detection.inference.photos.decoding_memory import decoding, decoding_bytes
 from detection.inference.photos.draw import draw_objects
-from detection.inference.photos.encode import encoded
 from detection.inference.queues.fair_queue import FairTurns, most_large
 from detection.inference.types import DrawnBox, NamedBox, PixelBox, StageTimings
 from detection.models import Detection, Photo
 from detection.observability import metrics
 from detection.photos import store as photo_store
+from detection.photos.encode import encoded
 from detection.photos.picture_cache import PictureCache
 from detection.web import callers
 

@@ -19,9 +19,9 @@ from detection.inference.errors import ImageDecodeError
 from detection.inference.messages import Message, gettext_noop
 from detection.inference.photos.decode import DecodedPhoto, PhotoInfo, decode_photo, read_info
 from detection.inference.photos.decoding_memory import decoding_bytes, run_decoding
-from detection.inference.photos.encode import encoded
 from detection.models import Photo
 from detection.photos.display import bounded_jpeg
+from detection.photos.encode import encoded
 from detection.photos.metadata import NotStrippableError, strip_metadata
 from detection.web import callers
 

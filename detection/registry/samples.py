@@ -17,10 +17,10 @@ from detection.inference.detector import Detector, Prediction
 from detection.inference.errors import ImageDecodeError
 from detection.inference.photos.decode import decode_photo
 from detection.inference.photos.draw import draw_objects
-from detection.inference.photos.encode import encoded
 from detection.inference.types import FoundObject, reported_at
 from detection.models import ModelVersion
 from detection.photos import store as photo_store
+from detection.photos.encode import encoded
 from detection.registry import versions as model_versions
 from detection.serving import service as serving
 from detection.serving.trial import SAMPLE_PHOTO

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 import pytest
 from PIL import Image
 
-from detection.inference.photos.encode import encoded
+from detection.photos.encode import encoded
 
 
 @pytest.fixture(params=["memory", "disk"], autouse=True)
