@@ -1,4 +1,4 @@
-"""Callers that mean harm, all from one address, in a process of their own, until it is ended.
+"""Attacks a server from one address, in a process of its own, until it is ended.
 
     python -m bench.attackers NAME http://127.0.0.1:8080 --large /api/detections/ID [--token TOKEN]
 

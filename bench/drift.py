@@ -1,4 +1,5 @@
-"""How soon drift is found, and how often where there is none: simulated months of 1,000 photos a day, with known truth.
+"""Measures how soon drift is found, and how often where there is none: simulated months of 1,000 photos a day, with
+known truth.
 
     .venv/bin/python -m bench.drift --seeds 100 --first-seed 5000
 

@@ -1,4 +1,4 @@
-"""Callers of a soak test: visits of each kind, their times, and their errors."""
+"""Visits a server in ways of each kind for a soak test, and tells times and errors."""
 
 import itertools
 import json

@@ -36,7 +36,7 @@ _SERVING = "Serving on "
 
 @dataclass
 class Image:
-    """What the instructions have made so far."""
+    """Result of the instructions so far."""
 
     root: Path
     arguments: dict[str, str] = field(default_factory=dict)

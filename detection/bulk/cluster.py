@@ -37,7 +37,7 @@ Line = dict[str, Any]
 
 
 class Worker:
-    """What runs on a node: a detector, and threads that read photos for it."""
+    """Worker on a node: a detector, and threads that read photos for it."""
 
     def __init__(self, detector: BatchDetector) -> None:
         self._detector = detector
@@ -66,7 +66,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What actors are made of: the detector's options, as on one machine, and the hash that the model must have."""
+    """Recipe of an actor: the detector's options, as on one machine, and the hash that the model must have."""
 
     options: DetectorOptions
     threshold: float | Thresholds
@@ -205,7 +205,7 @@ def _cause(error: Exception) -> str:
 
 
 class _Actor:
-    """What Ray makes on a node."""
+    """Actor that Ray starts on a node."""
 
     def __init__(self, make_worker: Callable[[int], Any], threads: int) -> None:
         self._worker = make_worker(threads)

@@ -31,7 +31,7 @@ SEVERAL = "Several photos have this name. Export again from here, so that the fi
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a reviewed photo. problem: why it was not taken over, or ""."""
+    """Outcome of a reviewed photo. problem: why it was not taken over, or ""."""
 
     name: str
     problem: str = ""

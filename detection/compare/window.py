@@ -77,7 +77,7 @@ class _Answer(NamedTuple):
 
 @dataclass(slots=True)
 class _Reading:
-    """What was read so far: photos in the order of the set, and the primary keys of both answers of each."""
+    """Pairs that were read so far: photos in the order of the set, and the primary keys of both answers of each."""
 
     found: dict[int, tuple[int, int]] = field(default_factory=dict)
     looked_at: set[int] = field(default_factory=set)

@@ -110,7 +110,7 @@ def find(model: tuple[str, str], reference: str) -> OperatingPoint:
 
 @dataclass(slots=True)
 class Trial:
-    """What a point would change among past detections. more, fewer: objects by class that it alone reports, or that
+    """Effect of a point on past detections. more, fewer: objects by class that it alone reports, or that
     it does not. examples: detections with most changes.
     """
 

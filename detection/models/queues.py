@@ -31,7 +31,7 @@ class QueuePlace(models.Model):
 
 
 class QueueProgress(models.Model):
-    """How far the rows are looked at that a queue is filled from. seen: the last primary key. state: see the queue."""
+    """Progress through the rows that a queue is filled from. seen: the last primary key. state: see the queue."""
 
     name = models.CharField(max_length=16, primary_key=True)
     seen = models.BigIntegerField(default=0)

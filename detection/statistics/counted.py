@@ -36,7 +36,7 @@ _GONE = (Verdict.Kind.REJECTED, Verdict.Kind.CLEARED)
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What a number counts, within a scope.
+    """Objects that a number counts, within a scope.
 
     kind: of KINDS. class_name: the model's, that of a drawn object where the kind is `added`; "" for all.
     given_class: the class that people gave instead. score_bin: the twentieth of the probability, from 0 on.

@@ -68,8 +68,10 @@ class ScopeForm(forms.Form):
 
 
 class CountedForm(ScopeForm):
-    """What a number of the dashboard counts. kind: of `counted.KINDS`; class, given: names of classes; score: the
-    twentieth of a probability; after: the place of the last object of the page before.
+    """Query for the objects that a number of the dashboard counts.
+
+    kind: of `counted.KINDS`; class, given: names of classes; score: the twentieth of a probability; after: the place of
+    the last object of the page before.
     """
 
     kind = forms.ChoiceField(choices=[(kind, kind) for kind in KINDS], required=False)
@@ -84,7 +86,7 @@ class CountedForm(ScopeForm):
 
     @property
     def place(self) -> tuple[int, int] | None:
-        """Where the page begins, of a valid form."""
+        """Place where the page begins, of a valid form."""
         detection, _dot, number = self.cleaned_data["after"].partition(".")
         return (int(detection), int(number)) if detection else None
 

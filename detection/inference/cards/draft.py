@@ -1,4 +1,4 @@
-"""What follows from an exporter for a card."""
+"""Parts of a card that follow from an exporter."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What people have said of a photo so far. judged: keys of the objects that have a verdict."""
+    """Verdicts on a photo so far. judged: keys of the objects that have a verdict."""
 
     is_reviewed: bool
     judged: frozenset[str]
