@@ -9,20 +9,18 @@ images/.
 
 import argparse
 import json
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Page, ViewportSize, sync_playwright
+from playwright.sync_api import Page
 
+from bench.reviewer.chromium import chromium
 from bench.reviewer.pages import FormerPage, NewPage, hands_at, wait_for_photo
 from bench.reviewer.truth import Box, annotated, differences, plan_for
 
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-SCREEN = ViewportSize(width=1440, height=900)
 # A person is slower than the server; the script is not, and waits at the end.
 SENT_MS = 600_000
 # Steps of the slider from where it stands down to every weaker object that is kept.
@@ -41,11 +39,8 @@ def main() -> None:
     given = parser.parse_args()
     truth = dict(list(annotated(given.annotated).items())[: given.photos])
     names = {send(given.url, given.annotated / "images" / name): name for name in truth}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        page = browser.new_context(base_url=given.url, viewport=SCREEN).new_page()
+    with chromium(given.url) as page:
         hands, done = review_all(page, given.url, {uuid: truth[name] for uuid, name in names.items()}, given.ghosts)
-        browser.close()
     report(given.url, hands, done, {uuid: truth[name] for uuid, name in names.items()})
 
 

@@ -1,6 +1,12 @@
-"""A perfect reviewer at the review page: few actions, and a true export. `bench.reviewer` is the long one."""
+"""A perfect reviewer at the review page: few actions, and a true export. `bench.reviewer` is the long one, for the
+gallery too.
+"""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,6 +15,7 @@ from playwright.sync_api import Browser
 
 from bench.reviewer.__main__ import exported, review_all
 from bench.reviewer.truth import Box, box_of, differences
+from detection.conf import BASE_DIR
 from tests.support.photos import real_photo
 from tests.support.serving import Server, running_server
 
@@ -45,3 +52,16 @@ def test_photos_are_brought_to_the_truth_in_few_actions(browser: Browser, server
     assert {uuid: differences(found[uuid], boxes) for uuid, boxes in truth.items()} == dict.fromkeys(truth, 0)
     assert (done["photos"], done["relabelled"], done["drawn"] >= 3) == (3, 3, True)
     assert hands.actions <= 4 + sum(MOST_FOR[name] * count for name, count in done.items())
+
+
+def test_gallery_is_scrolled_searched_and_undone(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for name in ("chelsea", "astronaut"):
+        (tmp_path / "images" / f"{name}.jpg").write_bytes(real_photo(name))
+    command = [sys.executable, "-m", "bench.reviewer.gallery", "--annotated", str(tmp_path), "--photos", "24"]
+    # Playwright takes one of its kind in a process.
+    subprocess.run([*command, "--rounds", "1", "--results", str(tmp_path)], cwd=BASE_DIR, check=True, timeout=300)
+    report = json.loads((tmp_path / "reviewer.gallery.json").read_text())
+    (found,) = report["results"]["rounds"]
+    assert (found["found"], found["download_actions"], found["undo_actions"], found["name_actions"]) == (12, 4, 5, 1)
+    assert len(report["claims"]) == 6
