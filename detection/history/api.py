@@ -41,9 +41,13 @@ _WHOLE = re.compile(r"[0-9]{1,9}")
 _NOT_FOUND = OpenApiResponse(ErrorSerializer, description="There is no such detection.")
 
 
-def _with_everything(request: Request) -> QuerySet[Detection]:
-    detections = selectors.visible_detections(caller_of(request.user))
-    return detections.select_related("photo").prefetch_related("objects_found")
+def _visible(request: Request) -> QuerySet[Detection]:
+    """Return the caller's detections with their photos: what a picture needs."""
+    return selectors.visible_detections(caller_of(request.user)).select_related("photo")
+
+
+def _with_objects(request: Request) -> QuerySet[Detection]:
+    return _visible(request).prefetch_related("objects_found")
 
 
 class HistoryPagination(BasePagination):
@@ -125,7 +129,7 @@ class DetectionListView(generics.ListAPIView[Detection]):
     pagination_class = HistoryPagination
 
     def get_queryset(self) -> QuerySet[Detection]:
-        return _with_everything(self.request)
+        return _with_objects(self.request)
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Return the context with an empty place for the calibrations of the page's models."""
@@ -137,9 +141,9 @@ class DetectionListView(generics.ListAPIView[Detection]):
         return super().list(request, *given, **named)
 
 
-def _detection(request: Request, detection_id: UUID) -> Detection:
+def _one(detections: QuerySet[Detection], detection_id: UUID) -> Detection:
     try:
-        return _with_everything(request).get(uuid=detection_id)
+        return detections.get(uuid=detection_id)
     except Detection.DoesNotExist as error:
         raise NotFound from error
 
@@ -156,7 +160,7 @@ class DetectionView(APIView):
     def get(self, request: Request, detection_id: UUID) -> Response:
         return Response(
             DetectionSerializer(
-                _detection(request, detection_id), context={"request": request, "calibrations": {}}
+                _one(_with_objects(request), detection_id), context={"request": request, "calibrations": {}}
             ).data
         )
 
@@ -167,7 +171,7 @@ class DetectionView(APIView):
         responses={204: OpenApiResponse(description="The detection and its photo are gone."), 404: _NOT_FOUND},
     )
     def delete(self, request: Request, detection_id: UUID) -> Response:
-        deletion.delete_detection(_detection(request, detection_id))
+        deletion.delete_detection(_one(_visible(request), detection_id))
         return Response(status=204)
 
 
@@ -210,7 +214,7 @@ class PhotoView(_PictureView):
         responses={(200, "image/*"): OpenApiTypes.BINARY, 404: _NOT_FOUND},
     )
     def get(self, request: Request, detection_id: UUID) -> HttpResponseBase:
-        detection = _detection(request, detection_id)
+        detection = _one(_visible(request), detection_id)
         try:
             body, photo_format = rendering.displayed(detection.photo)
         except FileNotFoundError as error:
@@ -238,7 +242,7 @@ class AnnotatedView(_PictureView):
     )
     def get(self, request: Request, detection_id: UUID) -> HttpResponseBase:
         threshold = parse_threshold(request.query_params)
-        detection = _detection(request, detection_id)
+        detection = _one(_with_objects(request), detection_id)
         try:
             by_model = request.query_params.get("answer") == "model"
             picture = rendering.annotated(detection, shown_objects(detection, threshold, by_model=by_model))
@@ -277,7 +281,7 @@ class ThumbnailView(_PictureView):
         responses={(200, "image/jpeg"): OpenApiTypes.BINARY, 400: ErrorSerializer, 404: _NOT_FOUND},
     )
     def get(self, request: Request, detection_id: UUID) -> HttpResponseBase:
-        detection = _detection(request, detection_id)
+        detection = _one(_visible(request), detection_id)
         try:
             box = _box(request, detection)
             picture = rendering.thumbnail(detection) if box is None else rendering.crop(detection, box)
