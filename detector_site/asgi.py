@@ -19,6 +19,7 @@ from detection.asgi.cors import Cors  # noqa: E402
 from detection.asgi.django_threads import ThreadedHandler  # noqa: E402
 from detection.asgi.memory_budget import MemoryBudget  # noqa: E402
 from detection.asgi.site_path import SitePath, with_site_path  # noqa: E402
+from detection.asgi.strangers import Strangers  # noqa: E402
 from detection.asgi.turns import CallersTurns  # noqa: E402
 from detection.asgi.websocket_origin import OriginCheck  # noqa: E402
 from detection.batches.consumers import BATCH_SOCKETS, BatchConsumer  # noqa: E402
@@ -42,7 +43,8 @@ def _build(budget: MemoryBudget) -> ASGI3Application:
     pages = with_site_path(cast("ASGI3Application", ThreadedHandler(most_idle=turns)), config.site_path)
     entries = {f"{path}{end}" for path in (config.rest_entry_point.rstrip("/"), "/api/predict") for end in ("", "/")}
     shared = CallersTurns(pages, turns, config.request_timeout_s, shaped)
-    http = FastPath(KnownLength(shared), entries - {"/"}, settings.ALLOWED_HOSTS)
+    known = Strangers(shared, "/api/", lambda: config.needs_login, shaped)
+    http = FastPath(KnownLength(known), entries - {"/"}, settings.ALLOWED_HOSTS)
     consumers = {
         "/ws/predict": PredictConsumer.as_asgi(),
         "/ws/live": LiveConsumer.as_asgi(),
