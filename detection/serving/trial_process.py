@@ -5,7 +5,6 @@ Reads a pickled `Trial` from standard input and writes its outcome to standard o
 It imports no Django, because it starts before each change of the model.
 """
 
-import contextlib
 import faulthandler
 import json
 import os
@@ -21,6 +20,7 @@ from detection.inference.errors import InferenceError
 from detection.inference.messages import CodedError
 from detection.inference.model_files import open_model
 from detection.inference.precision.choice import files_beside
+from detection.inference.process_limits import limit_this_process
 
 # The parent ends a process that is too slow; this is for one whose parent has gone.
 _ORPHAN_S = 10.0
@@ -76,12 +76,7 @@ def _prepare(timeout_s: float) -> None:
     """Make a crash leave its stack and no core file, and this process the first to go where memory runs out."""
     faulthandler.enable()
     faulthandler.dump_traceback_later(timeout_s + _ORPHAN_S, exit=True)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-    with contextlib.suppress(ImportError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    limit_this_process()
 
 
 def main() -> None:

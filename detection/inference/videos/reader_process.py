@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from detection.inference.process_limits import limit_this_process
+
 HEADER = struct.Struct("<dI")
 END = 0xFFFFFFFF
 # What starts a file of each container, and FFmpeg's demuxer for it. Playlists and image sequences are none of them.
@@ -39,6 +41,7 @@ CELLS, _LEVELS_OF_A_TENTH = 32, 26
 _JPEG_QUALITY = 92
 _ALIVE_S = 1.0
 _THREADS = 2
+_NICENESS = 5
 # A damaged frame is passed over; a file in which so many follow each other has no more good ones.
 _MAX_DAMAGED = 200
 # Headers round; the last frame begins before the end.
@@ -264,25 +267,12 @@ def _jpeg(frame: Any, stream: Any, wish: Wish) -> tuple[int, bytes]:
     return written.tell(), written.getvalue()
 
 
-def _prepare(wish: Wish) -> None:
-    """Limit memory, leave no core file, be the first to go where memory runs out, and the last to get the CPU."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(5)
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:  # noqa: PTH123
-        file.write("1000")
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-        resource.setrlimit(resource.RLIMIT_AS, (wish.memory_bytes, wish.memory_bytes))
-
-
 def main() -> None:
     """Read the video of standard input."""
     wish = Wish(**json.loads(sys.argv[1]))
     sender = _Sender(os.dup(1))
     os.dup2(2, 1)
-    _prepare(wish)
+    limit_this_process(memory_bytes=wish.memory_bytes, niceness=_NICENESS)
     try:
         _read(wish, sender)
         outcome: dict[str, Any] = {"code": ""}
