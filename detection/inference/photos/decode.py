@@ -25,6 +25,7 @@ from detection.inference.photos.container_limits import refuse_costly_tiff, refu
 from detection.inference.photos.decompression_guard import refuse_expensive
 from detection.inference.photos.exif import SIDEWAYS, UPRIGHT, orientation_exif, orientation_of, turned_upright
 from detection.inference.photos.gif_file import GifError, first_picture
+from detection.inference.photos.isolated.decoder import decode_in_process, holds_lock_long
 from detection.inference.photos.png_file import MOST, PngError, read_png
 from detection.inference.photos.raw_preview import preview_of
 from detection.inference.photos.size_limits import check_pixels, check_size
@@ -232,6 +233,8 @@ def _loaded(opened: _Opened, least_wh: tuple[int, int] | None) -> Image.Image | 
         size_wh = image.size
         if opened.format == formats.WEBP and (still := decode_still(image)) is not None:
             return still
+        if holds_lock_long(image):
+            return decode_in_process(image)
         image.load()
         if opened.format == formats.HEIF and image.size != size_wh:
             raise ImageDecodeError(formats.UNREADABLE)
