@@ -213,6 +213,21 @@ def states_of(page: Page) -> Iterator[str]:
     yield "selection"
 
 
+def test_selection_takes_two_rows_of_a_phone(browser: Browser, server: Server) -> None:
+    viewport: Any = {"width": 390, "height": 800}
+    with browser.new_context(base_url=server.url, viewport=viewport, has_touch=True, is_mobile=True) as context:
+        page = context.new_page()
+        page.goto("/history/")
+        expect(page.locator("[data-keys-open]")).to_be_hidden()
+        page.locator(".tile-check").first.tap()
+        rows = {one.bounding_box()["y"] for one in page.locator("[data-selection] > *:visible").all()}  # type: ignore[index]
+        acts = {one.bounding_box()["y"] for one in page.locator(".selection-acts > *").all()}  # type: ignore[index]
+        assert (len(acts), page.locator("[data-select-none]").is_visible()) == (1, True)
+        assert max(rows) - min(rows) < 60
+        page.locator("[data-selection] summary", has_text="Look again").tap()
+        expect(page.get_by_role("button", name="by mobilenet_ssd_voc", exact=True)).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_gallery_has_no_violation_and_fits_the_screen(browser: Browser, server: Server, scheme: Any) -> None:
     found: dict[str, Any] = {}
