@@ -15,7 +15,7 @@ from detection.inference.errors import OverloadedError
 from detection.inference.messages import Message, gettext_noop
 
 T = TypeVar("T")
-# A caller who came this recently is expected to come again.
+# A caller who came, or was answered, this recently is expected to come again.
 OTHERS_S = 1.0
 OVERLOADED = Message(
     "overloaded",
@@ -119,10 +119,11 @@ class Shares:
         self._held[caller] += 1
 
     def end(self, caller: str) -> None:
-        """Count it no longer."""
+        """Count it no longer. Its caller has waited, and is expected to send the next one now."""
         self._held[caller] -= 1
         if not self._held[caller]:
             del self._held[caller]
+        self.came(caller)
 
 
 @dataclass(slots=True, eq=False)

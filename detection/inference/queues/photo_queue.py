@@ -73,13 +73,14 @@ class PhotoQueue:
     """
 
     def __init__(self, *, workers: int, cores: int, limit: int, spare: int = 0) -> None:
-        self._workers = workers
+        self._workers, self._cores = workers, cores
         self._limit = limit
         self._pool = ThreadPoolExecutor(workers + spare, thread_name_prefix="detector")
         # More at once than there are cores would gain nothing, and each holds a whole photo.
         self._preparing = threading.Semaphore(cores)
         self._waiting: FairQueue[Task[Any, Any]] = FairQueue()
-        self._shares = Shares(most_large(workers))
+        # Of a caller, while others come: photos that are worked on, and those of them that are prepared.
+        self._shares, self._prepared_shares = Shares(most_large(workers)), Shares(most_large(cores))
         self._most_large = most_large(cores)
         self._photos = self._parts = self._large = self._tiled = 0
         self._closed = False
@@ -129,6 +130,7 @@ class PhotoQueue:
                     raise OverloadedError(OVERLOADED())
             self._photos += 1
             self._shares.came(task.caller)
+            self._prepared_shares.came(task.caller)
             self._waiting.put(task.caller, task)
             # Within the lock: nothing is submitted to a pool that was shut down.
             self._pool.submit(self._work)
@@ -142,9 +144,12 @@ class PhotoQueue:
                 if task is None:
                     return
                 prepared, result = task.attempt(task.prepare), None
-                if task.is_large:
-                    with self._lock:
-                        self._large -= 1
+                with self._lock:
+                    self._large -= task.is_large
+                    self._prepared_shares.end(task.caller)
+                    # What waited for a share alone has no thread, and this one may be blocked in a batch now.
+                    if self._workers > self._cores and self._waiting and not self._closed:
+                        self._pool.submit(self._work)
             if isinstance(prepared, Views):
                 task = self._part(task, prepared)
                 prepared = task.attempt(task.prepare)
@@ -170,6 +175,7 @@ class PhotoQueue:
                     break
             if task is not None:
                 self._shares.begin(task.caller)
+                self._prepared_shares.begin(task.caller)
                 self._large += task.is_large
                 self._tiled += task.is_tiled
         if task is not None and task.is_tiled:
@@ -187,8 +193,8 @@ class PhotoQueue:
         )
 
     def _may_go_on(self, task: "Task[Any, Any]") -> bool:
-        """While others come, a caller has all but one of the workers."""
-        return self._shares.may(task.caller)
+        """While others come, a caller has all but one of the workers, and of the cores that prepare."""
+        return self._shares.may(task.caller) and self._prepared_shares.may(task.caller)
 
     def _part(self, whole: "Task[Any, Any]", views: "Views[Any, Any, Any]") -> "Task[Any, Any]":
         """Queue the views of a photo but the first, which is returned, to be run at once."""

@@ -2,12 +2,16 @@
 
 import threading
 from concurrent.futures import Future
+from functools import partial
+from queue import Queue
+from typing import Any
 
 import pytest
 
 from detection.inference.detector import Prediction
 from detection.inference.errors import OverloadedError
 from detection.inference.queues.fair_queue import OTHERS_S, FairPool, FairQueue, FairTurns, Shares
+from detection.inference.queues.photo_queue import PhotoQueue, Task
 from tests.inference.engines import BrightnessEngine
 from tests.inference.test_detector import grey, make_detector
 
@@ -156,6 +160,45 @@ def test_caller_has_all_but_one_place_only_while_others_come() -> None:
     shares.came("other")
     shares.end("many")
     assert shares.may("many")
+
+
+def test_caller_who_was_just_answered_is_expected_again() -> None:
+    now = [100.0]
+    shares = Shares(1, lambda: now[0])
+    shares.came("other")
+    shares.came("many")
+    shares.begin("many")
+    # The other one has waited long for its turn.
+    now[0] += 10 * OTHERS_S
+    shares.begin("other")
+    shares.end("other")
+    assert not shares.may("many")
+    now[0] += OTHERS_S + 0.1
+    assert shares.may("many")
+
+
+def test_caller_leaves_a_core_that_prepares_to_others_where_batches_have_more_workers() -> None:
+    queue = PhotoQueue(workers=6, cores=2, limit=20)
+    queue._shares, queue._prepared_shares = Shares(5, lambda: 0.0), Shares(1, lambda: 0.0)
+    begun: Queue[str] = Queue()
+    go_on = threading.Event()
+
+    def prepare(caller: str) -> str:
+        begun.put(caller)
+        go_on.wait(WAIT_S)
+        return caller
+
+    def submitted(caller: str) -> Any:
+        return queue.submit(Task(partial(prepare, caller), lambda prepared: prepared, caller))
+
+    submitted("other").cancel()
+    futures = [submitted("many") for _ in range(4)]
+    assert begun.get(timeout=WAIT_S) == "many"
+    futures.append(submitted("other"))
+    assert begun.get(timeout=WAIT_S) == "other"
+    go_on.set()
+    assert [future.result(WAIT_S) for future in futures] == ["many"] * 4 + ["other"]
+    queue.close()
 
 
 def test_photo_of_another_begins_while_those_of_one_caller_go_on() -> None:
