@@ -30,6 +30,11 @@ _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _PNG_PIXEL, _WEBP_PIXEL, _ANIMATION_PIXEL, _JPEG_PIXEL, _COEFFICIENTS = 8, 12, 20, 4, 6
 # Their decoders hold the picture once more, beside Pillow's.
 _OTHER_PIXEL = 12
+# OpenJPEG's picture, four bytes a channel, and Pillow's in two processes (`isolated/`).
+_JPEG_2000_PIXEL = 20
+_JPEG_2000 = (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
+# Smaller files, in bytes, are decoded at once.
+_SMALL_FILE = 300_000
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_SHORT, _TIFF_LONG, _MOST_TAGS = 256, 257, 3, 4, 1000
 _HEAD_BYTES = 65_536
 _SCALES = (8, 4, 2)
@@ -50,10 +55,14 @@ def decoding_bytes(data: bytes, min_edge_px: int | None = None) -> int:
         return (_ANIMATION_PIXEL if is_animated(data) else _WEBP_PIXEL) * _webp_pixels(data)
     if data.startswith(_JPEG):
         return _jpeg_bytes(data, min_edge_px)
-    return _OTHER_PIXEL * max(
-        (pixels(data) for starts, pixels in _OTHERS if any(data.startswith(start, at) for at, start in starts)),
+    pixels = max(
+        (pixels_of(data) for starts, pixels_of in _OTHERS if any(data.startswith(start, at) for at, start in starts)),
         default=0,
     )
+    if not data.startswith(_JPEG_2000):
+        return _OTHER_PIXEL * pixels
+    # It takes twenty times as long as another photo of its size, and has its turn among the large ones.
+    return max(_JPEG_2000_PIXEL * pixels, LARGE_BYTES + 1 if len(data) > _SMALL_FILE else 0)
 
 
 def _webp_pixels(data: bytes) -> int:

@@ -34,8 +34,8 @@ def encoded(photo_format: str, **options: object) -> bytes:
         pytest.param(encoded("TIFF"), 12, id="TIFF"),
         pytest.param(encoded("TIFF", big_tiff=True), 12, id="BigTIFF"),
         pytest.param(encoded("AVIF"), 12, id="AVIF"),
-        pytest.param(encoded("JPEG2000"), 12, id="JPEG 2000"),
-        pytest.param(encoded("JPEG2000", no_jp2=True), 12, id="codestream of JPEG 2000"),
+        pytest.param(encoded("JPEG2000"), 20, id="JPEG 2000"),
+        pytest.param(encoded("JPEG2000", no_jp2=True), 20, id="codestream of JPEG 2000"),
     ],
 )
 def test_pixels_are_counted_in_every_format(data: bytes, pixel_bytes: int) -> None:
@@ -57,4 +57,10 @@ def test_small_file_of_many_pixels_is_large() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (6000, 6000)).save(buffer, "WEBP", lossless=True)
     assert len(buffer.getvalue()) < 10_000
+    assert decoding_bytes(buffer.getvalue()) > LARGE_BYTES
+
+
+def test_jpeg_2000_takes_its_turn_among_the_large_ones() -> None:
+    buffer = io.BytesIO()
+    photos.noise((600, 400)).save(buffer, "JPEG2000")
     assert decoding_bytes(buffer.getvalue()) > LARGE_BYTES
