@@ -159,6 +159,12 @@ def _annotated(target: Target) -> None:
             client.get(f"{target.large}/annotated?threshold=0.{number:06d}")
 
 
+def _export(target: Target) -> None:
+    with target.client() as client:
+        while True:
+            client.get("/api/export?format=coco")
+
+
 def _photo_request(target: Target) -> bytes:
     return target.head(f"GET {target.large}/photo", "\r\n")
 
@@ -187,6 +193,7 @@ ATTACKS: dict[str, Attack] = {
     "slow files": _again_and_again(_post(lambda _: _slow(), "/predict?store=0"), 12),
     "readers of nothing": _held(_photo_request, 60),
     "pictures": _again_and_again(_annotated, 60),
+    "exports": _again_and_again(_export, 40),
 }
 
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +34,12 @@ class Attacked:
 
 
 @contextmanager
-def attacked(folder: Path, access: str, *, behind_proxy: bool) -> Iterator[Attacked]:
-    """Start it. Raises ServerError."""
+def attacked(folder: Path, access: str, *, behind_proxy: bool, detections: int = 0) -> Iterator[Attacked]:
+    """Start it, with so many made detections in its history. Raises ServerError."""
     settings = {"DATA_DIR": str(folder / "data"), **({} if access == "open" else {"ACCESS": "login"})}
+    if detections:
+        _run(["manage.py", "migrate", "--verbosity=0"], settings)
+        _run(["-m", "bench.history", f"--detections={detections}"], settings)
     with ExitStack() as stack:
         if behind_proxy:
             settings["FORWARDED_ALLOW_IPS"] = "127.0.0.1"
@@ -54,11 +57,14 @@ def attacked(folder: Path, access: str, *, behind_proxy: bool) -> Iterator[Attac
 
 def _tokens(settings: Mapping[str, str]) -> list[str]:
     """Make two users; return their tokens."""
-    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", _ACCOUNTS]
-    # As the server's own: none of the caller's configuration.
+    return _run(["manage.py", "shell", "--no-imports", "-c", _ACCOUNTS], settings).split()
+
+
+def _run(arguments: Sequence[str], settings: Mapping[str, str]) -> str:
+    """Run a program with the settings of the servers, and none of the caller's configuration; return its output."""
     environment = {**{name: value for name, value in os.environ.items() if name in KEPT}, **settings}
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True)
-    return done.stdout.split()
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True).stdout
 
 
 @contextmanager
