@@ -20,14 +20,21 @@ from detection.exports.selection import Selection
 from detection.exports.stream import Export, content_types
 from detection.history import selectors
 from detection.history.filters import DetectionFilter
+from detection.inference.hardware import usable_cores
+from detection.inference.queues.fair_queue import FairTurns, most_large
 from detection.models import Detection
 from detection.registry.catalogue import classes_of_models
+from detection.web import callers
 from detection.web.query import parse_flag, refuse_unknown
 from detection.web.serializers import ErrorSerializer
 
 # Formats that are a single JSON document.
 _BODIES = {"application/json": OpenApiTypes.OBJECT}
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+# Blocks of files are made by turns of the callers who read them: each file keeps a thread busy for as long as it lasts.
+_MOST_WAITING = 10_000
+_at_once = most_large(usable_cores())
+_turns = FairTurns(_at_once, _at_once, _MOST_WAITING)
 
 
 class _ErrorsOnly(DefaultContentNegotiation):
@@ -117,9 +124,11 @@ def streamed(request: HttpRequest, blocks: Iterator[bytes]) -> Iterator[bytes] |
 
 async def _in_thread(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Produce each block in the request's own thread, which has its database connection."""
+    caller = callers.current()
 
     def next_block() -> bytes | None:
-        return next(blocks, None)
+        with _turns.turn(caller=caller):
+            return next(blocks, None)
 
     while (block := await sync_to_async(next_block)()) is not None:
         yield block
