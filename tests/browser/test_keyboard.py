@@ -1,5 +1,6 @@
 """Every page by keyboard alone, and at 200 %: what Tab reaches, what shows the focus, what Escape closes."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -351,6 +352,18 @@ def test_photos_are_reached_after_scrolling(page: Page) -> None:
     page.mouse.wheel(0, 4000)
     expect(page.locator(".tile-link[tabindex='0']")).to_be_in_viewport()
     focus_by_tab(page, page.locator(".tile-link[tabindex='0']"))
+
+
+def test_photos_are_reached_wherever_one_has_scrolled(page: Page) -> None:
+    """Also where of a part of the list that gets its elements together no more than the end is on the screen."""
+    show(page, "/history/")
+    ends = page.evaluate(
+        "() => [...document.querySelectorAll('.tiles-block')].map((one) => one.getBoundingClientRect().bottom)"
+    )
+    for above in (60, 30, 2):
+        page.evaluate("(top) => window.scrollTo({ top, behavior: 'instant' })", ends[0] - above)
+        expect(page).to_have_url(re.compile("cursor="))
+        expect(page.locator(".tile-link[tabindex='0']")).to_be_in_viewport()
 
 
 def test_values_of_filters_are_passed_by_arrows(page: Page) -> None:

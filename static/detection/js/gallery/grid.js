@@ -100,12 +100,15 @@ export class Grid {
     return row.reduce((best, one) => (distance(one) < distance(best) ? one : best), row[0] ?? photo);
   }
 
-  /** The first photo whose row is on the screen below `top`, in pixels; null where the list is at its beginning. */
+  /** The first photo whose row is for the larger part below `top`, in pixels of the screen; null without one. */
   firstSeen(top) {
     for (const block of this.#blocks) {
       const rect = block.element.getBoundingClientRect();
-      if (rect.bottom > top) {
-        return block.photos.find((photo) => rect.top + photo.at.top + photo.at.height / 2 > top) ?? null;
+      const isSeen = ({ at }) => rect.top + at.top + at.height / 2 > top;
+      // Of a block whose end alone is on the screen, no row may be.
+      const photo = rect.bottom > top ? block.photos.find(isSeen) : undefined;
+      if (photo !== undefined) {
+        return photo;
       }
     }
     return null;
