@@ -1,6 +1,7 @@
 """ASGI's lifespan: the model before the first request, the end after the last."""
 
 import asyncio
+import gc
 from typing import Any
 from unittest import mock
 
@@ -12,7 +13,7 @@ from detection.serving import service as serving
 from detector_site.lifespan import Lifespan
 
 
-def live(*received: str) -> list[dict[str, Any]]:
+def live(*received: str, meanwhile: Any = None) -> list[dict[str, Any]]:
     """What the application sends after these events."""
     sent: list[dict[str, Any]] = []
     waiting = list(received)
@@ -22,6 +23,8 @@ def live(*received: str) -> list[dict[str, Any]]:
 
     async def send(event: Any) -> None:
         sent.append(event)
+        if meanwhile is not None and event["type"] == "lifespan.startup.complete":
+            meanwhile()
 
     scope: Any = {"type": "lifespan"}
     asyncio.run(Lifespan()(scope, receive, send))
@@ -34,6 +37,14 @@ def test_model_is_loaded_at_the_start_and_stopped_at_the_end() -> None:
         sent = live("lifespan.startup", "lifespan.shutdown")
     assert sent == [{"type": "lifespan.startup.complete"}, {"type": "lifespan.shutdown.complete"}]
     assert (start.call_count, stop.call_count) == (1, 1)
+
+
+def test_what_is_loaded_is_exempt_from_garbage_collection_as_long_as_it_serves() -> None:
+    frozen: list[int] = []
+    with mock.patch.object(serving, "start"), mock.patch.object(predict_service, "stop"):
+        live("lifespan.startup", "lifespan.shutdown", meanwhile=lambda: frozen.append(gc.get_freeze_count()))
+    assert frozen[0] > 100_000
+    assert gc.get_freeze_count() < frozen[0]
 
 
 def test_model_that_cannot_be_loaded_ends_the_start_with_its_sentence(caplog: pytest.LogCaptureFixture) -> None:
