@@ -1,5 +1,6 @@
 """REST API of exports: downloads that are generated while they are read."""
 
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 
 from asgiref.sync import sync_to_async
@@ -128,7 +129,12 @@ async def _in_thread(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
 
     def next_block() -> bytes | None:
         with _turns.turn(caller=caller):
-            return next(blocks, None)
+            began_s = time.monotonic()
+            block = next(blocks, None)
+            # While many are read, as long a pause as the work took: Python's other threads get their part of a core.
+            if _turns.waiting_count:
+                time.sleep(time.monotonic() - began_s)
+            return block
 
     while (block := await sync_to_async(next_block)()) is not None:
         yield block

@@ -11,7 +11,7 @@ from detection.exports.names import photo_name
 from detection.inference.videos.names import time_of
 from detection.models import Detection
 
-CHUNK = 500
+CHUNK = 100
 
 
 def stem_of(file_name: str) -> str:
