@@ -171,11 +171,13 @@ def test_boxes_look_as_on_other_pages(page: Page) -> None:
     chips = page.locator("[data-overlay] .chip-text")
     expect(chips).to_have_text(["dog 90 %", "cat 90 %"])
     expect(page.locator("[data-objects] li")).to_have_count(2)
-    colours = page.locator("[data-overlay] .box-line").evaluate_all(
-        "(lines) => lines.map((one) => getComputedStyle(one).stroke)"
+    # In one step: each frame makes them anew.
+    colours = page.evaluate(
+        "() => [...document.querySelectorAll('[data-overlay] .box-line')].map((one) => getComputedStyle(one).stroke)"
     )
-    listed = page.locator("[data-objects] li").evaluate_all(
-        "(rows) => rows.map((row) => getComputedStyle(row).getPropertyValue('--class'))"
+    listed = page.evaluate(
+        "() => [...document.querySelectorAll('[data-objects] li')]"
+        ".map((row) => getComputedStyle(row).getPropertyValue('--class'))"
     )
     assert len(set(colours)) == len(set(listed)) == 2
 
