@@ -24,6 +24,7 @@ from bench import part
 from bench.part import Context
 from bench.report import Claim, Report, Table, number
 from bench.reviewer.chromium import chromium
+from bench.reviewer.pages import Counting
 from bench.servers import our_server
 
 _LONG_TASK_MS, _FIRST_PICTURE_S, _DOWNLOAD_S = 100.0, 1.0, 10.0
@@ -90,27 +91,21 @@ def _send(url: str, paths: Sequence[Path], count: int) -> None:
                 pass
 
 
-class _Hands:
-    """Counts what is done to a page."""
+class _Hands(Counting):
+    """Counts what is done to the gallery."""
 
     def __init__(self, page: Page) -> None:
-        self.page = page
-        self.actions = 0
+        super().__init__(page, ())
 
     def type(self, text: str) -> None:
         """Type into the search field: one action, as the issue counts."""
         self.actions += 1
         self.page.get_by_role("combobox").fill(text)
 
-    def click(self, place: Locator, **more: Any) -> None:
+    def click_on(self, place: Locator, **more: Any) -> None:
         """Click an element."""
         self.actions += 1
         place.click(**more)
-
-    def press(self, key: str) -> None:
-        """Press a key."""
-        self.actions += 1
-        self.page.keyboard.press(key)
 
 
 def _round(page: Page, name: str) -> Round:
@@ -153,10 +148,10 @@ def _download(page: Page, name: str) -> tuple[int, float, float, int]:
     hands.type(name)
     expect(page.locator("[data-count]")).not_to_have_text(before, timeout=_WAIT_MS)
     found_s = time.perf_counter() - started
-    hands.click(page.locator("[data-select-matching]"))
-    hands.click(page.locator("[data-selection] summary", has_text="Download"))
+    hands.click_on(page.locator("[data-select-matching]"))
+    hands.click_on(page.locator("[data-selection] summary", has_text="Download"))
     with page.expect_download(timeout=_WAIT_MS) as download:
-        hands.click(page.locator("button[data-what=boxes]"))
+        hands.click_on(page.locator("button[data-what=boxes]"))
     with zipfile.ZipFile(download.value.path()) as archive:
         download_s = time.perf_counter() - started
         return len(archive.namelist()), found_s, download_s, hands.actions
@@ -166,12 +161,12 @@ def _delete_and_undo(page: Page) -> int:
     """Delete five photos of those found, and undo it; return the actions."""
     hands = _Hands(page)
     before = page.locator("[data-count]").inner_text()
-    hands.click(page.get_by_role("button", name="Select nothing"))
-    hands.click(page.locator(".tile-check").nth(0))
-    hands.click(page.locator(".tile-check").nth(_DELETED - 1), modifiers=["Shift"])
+    hands.click_on(page.get_by_role("button", name="Select nothing"))
+    hands.click_on(page.locator(".tile-check").nth(0))
+    hands.click_on(page.locator(".tile-check").nth(_DELETED - 1), modifiers=["Shift"])
     hands.press("Delete")
     expect(page.locator("[data-count]")).not_to_have_text(before, timeout=_WAIT_MS)
-    hands.click(page.get_by_role("button", name="Undo"))
+    hands.click_on(page.get_by_role("button", name="Undo"))
     expect(page.locator("[data-count]")).to_have_text(before, timeout=_WAIT_MS)
     return hands.actions
 
