@@ -61,7 +61,7 @@ def decoding_bytes(data: bytes, min_edge_px: int | None = None) -> int:
     )
     if not data.startswith(_JPEG_2000):
         return _OTHER_PIXEL * pixels
-    # It takes twenty times as long as another photo of its size, and has its turn among the large ones.
+    # It takes many times as long as another photo of its size, and has its turn among the large ones.
     return max(_JPEG_2000_PIXEL * pixels, LARGE_BYTES + 1 if len(data) > _SMALL_FILE else 0)
 
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from detection.inference.errors import ImageDecodeError
+from detection.inference.errors import ImageDecodeError, OverloadedError
 from detection.inference.photos.decode import decode_photo
 from detection.inference.photos.isolated import decoder
 
@@ -118,4 +118,10 @@ def test_damaged_file_is_refused_and_leaves_no_process(share: float) -> None:
 def test_process_that_needs_too_much_memory_costs_its_photo_alone() -> None:
     data = encoded(noise("RGB", 2000), "JPEG2000")
     with mock.patch.multiple(decoder, _LEAST_BYTES=1 << 26, _BYTES_A_PIXEL=0), pytest.raises(ImageDecodeError):
+        decode_photo(data, max_pixels=PIXELS)
+
+
+def test_photo_is_not_blamed_where_no_process_can_be_started() -> None:
+    data = encoded(noise("RGB"), "JPEG2000")
+    with mock.patch("subprocess.Popen", side_effect=BlockingIOError), pytest.raises(OverloadedError):
         decode_photo(data, max_pixels=PIXELS)

@@ -12,10 +12,13 @@ from typing import Any
 
 from PIL import Image
 
+from detection.inference.errors import OverloadedError
 from detection.inference.photos.isolated.process import ROWS
+from detection.inference.queues.fair_queue import OVERLOADED
 
-# Smaller files, in pixels and bytes, hold it less long than a process takes to start. WebP: where it is an animation.
-_SMALL = {"JPEG2000": (1 << 18, 1 << 20), "WEBP": (1 << 22, 1 << 22)}
+# Smaller files, in pixels and bytes, hold it for 30 ms at most; a process takes 70 to start. WebP: where it is an
+# animation.
+_SMALL = {"JPEG2000": (1 << 16, 200_000), "WEBP": (1 << 20, 1_000_000)}
 _ROOT = Path(__file__).parents[4]
 _HEAD_BYTES = 200
 # OpenJPEG takes four bytes for each channel, and Pillow has the picture beside it.
@@ -36,22 +39,25 @@ def _bytes_of(opened: Image.Image) -> bytes:
 def decode_in_process(opened: Image.Image) -> Image.Image:
     """Return the pixels of a photo that was opened from memory; a palette becomes RGBA.
 
-    Raises OSError for a damaged file.
+    Raises OSError for a damaged file, and OverloadedError where the system starts no process now.
     """
     width, height = opened.size
     most_bytes = _LEAST_BYTES + _BYTES_A_PIXEL * width * height
     module = f"{__package__}.process"
-    with subprocess.Popen(  # noqa: S603 - this interpreter, and our module
-        [sys.executable, "-m", module, str(opened.format), str(most_bytes)],
-        cwd=_ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as process:
+    command = [sys.executable, "-m", module, str(opened.format), str(most_bytes)]
+    with _started(command) as process:
         try:
             return _received(process, _bytes_of(opened), opened.size)
         finally:
             process.kill()
+
+
+def _started(command: list[str]) -> "subprocess.Popen[bytes]":
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    try:
+        return subprocess.Popen(command, cwd=_ROOT, stdin=pipe, stdout=pipe, stderr=nothing)  # noqa: S603 - our module
+    except OSError as error:  # not the photo's fault
+        raise OverloadedError(OVERLOADED()) from error
 
 
 def _received(process: "subprocess.Popen[bytes]", data: bytes, size_wh: tuple[int, int]) -> Image.Image:
