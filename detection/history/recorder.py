@@ -275,7 +275,7 @@ def _commit(stored: list[_Stored]) -> None:
 
 
 def _is_committed(stored: list[_Stored]) -> bool:
-    """Whether the rows are there already; those of one transaction are there together or not at all."""
+    """Return whether the rows are there already; those of one transaction are there together or not at all."""
     return Detection.objects.filter(uuid=stored[0][0].detection_uuid).exists()
 
 

@@ -46,7 +46,7 @@ def choose(evidence: Evidence, goal: Goal) -> Figures | None:
 
 
 def _is_precise(figures: Figures, wanted: float) -> bool:
-    """Whether the precision is above the wanted one by the lower end of its interval, not by luck."""
+    """Return whether the precision is above the wanted one by the lower end of its interval, not by luck."""
     return figures.precision is not None and figures.precision.low >= wanted
 
 

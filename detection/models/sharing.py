@@ -52,5 +52,5 @@ class ShareLink(models.Model):
 
     @property
     def is_open(self) -> bool:
-        """Whether it has neither ended nor been revoked."""
+        """Return whether it has neither ended nor been revoked."""
         return self.revoked_at is None and self.ends_at > timezone.now()
